@@ -1,0 +1,81 @@
+"""The one error boundary: every script ends in ``run``.
+
+Exit codes: 0 done; a failure's own code (see ``errors.py``); 3 for a fault of ours;
+130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from dbtdeploy import errors, files, settings
+from dbtdeploy.edges import actions
+
+UNEXPECTED = 3
+
+
+def run(step: Callable[[], int | None]) -> NoReturn:
+    """Run one script's step and exit with its code.
+
+    Args:
+        step: does the work; returns an exit code, or None for 0.
+
+    An expected failure is printed as an error annotation and left in the work folder as
+    ``failure.json``, where ``write_report.py`` finds it. A fault of ours leaves the same file
+    without its stack trace, which goes to the log only.
+    """
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        code = step() or 0
+    except KeyboardInterrupt:
+        code = _leave(
+            errors.Cancelled(
+                "The run was cancelled.",
+                not_done="It did not finish.",
+                remedy="Run the job again if the cancellation was not meant.",
+            )
+        )
+    except errors.DbtDeployError as failure:
+        code = _leave(failure)
+    except Exception as fault:
+        redact = settings.redactor()
+        with actions.foreign_output(sys.stderr):
+            sys.stderr.write(redact("".join(traceback.format_exception(fault))))
+        _leave(
+            errors.DbtDeployError(
+                f"dbt-deploy has a fault: {type(fault).__name__} in {settings.script_name()}.",
+                not_done="This step did not finish.",
+                remedy="The step's log holds the details; please report it with them.",
+            )
+        )
+        code = UNEXPECTED
+    sys.stdout.flush()
+    raise SystemExit(code)
+
+
+def _leave(failure: errors.DbtDeployError) -> int:
+    redact = settings.redactor()
+    record = files.Failure(
+        kind=type(failure).__name__,
+        title=failure.title,
+        what=redact(failure.what),
+        not_done=redact(failure.not_done),
+        remedy=redact(failure.remedy),
+        step=settings.script_name(),
+        exit_code=failure.exit_code,
+    )
+    actions.error(record.title, f"{record.what}\n{record.not_done}\n{record.remedy}")
+    work = settings.work_folder_if_known()
+    if work is not None and work.is_dir() and not (work / files.FAILURE).exists():
+        # The first failure is the cause; what fails after it is a consequence.
+        files.write(work / files.FAILURE, record)
+    return failure.exit_code
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

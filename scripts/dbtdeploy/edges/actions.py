@@ -1,0 +1,111 @@
+"""The Actions runner: workflow commands, step outputs, the step summary.
+
+Sources: https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands and
+actions/runner's ``ActionCommand.cs`` (a command is read after leading blanks, ``##[`` anywhere).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+SUMMARY_LIMIT_BYTES = 1024 * 1024
+"""A larger step summary is dropped whole by GitHub."""
+
+ANNOTATION_LIMIT_CHARS = 4096
+
+
+def escape_data(text: str) -> str:
+    """Escape the message part of a workflow command, as actions/toolkit does."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def escape_property(text: str) -> str:
+    """Escape a property value of a workflow command, as actions/toolkit does."""
+    return escape_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def annotate(
+    level: str, title: str, message: str, *, file: str | None = None, line: int | None = None
+) -> None:
+    """Print one annotation.
+
+    Args:
+        level: ``error``, ``warning`` or ``notice``.
+        title: its bold first line.
+        message: plain text, cut at 4,096 characters as GitHub would.
+        file: path from the repository's root.
+        line: 1-based.
+    """
+    properties = {"title": title, "file": file, "line": str(line) if line else None}
+    listed = ",".join(f"{k}={escape_property(v)}" for k, v in properties.items() if v)
+    print(f"::{level} {listed}::{escape_data(message[:ANNOTATION_LIMIT_CHARS])}", flush=True)
+
+
+def error(title: str, message: str) -> None:
+    """Print an error annotation that belongs to no file."""
+    annotate("error", title, message)
+
+
+def warning(title: str, message: str) -> None:
+    """Print a warning annotation that belongs to no file."""
+    annotate("warning", title, message)
+
+
+def mask(value: str) -> None:
+    """Ask the runner to hide a value in every log from here on."""
+    for line in value.splitlines():
+        if line.strip():
+            print(f"::add-mask::{escape_data(line)}", flush=True)
+
+
+@contextlib.contextmanager
+def foreign_output(stream: TextIO | None = None) -> Iterator[None]:
+    """While active, the runner reads no workflow command in what is printed."""
+    out = stream or sys.stdout
+    token = secrets.token_hex(16)
+    out.write(f"::stop-commands::{token}\n")
+    out.flush()
+    try:
+        yield
+    finally:
+        out.write(f"\n::{token}::\n")
+        out.flush()
+
+
+def set_outputs(path: Path | None, outputs: Mapping[str, str]) -> None:
+    """Append step outputs to the file GitHub names; print them when there is none.
+
+    Args:
+        path: the value of ``GITHUB_OUTPUT``, or None outside Actions.
+        outputs: name to value; a value may hold anything, newlines too.
+    """
+    text = "".join(_entry(name, value) for name, value in outputs.items())
+    if path is None:
+        for name, value in outputs.items():
+            print(f"{name}: {value}")
+        return
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _entry(name: str, value: str) -> str:
+    delimiter = f"end_{secrets.token_hex(16)}"
+    # 128 random bits cannot be guessed by whoever wrote the value; the check costs nothing.
+    if delimiter in value:
+        raise ValueError("a step output holds its own delimiter")
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def write_summary(path: Path | None, markdown: str) -> None:
+    """Append to the step summary, if there is one and the text fits in it."""
+    if path is None:
+        return
+    if len(markdown.encode()) > SUMMARY_LIMIT_BYTES:
+        raise ValueError("a step summary is larger than GitHub keeps")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(markdown + "\n")

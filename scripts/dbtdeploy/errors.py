@@ -1,0 +1,164 @@
+"""Named failures. Each says what happened, what was not done because of it, and what to do.
+
+One class and one exit code per failure, so that a workflow can tell them apart. ``cli.run`` is
+the only place that turns one into a process exit.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DbtDeployError(Exception):
+    """Base of all failures a person can cause or meet.
+
+    Args:
+        what: what happened, one or two sentences; may span lines.
+        not_done: what was therefore not done.
+        remedy: what the reader should do next.
+    """
+
+    exit_code: ClassVar[int] = 1
+    title: ClassVar[str] = "dbt-deploy failed"
+
+    def __init__(self, what: str, *, not_done: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.not_done = not_done
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.not_done}\n{self.remedy}"
+
+
+class InvalidInput(DbtDeployError):
+    """An input or a file of the caller's cannot be understood."""
+
+    exit_code = 2
+    title = "An input is not valid"
+
+
+class EarlierStepMissing(DbtDeployError):
+    """A script was run before the one that writes the file it reads."""
+
+    exit_code = 4
+    title = "An earlier step has not run"
+
+
+class StateAccessDenied(DbtDeployError):
+    """The store answered, and said no."""
+
+    exit_code = 10
+    title = "No access to production's state"
+
+
+class StateBucketMissing(DbtDeployError):
+    """The bucket does not exist."""
+
+    exit_code = 11
+    title = "The state bucket does not exist"
+
+
+class StateWrongRegion(DbtDeployError):
+    """The bucket lives in another region than the one asked."""
+
+    exit_code = 12
+    title = "The state bucket is in another region"
+
+
+class StateCredentials(DbtDeployError):
+    """No credentials, or expired or unknown ones."""
+
+    exit_code = 13
+    title = "No valid credentials for the state bucket"
+
+
+class StateUnreachable(DbtDeployError):
+    """The store did not answer, or kept answering with faults of its own."""
+
+    exit_code = 14
+    title = "The state store cannot be reached"
+
+
+class StateCorrupt(DbtDeployError):
+    """An object is there and is not what its name says."""
+
+    exit_code = 15
+    title = "Production's state is damaged"
+
+
+class StateTooNew(DbtDeployError):
+    """State written by a newer dbt than the one that would read it."""
+
+    exit_code = 16
+    title = "Production's state was written by a newer dbt"
+
+
+class StateIsTarget(DbtDeployError):
+    """``--state`` and ``--target-path`` are the same folder."""
+
+    exit_code = 17
+    title = "State and target are the same folder"
+
+
+class StateMissing(DbtDeployError):
+    """There is no state yet, and ``on-missing-state`` says to fail."""
+
+    exit_code = 18
+    title = "Production has no state yet"
+
+
+class WouldWriteToProduction(DbtDeployError):
+    """A selected node would land in a schema that production owns."""
+
+    exit_code = 20
+    title = "This build would write into production"
+
+
+class SchemaNotOurs(DbtDeployError):
+    """A schema that the build needs exists and is not this pull request's."""
+
+    exit_code = 21
+    title = "A schema is not this pull request's"
+
+
+class SchemaNameTooLong(DbtDeployError):
+    """A schema name is longer than the warehouse keeps."""
+
+    exit_code = 22
+    title = "A schema name is too long"
+
+
+class DbtNotFound(DbtDeployError):
+    """There is no dbt to run."""
+
+    exit_code = 30
+    title = "dbt is not installed"
+
+
+class DbtStopped(DbtDeployError):
+    """dbt ended before it built anything: usage, parse, profile, packages or connection."""
+
+    exit_code = 31
+    title = "dbt stopped before it built anything"
+
+
+class WarehouseStepFailed(DbtDeployError):
+    """A macro of ours, run through dbt, failed in the warehouse."""
+
+    exit_code = 32
+    title = "The pull request's schema could not be prepared"
+
+
+class Cancelled(DbtDeployError):
+    """The run was interrupted."""
+
+    exit_code = 130
+    title = "Cancelled"
+
+
+class GitHubFailed(DbtDeployError):
+    """GitHub refused or did not answer."""
+
+    exit_code = 40
+    title = "The comment could not be written"

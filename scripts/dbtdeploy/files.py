@@ -1,0 +1,245 @@
+"""The files that scripts hand each other, as types. All live in one work folder.
+
+Reading is tolerant: unknown fields are ignored, so an older script reads a newer file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from dbtdeploy import errors
+
+RUN = "run.json"
+STATE_FOLDER = "state"
+STATE = "state.json"
+PLAN = "plan.json"
+SCHEMAS = "schemas.json"
+BUILD = "build.json"
+FAILURE = "failure.json"
+ARTIFACT_FOLDER = "artifact"
+RUN_RESULTS = "run_results.json"
+LOG = "artifact/dbt.log"
+REPORT = "artifact/report.json"
+COMMENT = "artifact/comment.md"
+SUMMARY = "artifact/summary.md"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What started this run. Outside Actions every field has a local stand-in.
+
+    ``sha`` is the pull request's head, not the merge commit that GITHUB_SHA names.
+    """
+
+    name: str
+    repository: str
+    sha: str
+    ref: str
+    pull_request: int | None = None
+    run_id: int = 0
+    run_attempt: int = 1
+    run_url: str = ""
+    server_url: str = "https://github.com"
+    skip: str | None = None
+    """Why dbt must not run: ``fork``, ``dependabot``; None when it may."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DbtProject:
+    """Where dbt runs and how it is called. Holds no secret."""
+
+    command: str
+    project_dir: str
+    """Absolute."""
+    repository_path: str
+    """The project folder from the repository's root, ``.`` for the root itself."""
+    name: str
+    profiles_dir: str | None
+    profile: str | None
+    target: str | None
+    target_path: str
+    """Absolute; where dbt writes manifest and run results."""
+    packages_path: str
+    """Absolute; where ``dbt deps`` installs."""
+    vars: str | None = None
+    threads: int | None = None
+    extra_args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What to build."""
+
+    select: str | None = None
+    exclude: str | None = None
+    selector: str | None = None
+    full_refresh: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What to do where teams differ."""
+
+    state: str
+    on_missing_state: str = "build-all"
+    baseline_rows: str = "all"
+    baseline_order_by: str | None = None
+    fail_on_warnings: bool = False
+    hide_row_data: bool = False
+    comment: bool = True
+    comment_author: str = "github-actions[bot]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """``run.json``: everything that is known before anything is done."""
+
+    event: Event
+    dbt: DbtProject
+    selection: Selection
+    policy: Policy
+    schema: str
+    """Handed to dbt as DBT_DEPLOY_SCHEMA."""
+    started_at: str
+    """ISO 8601, UTC."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """``state.json``: what was fetched of production's last run."""
+
+    location: str
+    found: bool
+    dbt_version: str | None = None
+    adapter: str | None = None
+    generated_at: str | None = None
+    """When production's manifest was written, ISO 8601, UTC."""
+    commit: str | None = None
+    artifacts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedNode:
+    """One node that dbt says it will build."""
+
+    unique_id: str
+    resource_type: str
+    name: str
+    database: str | None = None
+    schema: str | None = None
+    identifier: str | None = None
+    relation_name: str | None = None
+    materialized: str | None = None
+    full_refresh: bool | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """``plan.json``: what would be built, in the order dbt listed it."""
+
+    nodes: tuple[PlannedNode, ...] = ()
+    dbt_version: str | None = None
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """Production's rows under one incremental model or snapshot.
+
+    ``how``: ``all``, ``latest`` (the newest ``rows`` by ``order_by``), ``clone`` (zero-copy),
+    ``none`` (production has no such table, or the input says none).
+    """
+
+    unique_id: str
+    how: str
+    rows: int | None = None
+    order_by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schemas:
+    """``schemas.json``: what stands ready in the warehouse before dbt builds."""
+
+    schemas: tuple[str, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogError:
+    """One error dbt logged, outside any node's result."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """``build.json``: how dbt's process ended. ``results`` is false without trusted run results."""
+
+    exit_code: int
+    interrupted: bool
+    results: bool
+    started_at: str
+    finished_at: str
+    command: str
+    """Without secrets, as a person would type it."""
+    errors: tuple[LogError, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """``failure.json``: the first expected failure of any script."""
+
+    kind: str
+    title: str
+    what: str
+    not_done: str
+    remedy: str
+    step: str
+    exit_code: int
+    details: tuple[str, ...] = field(default=())
+
+
+def write(path: Path, value: object) -> None:
+    """Write one of the types above as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    partial.replace(path)
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """Read one of the types above.
+
+    Raises:
+        EarlierStepMissing: the file is not there.
+        InvalidInput: the file is not what its name says.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        raise errors.EarlierStepMissing(
+            f"{path.name} is not in {path.parent}.",
+            not_done="This step did nothing.",
+            remedy="Run the scripts in the order of action.yml, beginning with start_run.py.",
+        ) from None
+    except msgspec.DecodeError as cause:
+        raise errors.InvalidInput(
+            f"{path} cannot be read: {cause}",
+            not_done="This step did nothing.",
+            remedy="Delete the work folder and run the scripts again from start_run.py.",
+        ) from None
+
+
+def read_if_there(path: Path, kind: type[T]) -> T | None:
+    """Like ``read``, with None where the file is not there."""
+    return read(path, kind) if path.exists() else None

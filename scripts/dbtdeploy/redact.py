@@ -1,0 +1,63 @@
+"""Secrets out of text, before it reaches a log, a report or a comment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import quote, quote_plus
+
+REPLACEMENT = "***"
+
+SECRET_NAME = re.compile(r"^DBT_ENV_SECRET_|PASSWORD|TOKEN|SECRET|KEY", re.IGNORECASE)
+
+MIN_LENGTH = 4
+"""Shorter values of variables that are only *named* like a secret (``SORT_KEY=id``) would take
+ordinary words out of every message. ``DBT_ENV_SECRET_*`` and the input ``redact`` have none."""
+
+Redact = Callable[[str], str]
+
+
+def secret_values(environment: Mapping[str, str], extra: Iterable[str] = ()) -> list[str]:
+    """The values to hide.
+
+    Args:
+        environment: all variables; those named like a secret count.
+        extra: values the user listed.
+
+    Returns:
+        Distinct values, longest first, so that a secret inside another hides nothing of it.
+    """
+    values = {value for value in extra if value.strip()}
+    for name, value in environment.items():
+        if not SECRET_NAME.search(name):
+            continue
+        shortest = 1 if name.startswith("DBT_ENV_SECRET_") else MIN_LENGTH
+        values.update(
+            part for part in {value, *value.splitlines()} if len(part.strip()) >= shortest
+        )
+    return sorted({v for value in values for v in _spellings(value)}, key=len, reverse=True)
+
+
+def redactor(values: Iterable[str]) -> Redact:
+    """A function that replaces every one of ``values`` by ``***``."""
+    pattern = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
+    if not pattern:
+        return lambda text: text
+    compiled = re.compile(pattern)
+    return lambda text: compiled.sub(REPLACEMENT, text)
+
+
+def _spellings(value: str) -> set[str]:
+    """A value as itself, in a URL, inside JSON and inside SQL or Python quotes."""
+    bare = value.strip()
+    return {
+        value,
+        bare,
+        quote(bare, safe=""),
+        quote_plus(bare),
+        json.dumps(bare)[1:-1],
+        json.dumps(bare, ensure_ascii=False)[1:-1],
+        bare.replace("'", "''"),
+        repr(bare)[1:-1],
+    } - {""}

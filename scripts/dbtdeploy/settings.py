@@ -1,0 +1,204 @@
+"""The only reader of ``os.environ``: one small frozen dataclass per concern.
+
+Inputs of action.yml arrive as ``DBT_DEPLOY_<INPUT>``; ``start_run.py`` reads them once and writes
+what is not secret to ``run.json``. Secrets are read by the scripts that use them, never written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dbtdeploy import dotenv, errors, redact
+
+PREFIX = "DBT_DEPLOY_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The inputs that are not secret, as text, before anything is made of them."""
+
+    state: str
+    project_dir: str
+    profiles_dir: str
+    profile: str
+    target: str
+    dbt_command: str
+    select: str
+    exclude: str
+    selector: str
+    vars: str
+    threads: str
+    full_refresh: str
+    schema_prefix: str
+    on_missing_state: str
+    baseline_rows: str
+    baseline_order_by: str
+    fail_on_warnings: str
+    hide_row_data: str
+    comment: str
+    comment_author: str
+    dbt_args: str
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Inputs:
+        """Read every field from ``DBT_DEPLOY_<FIELD>``; what is not set is empty."""
+        return cls(
+            **{
+                name: environ.get(PREFIX + name.upper(), "").strip()
+                for name in cls.__dataclass_fields__
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitHubContext:
+    """What GitHub tells every job."""
+
+    actions: bool
+    event_name: str
+    event_path: Path | None
+    repository: str
+    sha: str
+    ref_name: str
+    actor: str
+    run_id: str
+    run_attempt: str
+    server_url: str
+    workspace: Path
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> GitHubContext:
+        """Read GITHUB_*; see https://docs.github.com/actions/reference/workflows-and-actions/variables."""
+        event_path = environ.get("GITHUB_EVENT_PATH")
+        return cls(
+            actions=environ.get("GITHUB_ACTIONS") == "true",
+            event_name=environ.get("GITHUB_EVENT_NAME", ""),
+            event_path=Path(event_path) if event_path else None,
+            repository=environ.get("GITHUB_REPOSITORY", ""),
+            sha=environ.get("GITHUB_SHA", ""),
+            ref_name=environ.get("GITHUB_HEAD_REF") or environ.get("GITHUB_REF_NAME", ""),
+            actor=environ.get("GITHUB_ACTOR", ""),
+            run_id=environ.get("GITHUB_RUN_ID", ""),
+            run_attempt=environ.get("GITHUB_RUN_ATTEMPT", ""),
+            server_url=environ.get("GITHUB_SERVER_URL", "https://github.com"),
+            workspace=Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Files the runner gives a step to write to; None outside Actions."""
+
+    output: Path | None
+    summary: Path | None
+    temp: Path
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Runner:
+        """Read GITHUB_OUTPUT, GITHUB_STEP_SUMMARY and RUNNER_TEMP."""
+        output, summary = environ.get("GITHUB_OUTPUT"), environ.get("GITHUB_STEP_SUMMARY")
+        return cls(
+            output=Path(output) if output else None,
+            summary=Path(summary) if summary else None,
+            temp=Path(environ.get("RUNNER_TEMP") or tempfile.gettempdir()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitHubAccess:
+    """How to reach GitHub's REST API; GITHUB_API_URL is that of GitHub Enterprise there."""
+
+    api_url: str
+    token: str = field(repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> GitHubAccess:
+        """Read GITHUB_API_URL and DBT_DEPLOY_GITHUB_TOKEN."""
+        return cls(
+            api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
+            token=environ.get(PREFIX + "GITHUB_TOKEN", ""),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreAccess:
+    """How to reach the state store, beyond boto3's own credential chain."""
+
+    region: str | None
+    endpoint_url: str | None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> StoreAccess:
+        """Read DBT_DEPLOY_AWS_REGION and DBT_DEPLOY_AWS_ENDPOINT_URL."""
+        return cls(
+            region=environ.get(PREFIX + "AWS_REGION") or None,
+            endpoint_url=environ.get(PREFIX + "AWS_ENDPOINT_URL") or None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DbtEnvironment:
+    """The environment dbt runs in: ours, with the secret ``dbt-env`` laid over it."""
+
+    variables: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> DbtEnvironment:
+        """Read everything, and DBT_DEPLOY_DBT_ENV as KEY=VALUE lines.
+
+        Raises:
+            InvalidInput: a line of ``dbt-env`` is not KEY=VALUE; its number is named, not its text.
+        """
+        secret = dotenv.parse(environ.get(PREFIX + "DBT_ENV", ""))
+        hidden = {PREFIX + "DBT_ENV", PREFIX + "GITHUB_TOKEN", PREFIX + "REDACT"}
+        kept = {name: value for name, value in environ.items() if name not in hidden}
+        return cls(variables={**kept, **secret})
+
+
+def work_folder() -> Path:
+    """The folder that holds the scripts' files.
+
+    Raises:
+        InvalidInput: DBT_DEPLOY_WORK is not set.
+    """
+    work = work_folder_if_known()
+    if work is None:
+        raise errors.InvalidInput(
+            "DBT_DEPLOY_WORK is not set.",
+            not_done="This step did nothing.",
+            remedy="Set DBT_DEPLOY_WORK to the folder that start_run.py printed as `work`.",
+        )
+    return work
+
+
+def work_folder_if_known() -> Path | None:
+    """DBT_DEPLOY_WORK, if set."""
+    work = os.environ.get(PREFIX + "WORK")
+    return Path(work) if work else None
+
+
+def redactor() -> redact.Redact:
+    """Hides every secret this process can see, and the lines of DBT_DEPLOY_REDACT.
+
+    A ``dbt-env`` that cannot be parsed is hidden line by line instead.
+    """
+    raw = os.environ.get(PREFIX + "DBT_ENV", "")
+    listed = os.environ.get(PREFIX + "REDACT", "").splitlines()
+    try:
+        # Whatever stands in `dbt-env` was given as a secret, whatever its name.
+        secrets = dotenv.parse(raw)
+        listed += [v for v in secrets.values() if len(v.strip()) >= redact.MIN_LENGTH]
+    except errors.InvalidInput:
+        secrets = {}
+        listed += raw.splitlines()
+    return redact.redactor(redact.secret_values({**os.environ, **secrets}, listed))
+
+
+def script_name() -> str:
+    """The running script's file name, for messages."""
+    return Path(sys.argv[0]).name
