@@ -1,0 +1,62 @@
+"""Fixtures that more than one test folder uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from standins import postgres, s3
+
+FOREIGN = ("AWS_", "GITHUB_", "DBT_", "RUNNER_", "ACTIONS_", "INPUT_", "PG", "MOTO_")
+"""What the host's own cloud, runner, dbt and database would leak into a test."""
+
+
+def pytest_configure() -> None:
+    """Before any test or session fixture: the host's accounts are out of reach."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN) or name == "CI"]:
+        del os.environ[name]
+    nowhere = os.devnull
+    os.environ["AWS_CONFIG_FILE"] = nowhere
+    os.environ["AWS_SHARED_CREDENTIALS_FILE"] = nowhere
+    # A test without credentials must not ask the machine's metadata service for some.
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """One server for the session (with xdist, one for each worker)."""
+    with postgres.serve() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server: postgres.Server) -> Iterator[postgres.Database]:
+    """A new empty database."""
+    made = postgres_server.create_database()
+    yield made
+    postgres_server.drop_database(made.name)
+
+
+@pytest.fixture(scope="session")
+def s3_open() -> Iterator[s3.Store]:
+    """An S3 server that checks nobody."""
+    with s3.serve() as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def s3_iam() -> Iterator[s3.Store]:
+    """An S3 server that checks signatures and policies."""
+    with s3.serve(iam=True) as store:
+        yield store
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A work folder, as start_run.py would make it."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
