@@ -1,7 +1,6 @@
 {% snapshot customers_history %}
 {{
     config(
-        target_schema=target.schema ~ '_snapshots',
         unique_key='customer_id',
         strategy='check',
         check_cols=['email', 'country_code']
