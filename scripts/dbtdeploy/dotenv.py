@@ -10,11 +10,11 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def parse(text: str) -> dict[str, str]:
-    """Parse KEY=VALUE lines.
+    r"""Parse KEY=VALUE lines.
 
     Blank lines and lines that begin with ``#`` are skipped. A value is everything after the first
     ``=``, taken as it is; one pair of surrounding quotes is removed, and inside double quotes
-    ``\\n`` is a newline, so that a private key fits on a line.
+    ``\n`` is a newline, so that a private key fits on a line.
 
     Raises:
         InvalidInput: names the line's number, never its text.
@@ -38,7 +38,8 @@ def parse(text: str) -> dict[str, str]:
 
 
 def _unquote(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-        inner = value[1:-1]
-        return inner.replace("\\n", "\n") if value[0] == '"' else inner
-    return value
+    quoted = re.fullmatch(r"""(["'])(.*)\1""", value, re.DOTALL)
+    if quoted is None:
+        return value
+    inner = quoted[2]
+    return inner.replace("\\n", "\n") if quoted[1] == '"' else inner

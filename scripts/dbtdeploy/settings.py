@@ -182,6 +182,17 @@ def work_folder_if_known() -> Path | None:
     return Path(work) if work else None
 
 
+def dbt_target_path(project: Path, configured: str) -> Path:
+    """Where dbt writes its artifacts: DBT_TARGET_PATH wins over dbt_project.yml, as in dbt.
+
+    Args:
+        project: the project's folder, absolute.
+        configured: ``target-path`` of dbt_project.yml, or dbt's default.
+    """
+    named = os.environ.get("DBT_ENGINE_TARGET_PATH") or os.environ.get("DBT_TARGET_PATH")
+    return (project / (named or configured)).resolve()
+
+
 def redactor() -> redact.Redact:
     """Hides every secret this process can see, and the lines of DBT_DEPLOY_REDACT.
 

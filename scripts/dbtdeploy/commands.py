@@ -1,0 +1,91 @@
+"""The dbt command lines, without the options that name project and profile. Pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbtdeploy.files import Selection
+
+LISTED_KEYS = (
+    "unique_id resource_type name database schema alias relation_name config original_file_path"
+)
+
+SELECTING_OPTIONS = (
+    "--resource-type",
+    "--resource-types",
+    "--exclude-resource-type",
+    "--exclude-resource-types",
+    "--indirect-selection",
+)
+"""Options of ``dbt build`` that change what is selected, so ``dbt ls`` must have them too."""
+
+
+def selecting(selection: Selection, state: Path | None) -> list[str]:
+    """The options that select.
+
+    Args:
+        selection: the user's.
+        state: folder of production's manifest; None when production has none. A ``select`` that
+            needs state is then dropped, which selects everything.
+    """
+    options: list[str] = []
+    if selection.selector:
+        options += ["--selector", selection.selector]
+    elif selection.select and (state is not None or not needs_state(selection.select)):
+        options += ["--select", *selection.select.split()]
+    if selection.exclude:
+        options += ["--exclude", *selection.exclude.split()]
+    if state is not None:
+        options += ["--state", str(state)]
+    return options
+
+
+def needs_state(select: str) -> bool:
+    """Whether a selection uses a method that compares with state.
+
+    Source: https://docs.getdbt.com/reference/node-selection/methods
+    """
+    return any(method in select for method in ("state:", "result:", "source_status:"))
+
+
+def listing(selection: Selection, state: Path | None, extra: tuple[str, ...]) -> list[str]:
+    """``dbt ls`` for what ``building`` would build, one JSON object a line."""
+    return [
+        "--quiet",
+        "ls",
+        *selecting(selection, state),
+        *_selecting_extra(extra),
+        *("--output", "json", "--output-keys", LISTED_KEYS),
+    ]
+
+
+def building(
+    selection: Selection, state: Path | None, *, threads: int | None, extra: tuple[str, ...]
+) -> list[str]:
+    """``dbt build`` of the selection; everything else is read from production.
+
+    ``--favor-state`` because a relation of an earlier push, no longer selected, would otherwise be
+    read instead of production's.
+    """
+    options = ["build", *selecting(selection, state)]
+    if state is not None:
+        options += ["--defer", "--favor-state"]
+    if selection.full_refresh:
+        options.append("--full-refresh")
+    if threads is not None:
+        options += ["--threads", str(threads)]
+    return [*options, *extra]
+
+
+def _selecting_extra(extra: tuple[str, ...]) -> list[str]:
+    """Those of the user's extra arguments that ``dbt ls`` needs, each with its value."""
+    kept: list[str] = []
+    takes_value = False
+    for argument in extra:
+        if takes_value and not argument.startswith("-"):
+            kept.append(argument)
+            continue
+        takes_value = argument in SELECTING_OPTIONS
+        if takes_value or argument.split("=", 1)[0] in SELECTING_OPTIONS:
+            kept.append(argument)
+    return kept

@@ -1,0 +1,81 @@
+"""What the scripts that call dbt share: the caller's dbt, and its failures by name."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from dbtdeploy import errors, remedies, settings
+from dbtdeploy.edges.dbt import Dbt, Line, Outcome, echo, streamed
+from dbtdeploy.files import Run, State
+
+LAST_LINES = 30
+
+STATE_FOLDER = "state"
+
+
+def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
+    """The dbt of this run, in its environment, with the pull request's schema named in it."""
+    environment = settings.DbtEnvironment.from_environ()
+    variables = {**environment.variables, "DBT_DEPLOY_SCHEMA": run.schema, **(extra or {})}
+    return Dbt(run.dbt, variables=variables, redact=settings.redactor(), logs=work / "logs")
+
+
+def state_folder(work: Path, state: State) -> Path | None:
+    """The folder with production's manifest, None where production has none yet."""
+    return work / STATE_FOLDER if state.found else None
+
+
+def call(
+    dbt: Dbt, arguments: Sequence[str], *, name: str, title: str, keep: Line | None = None
+) -> tuple[Outcome, list[str]]:
+    """Run dbt with its output shown in a folded group.
+
+    Returns:
+        The outcome and the last lines of output.
+
+    Raises:
+        Cancelled: the run was interrupted; dbt has cancelled its queries.
+    """
+    last: deque[str] = deque(maxlen=LAST_LINES)
+
+    def both(line: str) -> None:
+        last.append(line)
+        if keep is not None:
+            keep(line)
+
+    with streamed(title):
+        outcome = dbt.run(arguments, name=name, on_line=echo(both))
+    return outcome, list(last)
+
+
+def require_success(outcome: Outcome, last: Sequence[str], *, doing: str) -> None:
+    """Raise what a dbt process that did not end well means.
+
+    Raises:
+        Cancelled: it was interrupted.
+        DbtStopped: it failed; holds dbt's own message.
+    """
+    if outcome.interrupted:
+        raise cancelled()
+    if outcome.exit_code != 0:
+        raise stopped(outcome, last, doing=doing)
+
+
+def stopped(outcome: Outcome, last: Sequence[str], *, doing: str) -> errors.DbtStopped:
+    """The failure of a dbt process that built nothing."""
+    return errors.DbtStopped(
+        remedies.told(outcome.errors, last) or f"dbt ended with exit code {outcome.exit_code}.",
+        not_done=f"dbt stopped {doing}. Nothing was built.",
+        remedy=remedies.remedy_for(outcome.errors),
+    )
+
+
+def cancelled() -> errors.Cancelled:
+    """The failure of an interrupted run."""
+    return errors.Cancelled(
+        "The run was cancelled. dbt was told to stop and to cancel its queries.",
+        not_done="What was not built yet was left as it was.",
+        remedy="Run the job again if the cancellation was not meant.",
+    )

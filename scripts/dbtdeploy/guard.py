@@ -1,0 +1,107 @@
+"""No node may land where production lives. Pure.
+
+The comparison is by schema, not by relation: a new model has no relation in production's manifest,
+and would still be written among production's tables when a profile ignores DBT_DEPLOY_SCHEMA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dbtdeploy import errors, schema_name
+from dbtdeploy.files import PlannedNode
+
+Schema = tuple[str, str]
+"""Database and schema, lower-case: adapters differ on case, and a false refusal is safe."""
+
+LISTED = 20
+
+
+def refuse_production(
+    nodes: Iterable[PlannedNode], production: Iterable[Schema], *, pull_request_schema: str
+) -> None:
+    """Refuse nodes that would be written into a schema of production's.
+
+    Args:
+        nodes: what dbt would build.
+        production: every schema in which production's manifest has a relation.
+        pull_request_schema: the value of DBT_DEPLOY_SCHEMA.
+
+    Raises:
+        WouldWriteToProduction: names the nodes and offers the mend that fits them.
+    """
+    taken = {_folded(*schema) for schema in production}
+    inside = [n for n in written(nodes) if _folded(n.database or "", n.schema or "") in taken]
+    if not inside:
+        return
+    count = f"{len(inside)} node" + ("s" if len(inside) > 1 else "")
+    raise errors.WouldWriteToProduction(
+        f"{count} would be written into production's schemas:\n{_names(inside)}",
+        not_done="Nothing was built, and nothing was written to the warehouse.",
+        remedy=_mend(inside, list(written(nodes)), pull_request_schema),
+    )
+
+
+def refuse_long_names(nodes: Iterable[PlannedNode]) -> None:
+    """Refuse schema names that PostgreSQL would cut, so that two of them could become one.
+
+    Raises:
+        SchemaNameTooLong: names the schema.
+    """
+    for node in written(nodes):
+        schema = node.schema or ""
+        if len(schema.encode()) > schema_name.MAX_BYTES:
+            raise errors.SchemaNameTooLong(
+                f"The schema {schema} of {node.name} has {len(schema.encode())} bytes; "
+                f"PostgreSQL keeps {schema_name.MAX_BYTES}.",
+                not_done="Nothing was built, and nothing was written to the warehouse.",
+                remedy="Shorten the input `schema-prefix`, or the model's custom schema.",
+            )
+
+
+def written(nodes: Iterable[PlannedNode]) -> list[PlannedNode]:
+    """The nodes that write a relation: not ephemeral models, not tests that store nothing."""
+    return [node for node in nodes if node.relation_name and node.schema]
+
+
+def _names(nodes: list[PlannedNode]) -> str:
+    lines = [f"- {node.name} -> {node.relation_name}" for node in nodes[:LISTED]]
+    if len(nodes) > LISTED:
+        lines.append(f"- and {len(nodes) - LISTED} more")
+    return "\n".join(lines)
+
+
+def _mend(inside: list[PlannedNode], all_written: list[PlannedNode], schema: str) -> str:
+    """The exact change that keeps these nodes out of production."""
+    none_in_pr_schema = not any((n.schema or "").lower().startswith(schema) for n in all_written)
+    if none_in_pr_schema:
+        return (
+            "The profile does not use the pull request's schema. In profiles.yml, in the target "
+            "of this job, write\n"
+            "    schema: \"{{ env_var('DBT_DEPLOY_SCHEMA', 'analytics') }}\"\n"
+            "with your own schema in place of analytics. If the project has a macro "
+            "generate_schema_name that ignores target.schema, let it begin with\n"
+            "    {%- if env_var('DBT_DEPLOY_SCHEMA', '') -%} {{ target.schema }}"
+            "{{ '_' ~ custom_schema_name if custom_schema_name }} {%- else -%} ..."
+        )
+    kinds = {node.resource_type for node in inside}
+    if kinds == {"snapshot"}:
+        return (
+            "These snapshots have a fixed `target_schema`. Use `schema` instead (dbt 1.9 or "
+            "newer), or write\n"
+            "    target_schema: \"{{ env_var('DBT_DEPLOY_SCHEMA', 'snapshots') }}\"\n"
+            f"or leave them out with the input `exclude: {_exclusion(inside)}`."
+        )
+    return (
+        "These nodes have a schema of their own that does not depend on the pull request's. Let "
+        "the macro generate_schema_name return `{{ target.schema }}_{{ custom_schema_name }}`, as "
+        f"dbt's own does, or leave them out with the input `exclude: {_exclusion(inside)}`."
+    )
+
+
+def _exclusion(nodes: list[PlannedNode]) -> str:
+    return " ".join(node.name for node in nodes[:LISTED])
+
+
+def _folded(database: str, schema: str) -> Schema:
+    return database.lower(), schema.lower()

@@ -1,0 +1,211 @@
+"""Inputs as text -> what they mean. All that can be wrong with an input is found here, at once."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import yaml
+
+from dbtdeploy import errors, schema_name
+from dbtdeploy.files import DbtProject, Event, Policy, Run, Selection
+from dbtdeploy.project import Project
+from dbtdeploy.settings import Inputs
+
+DEFAULT_SELECT = "state:modified+"
+
+MISSING_STATE_POLICIES = ("build-all", "fail", "skip")
+
+OWN_INPUTS = {
+    "--select": "select",
+    "-s": "select",
+    "--models": "select",
+    "-m": "select",
+    "--model": "select",
+    "--exclude": "exclude",
+    "--selector": "selector",
+    "--state": "state",
+    "--defer-state": "state",
+    "--defer": "state",
+    "--no-defer": "state",
+    "--favor-state": "state",
+    "--no-favor-state": "state",
+    "--project-dir": "project-dir",
+    "--profiles-dir": "profiles-dir",
+    "--profile": "profile",
+    "--target": "target",
+    "-t": "target",
+    "--vars": "vars",
+    "--threads": "threads",
+    "--full-refresh": "full-refresh",
+    "-f": "full-refresh",
+    "--target-path": "state",
+    "--log-path": "",
+    "--log-format-file": "",
+    "--log-level-file": "",
+    "--no-write-json": "",
+}
+"""dbt options that dbt-deploy sets itself, and the input that sets them."""
+
+ORDER_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def parse(
+    inputs: Inputs,
+    *,
+    event: Event,
+    project: Project,
+    workspace: Path,
+    target_path: Path,
+    started_at: str,
+) -> Run:
+    """Make of the inputs what ``run.json`` holds.
+
+    Args:
+        inputs: as given.
+        event: what started the run.
+        project: dbt_project.yml of the folder that ``inputs.project_dir`` names.
+        workspace: the folder that relative paths start from.
+        target_path: absolute, where dbt writes its artifacts.
+        started_at: ISO 8601, UTC.
+
+    Raises:
+        InvalidInput: an input that cannot be understood; the message names it.
+    """
+    folder = (workspace / (inputs.project_dir or ".")).resolve()
+    if not inputs.state:
+        raise _invalid("state", "is empty", "Set it to `s3://bucket/prefix` or to a folder.")
+    return Run(
+        event=event,
+        dbt=DbtProject(
+            command=inputs.dbt_command or "dbt",
+            project_dir=str(folder),
+            repository_path=_from_root(folder, workspace),
+            name=project.name,
+            profiles_dir=str((workspace / inputs.profiles_dir).resolve())
+            if inputs.profiles_dir
+            else None,
+            profile=inputs.profile or project.profile,
+            target=inputs.target or None,
+            target_path=str(target_path),
+            packages_path=str(folder / project.packages_path),
+            vars=_vars(inputs.vars),
+            threads=_threads(inputs.threads),
+            extra_args=_extra_args(inputs.dbt_args),
+        ),
+        selection=_selection(inputs),
+        policy=_policy(inputs, workspace),
+        schema=schema_name.schema_name(
+            prefix=inputs.schema_prefix or "pr",
+            pull_request=event.pull_request,
+            ref=event.ref or "local",
+            project=project.name,
+        ),
+        started_at=started_at,
+    )
+
+
+def _policy(inputs: Inputs, workspace: Path) -> Policy:
+    policy = inputs.on_missing_state or "build-all"
+    if policy not in MISSING_STATE_POLICIES:
+        raise _invalid("on-missing-state", f"is {policy!r}", f"Use {_any(MISSING_STATE_POLICIES)}.")
+    rows, order_by = inputs.baseline_rows or "all", inputs.baseline_order_by or None
+    if rows not in ("all", "none"):
+        if not rows.isdecimal() or int(rows) == 0:
+            raise _invalid("baseline-rows", f"is {rows!r}", "Use all, none or a number of rows.")
+        if order_by is None:
+            raise _invalid(
+                "baseline-rows",
+                "is a number, and no column says which rows are the newest",
+                "Set `baseline-order-by` to a column such as updated_at.",
+            )
+    if order_by is not None and not ORDER_COLUMN.fullmatch(order_by):
+        raise _invalid("baseline-order-by", f"is {order_by!r}", "Use the name of one column.")
+    state = inputs.state
+    return Policy(
+        state=state if "://" in state else str((workspace / state).resolve()),
+        on_missing_state=policy,
+        baseline_rows=rows,
+        baseline_order_by=order_by,
+        fail_on_warnings=_flag("fail-on-warnings", inputs.fail_on_warnings, default=False),
+        hide_row_data=_flag("hide-row-data", inputs.hide_row_data, default=False),
+        comment=_flag("comment", inputs.comment, default=True),
+        comment_author=inputs.comment_author or "github-actions[bot]",
+    )
+
+
+def _selection(inputs: Inputs) -> Selection:
+    if inputs.selector and (inputs.select or inputs.exclude):
+        raise _invalid(
+            "selector",
+            "is set beside `select` or `exclude`",
+            "dbt takes either; put the exclusion into selectors.yml.",
+        )
+    return Selection(
+        select=None if inputs.selector else inputs.select or DEFAULT_SELECT,
+        exclude=inputs.exclude or None,
+        selector=inputs.selector or None,
+        full_refresh=_flag("full-refresh", inputs.full_refresh, default=False),
+    )
+
+
+def _vars(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        content = None
+    if not isinstance(content, dict):
+        raise _invalid("vars", "is not a YAML mapping", 'Write it as {"name": "value"}.')
+    return text
+
+
+def _threads(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) == 0:
+        raise _invalid("threads", f"is {text!r}", "Use a number such as 8.")
+    return int(text)
+
+
+def _extra_args(text: str) -> tuple[str, ...]:
+    try:
+        arguments = tuple(shlex.split(text))
+    except ValueError as cause:
+        raise _invalid("dbt-args", f"cannot be split: {cause}", "Close the quotes.") from None
+    for argument in arguments:
+        option = argument.split("=", 1)[0]
+        if option in OWN_INPUTS:
+            own = OWN_INPUTS[option]
+            remedy = f"Use the input `{own}` instead." if own else "dbt-deploy sets it itself."
+            raise _invalid("dbt-args", f"holds {option}", remedy)
+    return arguments
+
+
+def _flag(name: str, text: str, *, default: bool) -> bool:
+    if not text:
+        return default
+    if text.lower() not in ("true", "false"):
+        raise _invalid(name, f"is {text!r}", "Use true or false.")
+    return text.lower() == "true"
+
+
+def _from_root(folder: Path, workspace: Path) -> str:
+    try:
+        return folder.relative_to(workspace.resolve()).as_posix()
+    except ValueError:
+        return "."
+
+
+def _any(values: tuple[str, ...]) -> str:
+    return " or ".join(values)
+
+
+def _invalid(name: str, what: str, remedy: str) -> errors.InvalidInput:
+    return errors.InvalidInput(
+        f"The input `{name}` {what}.",
+        not_done="dbt was not started, nothing was written.",
+        remedy=remedy,
+    )

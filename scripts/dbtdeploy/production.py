@@ -1,0 +1,41 @@
+"""Where production's relations live, from its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from dbtdeploy import errors
+from dbtdeploy.artifacts import Manifest
+from dbtdeploy.baselines import Relation
+
+Relations = dict[str, Relation]
+"""By unique id."""
+
+
+def read_relations(manifest: Path) -> Relations:
+    """The relation of each node of production's that has one.
+
+    Stricter than what the report reads: a build is only safe when production's place is known.
+
+    Raises:
+        StateCorrupt: the manifest cannot be read.
+    """
+    try:
+        nodes = msgspec.json.decode(manifest.read_bytes(), type=Manifest).nodes
+    except (OSError, msgspec.DecodeError) as cause:
+        raise errors.StateCorrupt(
+            f"Production's {manifest.name} cannot be read: {cause}",
+            not_done="Nothing was built, and nothing was written to the warehouse.",
+            remedy="Upload the artifacts of production's last successful run again.",
+        ) from None
+    return {
+        unique_id: Relation(
+            database=node.database or "",
+            schema=node.schema or "",
+            identifier=node.alias or node.name,
+        )
+        for unique_id, node in nodes.items()
+        if node.relation_name
+    }

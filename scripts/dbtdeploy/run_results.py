@@ -1,0 +1,64 @@
+"""dbt's run_results.json: trusted only from the call just made, kept only without secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dbtdeploy.redact import Redact
+
+PROOF = "DBT_DEPLOY_BUILD"
+"""dbt copies DBT_ENV_CUSTOM_ENV_<name> into ``metadata.env`` of what it writes, so a value that
+nobody knew before the call proves that the file is the call's own.
+https://docs.getdbt.com/reference/artifacts/dbt-artifacts"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Metadata:
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Result:
+    status: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RunResults:
+    metadata: _Metadata
+    results: list[_Result] = field(default_factory=list)
+
+
+def statuses(path: Path, *, proof: str) -> list[str] | None:
+    """The status of each result, or None when the file is not the one of this call.
+
+    Args:
+        path: dbt's run_results.json.
+        proof: the value that the call got in DBT_ENV_CUSTOM_ENV_<PROOF>.
+    """
+    try:
+        parsed = msgspec.json.decode(path.read_bytes(), type=_RunResults)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    if parsed.metadata.env.get(PROOF) != proof:
+        return None
+    return [result.status for result in parsed.results]
+
+
+def keep_redacted(source: Path, destination: Path, redact: Redact) -> None:
+    """Copy run results with every string redacted; numbers and structure stay."""
+    content = msgspec.json.decode(source.read_bytes())
+    destination.write_bytes(msgspec.json.encode(_redacted(content, redact)))
+
+
+def _redacted(value: Any, redact: Redact) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redacted(item, redact) for item in value]
+    if isinstance(value, dict):
+        return {redact(key): _redacted(item, redact) for key, item in value.items()}
+    return value

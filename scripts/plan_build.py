@@ -1,0 +1,51 @@
+"""run.json + state/ -> dbt deps, dbt ls -> plan.json: what will be built, refused if unsafe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbtdeploy import cli, commands, dbt_step, files, guard, plan, production, project, settings
+from dbtdeploy.edges import actions
+from dbtdeploy.edges.dbt import Dbt
+
+
+def main() -> None:
+    """List what dbt would build, and refuse it if any of it would land in production."""
+    work = settings.work_folder()
+    run = files.read(work / files.RUN, files.Run)
+    state = files.read(work / files.STATE, files.State)
+    if not state.found and run.policy.on_missing_state == "skip":
+        nodes: tuple[files.PlannedNode, ...] = ()
+    else:
+        dbt = dbt_step.dbt_of(run, work)
+        _install_packages(dbt, run)
+        nodes = _list(dbt, run, dbt_step.state_folder(work, state))
+    guard.refuse_long_names(nodes)
+    if state.found:
+        relations = production.read_relations(work / files.STATE_FOLDER / "manifest.json")
+        schemas = {(relation.database, relation.schema) for relation in relations.values()}
+        guard.refuse_production(nodes, schemas, pull_request_schema=run.schema)
+    files.write(work / files.PLAN, files.Plan(nodes=nodes))
+    print(f"{len(nodes)} nodes to build in {run.schema}." if nodes else "Nothing to build.")
+    runner = settings.Runner.from_environ()
+    actions.set_outputs(runner.output, {"nodes": str(len(nodes))})
+
+
+def _install_packages(dbt: Dbt, run: files.Run) -> None:
+    if not project.needs_deps(Path(run.dbt.project_dir), Path(run.dbt.packages_path)):
+        return
+    arguments = ["deps", "--project-dir", run.dbt.project_dir, *dbt.connection()]
+    outcome, last = dbt_step.call(dbt, arguments, name="deps", title="dbt deps")
+    dbt_step.require_success(outcome, last, doing="while it installed packages")
+
+
+def _list(dbt: Dbt, run: files.Run, state: Path | None) -> tuple[files.PlannedNode, ...]:
+    arguments = commands.listing(run.selection, state, run.dbt.extra_args) + dbt.options()
+    lines: list[str] = []
+    outcome = dbt.run(arguments, name="ls", on_line=lines.append)
+    dbt_step.require_success(outcome, lines, doing="while it listed what has changed")
+    return plan.read_listing(lines)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,127 @@
+"""plan.json -> the pull request's schemas, created and marked, with production's rows laid in."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import msgspec
+
+from dbtdeploy import (
+    baselines,
+    cli,
+    dbt_step,
+    errors,
+    files,
+    guard,
+    production,
+    remedies,
+    schema_mark,
+    settings,
+)
+from dbtdeploy.edges.dbt import Dbt
+
+PACKAGE = Path(__file__).resolve().parent.parent / "templates" / "dbt_package"
+
+BATCH = 100
+"""Baselines a dbt process: Linux takes 128 KiB in one argument, and one is about 400 bytes."""
+
+
+def main() -> None:
+    """Prepare the warehouse for dbt build, or refuse."""
+    work = settings.work_folder()
+    run = files.read(work / files.RUN, files.Run)
+    state = files.read(work / files.STATE, files.State)
+    plan = files.read(work / files.PLAN, files.Plan)
+    schemas = sorted({(n.database or "", n.schema or "") for n in guard.written(plan.nodes)})
+    relations = (
+        production.read_relations(work / files.STATE_FOLDER / "manifest.json")
+        if state.found
+        else {}
+    )
+    jobs = baselines.baseline_jobs(
+        plan.nodes, relations, run.policy, full_refresh=run.selection.full_refresh
+    )
+    dbt = dbt_step.dbt_of(run, work)
+    laid: list[files.Baseline] = []
+    if schemas:
+        for batch in _batches(jobs):
+            laid += _prepare(dbt, run, work, schemas, batch)
+    for baseline in laid:
+        print(f"{baseline.unique_id}: rows of production's: {baseline.how}")
+    names = tuple(schema for _, schema in schemas)
+    files.write(work / files.SCHEMAS, files.Schemas(schemas=names, baselines=tuple(laid)))
+    print(f"Ready: {', '.join(names) or 'no schema needed'}.")
+
+
+def _batches(jobs: list[baselines.BaselineJob]) -> Iterator[list[baselines.BaselineJob]]:
+    """At least one batch, for the schemas alone where there are no baselines."""
+    for start in range(0, max(len(jobs), 1), BATCH):
+        yield jobs[start : start + BATCH]
+
+
+def _prepare(
+    dbt: Dbt,
+    run: files.Run,
+    work: Path,
+    schemas: list[tuple[str, str]],
+    jobs: list[baselines.BaselineJob],
+) -> list[files.Baseline]:
+    token = f"dbt-deploy-{secrets.token_hex(16)} "
+    job = {
+        "token": token,
+        "mark": schema_mark.schema_mark(run),
+        "schemas": [{"database": d, "schema": s} for d, s in schemas],
+        "baselines": [asdict(entry) for entry in jobs],
+    }
+    arguments = [
+        *("--quiet", "run-operation", "prepare_schemas", "--args", json.dumps({"job": job})),
+        *("--project-dir", str(PACKAGE), "--target-path", str(work / "warehouse")),
+        *dbt.connection(),
+    ]
+    lines: list[str] = []
+    outcome = dbt.run(arguments, name="prepare", on_line=lines.append)
+    if outcome.interrupted:
+        raise dbt_step.cancelled()
+    answers = [line.removeprefix(token) for line in lines if line.startswith(token)]
+    if outcome.exit_code != 0 or not answers:
+        raise errors.WarehouseStepFailed(
+            remedies.told(outcome.errors, lines),
+            not_done="Nothing was built.",
+            remedy=remedies.remedy_for(outcome.errors),
+        )
+    answer = msgspec.json.decode(answers[-1], type=_Answer)
+    if answer.foreign:
+        raise _not_ours(answer.foreign, run)
+    return answer.baselines
+
+
+class _Foreign(msgspec.Struct):
+    schema: str
+    comment: str
+
+
+class _Answer(msgspec.Struct):
+    foreign: list[_Foreign]
+    baselines: list[files.Baseline]
+
+
+def _not_ours(foreign: list[_Foreign], run: files.Run) -> errors.SchemaNotOurs:
+    whose = "\n".join(
+        f"- {found.schema}: "
+        + (found.comment.splitlines()[0] if found.comment else "bears no mark")
+        for found in foreign
+    )
+    return errors.SchemaNotOurs(
+        f"These schemas exist and were not made for this pull request:\n{whose}",
+        not_done="Nothing was built, and nothing was written to the warehouse.",
+        remedy="Set the input `schema-prefix` to another value, or drop the schemas if nobody needs "
+        f"them. This pull request's schemas begin with {run.schema}.",
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

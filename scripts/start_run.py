@@ -1,0 +1,71 @@
+"""Inputs and the event -> run.json: all that is known before anything is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from datetime import datetime, timezone
+from pathlib import Path
+
+import msgspec
+
+from dbtdeploy import cli, errors, event, files, inputs, project, settings
+from dbtdeploy.edges import actions
+
+
+def main() -> None:
+    """Read everything, check everything, and name the work folder and the schema."""
+    context = settings.GitHubContext.from_environ()
+    given = settings.Inputs.from_environ()
+    runner = settings.Runner.from_environ()
+    folder = (context.workspace / (given.project_dir or ".")).resolve()
+    own = project.read_project(folder)
+    run = inputs.parse(
+        given,
+        event=_event(context),
+        project=own,
+        workspace=context.workspace,
+        target_path=settings.dbt_target_path(folder, own.target_path),
+        started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+    work = settings.work_folder_if_known() or runner.temp / "dbt-deploy" / _folder_name(run)
+    _empty(work)
+    files.write(work / files.RUN, run)
+    mode = "skip" if run.event.skip else "build"
+    actions.set_outputs(runner.output, {"work": str(work), "mode": mode, "schema": run.schema})
+
+
+def _event(context: settings.GitHubContext) -> files.Event:
+    try:
+        payload = json.loads(context.event_path.read_text()) if context.event_path else {}
+        return event.read_event(context, payload)
+    except (OSError, ValueError, msgspec.ValidationError) as cause:
+        raise errors.InvalidInput(
+            f"GITHUB_EVENT_PATH does not hold an event of GitHub's: {cause}",
+            not_done="dbt was not started, nothing was written.",
+            remedy="Leave GITHUB_EVENT_PATH to the runner; unset it to run by hand.",
+        ) from None
+
+
+def _folder_name(run: files.Run) -> str:
+    """One work folder per project and target, so that a job can use the action twice."""
+    place = f"{run.dbt.project_dir}\n{run.dbt.target}\n{run.policy.state}"
+    return f"{run.dbt.name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+
+
+def _empty(work: Path) -> None:
+    """Remove what an earlier run left; never a folder that is not ours."""
+    if work.is_dir() and any(work.iterdir()):
+        if not (work / files.RUN).is_file():
+            raise errors.InvalidInput(
+                f"The work folder {work} holds files that are not dbt-deploy's.",
+                not_done="Nothing was deleted, dbt was not started.",
+                remedy="Set DBT_DEPLOY_WORK to a new or empty folder.",
+            )
+        shutil.rmtree(work)
+    work.mkdir(parents=True, exist_ok=True)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,75 @@
+{#
+  Creates and marks the schemas of a pull request, and puts production's rows under the incremental
+  models and snapshots that will be built. Refuses, before anything is created, when a schema exists
+  that does not bear the mark.
+
+  job:
+    token       printed before the result, so that nothing else can be taken for it
+    mark        first line: whose schemas these are; second line: when they were last used
+    schemas     [{database, schema}]
+    baselines   [{unique_id, database, schema, identifier, copy,
+                  source: {database, schema, identifier} or null, rows, order_by}]
+  result (JSON): {foreign: [{schema, comment}], baselines: [{unique_id, how, rows, order_by, reason}]}
+#}
+{% macro prepare_schemas(job) %}
+  {% set foreign = [] %}
+  {% for wanted in job.schemas %}
+    {% set comment = dbtdeploy.schema_comment(wanted.database, wanted.schema) %}
+    {% if comment is not none and comment.split('\n')[0] != job.mark.split('\n')[0] %}
+      {% do foreign.append({'schema': wanted.schema, 'comment': comment}) %}
+    {% endif %}
+  {% endfor %}
+  {% set results = [] %}
+  {% if not foreign %}
+    {% for wanted in job.schemas %}
+      {% do run_query(dbtdeploy.create_marked_schema_sql(wanted.database, wanted.schema, job.mark)) %}
+    {% endfor %}
+    {% for baseline in job.baselines %}
+      {% do results.append(dbtdeploy.lay_baseline(baseline)) %}
+    {% endfor %}
+  {% endif %}
+  {% do print(job.token ~ tojson({'foreign': foreign, 'baselines': results})) %}
+{% endmacro %}
+
+
+{#
+  One baseline. What an earlier push left is dropped first: the model is to meet production's rows,
+  or none, as it will when it is released. A snapshot or incremental model whose production relation
+  is a view meets no table there either, so nothing is copied.
+#}
+{% macro lay_baseline(baseline) %}
+  {% set old = adapter.get_relation(baseline.database, baseline.schema, baseline.identifier) %}
+  {% set source = none %}
+  {% if baseline.copy and baseline.source %}
+    {% set source = adapter.get_relation(
+        baseline.source.database, baseline.source.schema, baseline.source.identifier) %}
+  {% endif %}
+  {% set result = {'unique_id': baseline.unique_id, 'how': 'none', 'rows': none,
+                   'order_by': none, 'reason': none} %}
+  {% if old is not none %}
+    {% do adapter.drop_relation(old) %}
+  {% endif %}
+  {% if not baseline.copy %}
+    {% do result.update({'reason': 'baseline-rows is none'}) %}
+  {% elif source is none %}
+    {% do result.update({'reason': 'production has no such table yet'}) %}
+  {% elif not source.is_table %}
+    {% do result.update({'reason': 'production has a ' ~ source.type ~ ' there'}) %}
+  {% else %}
+    {% set rows, order_by = baseline.rows, baseline.order_by %}
+    {% if rows is not none and not dbtdeploy.has_column(source, order_by) %}
+      {% do result.update({'reason': 'it has no column ' ~ order_by}) %}
+      {% set rows, order_by = none, none %}
+    {% endif %}
+    {% set target = api.Relation.create(database=baseline.database, schema=baseline.schema,
+        identifier=baseline.identifier, type='table') %}
+    {% do result.update(dbtdeploy.copy_rows(source, target, rows, order_by)) %}
+  {% endif %}
+  {{ return(result) }}
+{% endmacro %}
+
+
+{% macro has_column(relation, name) %}
+  {% set names = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') %}
+  {{ return(name | lower in names | list) }}
+{% endmacro %}
