@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 from datetime import datetime, timezone
@@ -13,6 +14,9 @@ from dbtdeploy.redact import Redact
 
 NODE_FAILED = 1
 """dbt's exit code when it ran and a node failed."""
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+"""dbt's colours: GitHub's log shows them, a text file does not."""
 
 
 def main() -> int:
@@ -40,7 +44,7 @@ def main() -> int:
             arguments + dbt.options(),
             name="build",
             title=shlex.join(["dbt", *arguments]),
-            keep=lambda line: print(line, file=kept),
+            keep=lambda line: print(ANSI.sub("", line), file=kept),
         )
     found = run_results.statuses(results, proof=proof)
     redact = settings.redactor()

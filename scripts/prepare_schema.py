@@ -111,15 +111,14 @@ class _Answer(msgspec.Struct):
 
 def _not_ours(foreign: list[_Foreign], run: files.Run) -> errors.SchemaNotOurs:
     whose = "\n".join(
-        f"- {found.schema}: "
-        + (found.comment.splitlines()[0] if found.comment else "bears no mark")
+        f"- {found.schema}: {(found.comment or 'bears no mark').splitlines()[0]}"
         for found in foreign
     )
     return errors.SchemaNotOurs(
         f"These schemas exist and were not made for this pull request:\n{whose}",
         not_done="Nothing was built, and nothing was written to the warehouse.",
-        remedy="Set the input `schema-prefix` to another value, or drop the schemas if nobody needs "
-        f"them. This pull request's schemas begin with {run.schema}.",
+        remedy="Set the input `schema-prefix` to another value, or drop the schemas if nobody "
+        f"needs them. This pull request's schemas begin with {run.schema}.",
     )
 
 

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dbtdeploy import errors, remedies, settings
+from dbtdeploy import errors, redact, remedies, settings
+from dbtdeploy.edges import actions
 from dbtdeploy.edges.dbt import Dbt, Line, Outcome, echo, streamed
-from dbtdeploy.files import Run, State
+from dbtdeploy.files import STATE_FOLDER, Run, State
 
 LAST_LINES = 30
-
-STATE_FOLDER = "state"
 
 
 def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
     """The dbt of this run, in its environment, with the pull request's schema named in it."""
     environment = settings.DbtEnvironment.from_environ()
+    _mask(run, work, environment.secret)
     variables = {**environment.variables, "DBT_DEPLOY_SCHEMA": run.schema, **(extra or {})}
     return Dbt(run.dbt, variables=variables, redact=settings.redactor(), logs=work / "logs")
+
+
+def _mask(run: Run, work: Path, secret: Mapping[str, str]) -> None:
+    """Have the runner hide what ``dbt-env`` holds, and tell if that costs an output."""
+    if not settings.GitHubContext.from_environ().actions:
+        return  # A terminal would show the values instead of hiding them.
+    masked = redact.masked_values(secret, [run.schema, run.event.repository, str(work)])
+    for value in masked:
+        actions.mask(value)
+    outputs = {"schema": run.schema, "artifact-folder": str(work)}
+    for name in redact.dropped_outputs(outputs, masked):
+        actions.warning(
+            f"The output `{name}` will be empty",
+            f"It holds a value of `dbt-env` that is named like a secret, and GitHub drops such "
+            f"outputs. Rename that variable, or change what makes `{name}` hold its value.",
+        )
 
 
 def state_folder(work: Path, state: State) -> Path | None:

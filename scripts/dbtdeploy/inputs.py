@@ -15,6 +15,8 @@ from dbtdeploy.settings import Inputs
 
 DEFAULT_SELECT = "state:modified+"
 
+COMMANDS = ("ci",)
+
 MISSING_STATE_POLICIES = ("build-all", "fail", "skip")
 
 OWN_INPUTS = {
@@ -74,6 +76,8 @@ def parse(
         InvalidInput: an input that cannot be understood; the message names it.
     """
     folder = (workspace / (inputs.project_dir or ".")).resolve()
+    if (inputs.command or "ci") not in COMMANDS:
+        raise _invalid("command", f"is {inputs.command!r}", f"Use {_any(COMMANDS)}.")
     if not inputs.state:
         raise _invalid("state", "is empty", "Set it to `s3://bucket/prefix` or to a folder.")
     return Run(

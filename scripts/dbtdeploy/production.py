@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from dbtdeploy import errors
-from dbtdeploy.artifacts import Manifest
 from dbtdeploy.baselines import Relation
 
 Relations = dict[str, Relation]
 """By unique id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Node:
+    name: str
+    database: str | None = None
+    schema: str | None = None
+    alias: str | None = None
+    relation_name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Manifest:
+    nodes: dict[str, _Node]
 
 
 def read_relations(manifest: Path) -> Relations:
@@ -23,7 +37,7 @@ def read_relations(manifest: Path) -> Relations:
         StateCorrupt: the manifest cannot be read.
     """
     try:
-        nodes = msgspec.json.decode(manifest.read_bytes(), type=Manifest).nodes
+        nodes = msgspec.json.decode(manifest.read_bytes(), type=_Manifest).nodes
     except (OSError, msgspec.DecodeError) as cause:
         raise errors.StateCorrupt(
             f"Production's {manifest.name} cannot be read: {cause}",

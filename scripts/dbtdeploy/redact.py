@@ -39,6 +39,27 @@ def secret_values(environment: Mapping[str, str], extra: Iterable[str] = ()) -> 
     return sorted({v for value in values for v in _spellings(value)}, key=len, reverse=True)
 
 
+def masked_values(secret: Mapping[str, str], public: Iterable[str]) -> list[str]:
+    """Values of ``dbt-env`` that the runner shall hide in its log.
+
+    Args:
+        secret: what ``dbt-env`` holds.
+        public: texts that everyone sees anyway, such as the schema's name. A value in one of them,
+            ``DBT_DATABASE=analytics`` say, is no secret, and masking it would make GitHub drop each
+            job output that holds it. A value named like a secret is masked all the same.
+    """
+    shown = "\n".join(public)
+    named = secret_values(secret)
+    others = [v for v in secret.values() if len(v.strip()) >= MIN_LENGTH and v not in shown]
+    return sorted({*named, *others})
+
+
+def dropped_outputs(outputs: Mapping[str, str], masked: Iterable[str]) -> list[str]:
+    """Names of the outputs that hold a masked value: GitHub drops those, with a warning only."""
+    values = list(masked)
+    return [name for name, text in outputs.items() if any(value in text for value in values)]
+
+
 def redactor(values: Iterable[str]) -> Redact:
     """A function that replaces every one of ``values`` by ``***``."""
     pattern = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))

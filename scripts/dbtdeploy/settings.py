@@ -22,6 +22,7 @@ PREFIX = "DBT_DEPLOY_"
 class Inputs:
     """The inputs that are not secret, as text, before anything is made of them."""
 
+    command: str
     state: str
     project_dir: str
     profiles_dir: str
@@ -146,6 +147,8 @@ class DbtEnvironment:
     """The environment dbt runs in: ours, with the secret ``dbt-env`` laid over it."""
 
     variables: Mapping[str, str] = field(repr=False)
+    secret: Mapping[str, str] = field(repr=False)
+    """What ``dbt-env`` holds."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> DbtEnvironment:
@@ -157,7 +160,7 @@ class DbtEnvironment:
         secret = dotenv.parse(environ.get(PREFIX + "DBT_ENV", ""))
         hidden = {PREFIX + "DBT_ENV", PREFIX + "GITHUB_TOKEN", PREFIX + "REDACT"}
         kept = {name: value for name, value in environ.items() if name not in hidden}
-        return cls(variables={**kept, **secret})
+        return cls(variables={**kept, **secret}, secret=secret)
 
 
 def work_folder() -> Path:
@@ -196,14 +199,12 @@ def dbt_target_path(project: Path, configured: str) -> Path:
 def redactor() -> redact.Redact:
     """Hides every secret this process can see, and the lines of DBT_DEPLOY_REDACT.
 
-    A ``dbt-env`` that cannot be parsed is hidden line by line instead.
+    A ``dbt-env`` that cannot be parsed is hidden whole, line by line.
     """
     raw = os.environ.get(PREFIX + "DBT_ENV", "")
     listed = os.environ.get(PREFIX + "REDACT", "").splitlines()
     try:
-        # Whatever stands in `dbt-env` was given as a secret, whatever its name.
         secrets = dotenv.parse(raw)
-        listed += [v for v in secrets.values() if len(v.strip()) >= redact.MIN_LENGTH]
     except errors.InvalidInput:
         secrets = {}
         listed += raw.splitlines()
