@@ -45,6 +45,13 @@ class EarlierStepMissing(DbtDeployError):
     title = "An earlier step has not run"
 
 
+class EnvironmentNotMade(DbtDeployError):
+    """Our environment or the caller's dbt could not be installed."""
+
+    exit_code = 5
+    title = "The Python environment could not be set up"
+
+
 class StateAccessDenied(DbtDeployError):
     """The store answered, and said no."""
 

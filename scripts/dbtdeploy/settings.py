@@ -57,6 +57,30 @@ class Inputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What ``setup_environment.py`` makes, and where."""
+
+    dbt: str
+    """The input ``dbt``."""
+    folder: Path
+    """Holds both environments; worth caching as it is."""
+    workspace: Path
+    project_dir: Path
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Setup:
+        """Read DBT_DEPLOY_DBT, DBT_DEPLOY_ENV_FOLDER and DBT_DEPLOY_PROJECT_DIR."""
+        temp = Path(environ.get("RUNNER_TEMP") or tempfile.gettempdir())
+        workspace = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()).absolute()
+        return cls(
+            dbt=environ.get(PREFIX + "DBT", ""),
+            folder=Path(environ.get(PREFIX + "ENV_FOLDER") or temp / "dbt-deploy").absolute(),
+            workspace=workspace,
+            project_dir=workspace / environ.get(PREFIX + "PROJECT_DIR", "").strip(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class GitHubContext:
     """What GitHub tells every job."""
 
