@@ -38,7 +38,7 @@ def schema_name(*, prefix: str, pull_request: int | None, ref: str, project: str
 
 def _safe(text: str, *, room: int) -> str:
     plain = re.sub("_+", "_", re.sub("[^a-z0-9]", "_", text.lower())).strip("_")
-    if plain == text and len(plain) <= room:
+    if plain == text and len(plain) <= room and not plain.isdecimal():
         return plain
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     kept = plain[: max(room - len(digest) - 1, 0)].rstrip("_")

@@ -1,0 +1,52 @@
+"""The dbt command lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy import commands
+from dbtdeploy.files import Selection
+
+STATE = Path("/work/state")
+
+
+def test_build_defers_and_favours_state() -> None:
+    line = commands.building(Selection(select="state:modified+"), STATE, threads=4, extra=())
+    assert line == [
+        *("build", "--select", "state:modified+", "--state", "/work/state"),
+        *("--defer", "--favor-state", "--threads", "4"),
+    ]
+
+
+@pytest.mark.fault(14)
+def test_without_state_everything_is_built() -> None:
+    line = commands.building(Selection(select="state:modified+"), None, threads=None, extra=())
+    assert line == ["build"]
+
+
+def test_without_state_a_selection_that_needs_none_stays() -> None:
+    selection = Selection(select="tag:daily", exclude="slow")
+    line = commands.building(selection, None, threads=None, extra=())
+    assert line == ["build", "--select", "tag:daily", "--exclude", "slow"]
+
+
+def test_a_selector_stands_alone() -> None:
+    line = commands.building(Selection(selector="slim"), STATE, threads=None, extra=())
+    assert "--select" not in line
+    assert line[:3] == ["build", "--selector", "slim"]
+
+
+def test_listing_gets_the_arguments_that_select_and_no_others() -> None:
+    extra = ("--fail-fast", "--exclude-resource-type", "unit_test", "test", "--no-color", "x")
+    line = commands.listing(Selection(select="a"), STATE, extra)
+    assert line[: line.index("--output")] == [
+        *("--quiet", "ls", "--select", "a", "--state", "/work/state"),
+        *("--exclude-resource-type", "unit_test", "test"),
+    ]
+
+
+def test_listing_keeps_arguments_written_with_an_equals_sign() -> None:
+    line = commands.listing(Selection(select="a"), None, ("--indirect-selection=cautious",))
+    assert "--indirect-selection=cautious" in line

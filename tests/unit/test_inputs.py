@@ -1,0 +1,94 @@
+"""Inputs: what they mean, and that each wrong one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy import errors, inputs
+from dbtdeploy.files import Event, Run
+from dbtdeploy.project import Project
+from dbtdeploy.settings import Inputs
+
+EVENT = Event(name="pull_request", repository="o/r", sha="a" * 40, ref="fix", pull_request=482)
+PROJECT = Project(
+    name="analytics", profile="shop", target_path="target", packages_path="dbt_packages"
+)
+
+
+def parse(workspace: Path, **given: str) -> Run:
+    environ = {f"DBT_DEPLOY_{name.upper()}": text for name, text in given.items()}
+    return inputs.parse(
+        Inputs.from_environ({"DBT_DEPLOY_STATE": "s3://b/prod", **environ}),
+        event=EVENT,
+        project=PROJECT,
+        workspace=workspace,
+        target_path=workspace / "target",
+        started_at="2026-11-21T00:00:00+00:00",
+    )
+
+
+def test_defaults(tmp_path: Path) -> None:
+    run = parse(tmp_path)
+    assert run.selection.select == "state:modified+"
+    assert (run.policy.on_missing_state, run.policy.baseline_rows) == ("build-all", "all")
+    assert (run.policy.comment, run.policy.fail_on_warnings) == (True, False)
+    assert (run.dbt.command, run.dbt.profile, run.dbt.target) == ("dbt", "shop", None)
+    assert (run.schema, run.dbt.repository_path) == ("pr_482_analytics", ".")
+
+
+def test_a_project_in_a_folder_knows_its_place_in_the_repository(tmp_path: Path) -> None:
+    run = parse(tmp_path, project_dir="warehouse/dbt", profiles_dir="warehouse")
+    assert run.dbt.repository_path == "warehouse/dbt"
+    assert run.dbt.project_dir == str(tmp_path / "warehouse/dbt")
+    assert run.dbt.profiles_dir == str(tmp_path / "warehouse")
+
+
+def test_a_selector_replaces_the_default_selection(tmp_path: Path) -> None:
+    assert parse(tmp_path, selector="slim").selection.select is None
+
+
+def test_a_state_folder_starts_from_the_workspace(tmp_path: Path) -> None:
+    assert parse(tmp_path, state="prod").policy.state == str(tmp_path / "prod")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"command": "deploy"}, "`command`"),
+        ({"state": ""}, "`state`"),
+        ({"selector": "slim", "select": "a"}, "`selector`"),
+        ({"vars": "just text"}, "`vars`"),
+        ({"vars": "{a: ["}, "`vars`"),
+        ({"threads": "many"}, "`threads`"),
+        ({"threads": "0"}, "`threads`"),
+        ({"full_refresh": "yes"}, "`full-refresh`"),
+        ({"on_missing_state": "ignore"}, "`on-missing-state`"),
+        ({"baseline_rows": "some"}, "`baseline-rows`"),
+        ({"baseline_rows": "0", "baseline_order_by": "id"}, "`baseline-rows`"),
+        ({"baseline_rows": "100"}, "`baseline-order-by`"),
+        ({"baseline_rows": "100", "baseline_order_by": "id; drop table x"}, "`baseline-order-by`"),
+        ({"dbt_args": "--target prod"}, "--target"),
+        ({"dbt_args": "--vars={}"}, "--vars"),
+        ({"dbt_args": "--state elsewhere"}, "--state"),
+        ({"dbt_args": "'open"}, "`dbt-args`"),
+    ],
+)
+def test_a_wrong_input_is_named(tmp_path: Path, given: dict[str, str], named: str) -> None:
+    with pytest.raises(errors.InvalidInput) as caught:
+        parse(tmp_path, **given)
+    assert named in f"{caught.value.what} {caught.value.remedy}"
+    assert "dbt was not started" in caught.value.not_done
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("arguments", ["--target-path state", "--target-path=state"])
+def test_dbt_args_cannot_move_the_target_onto_the_state(tmp_path: Path, arguments: str) -> None:
+    with pytest.raises(errors.InvalidInput, match="--target-path"):
+        parse(tmp_path, dbt_args=arguments)
+
+
+def test_other_dbt_args_pass(tmp_path: Path) -> None:
+    run = parse(tmp_path, dbt_args="--fail-fast --exclude-resource-type unit_test")
+    assert run.dbt.extra_args == ("--fail-fast", "--exclude-resource-type", "unit_test")

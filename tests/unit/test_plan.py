@@ -1,0 +1,44 @@
+"""What dbt ls prints -> nodes."""
+
+from __future__ import annotations
+
+import json
+
+from dbtdeploy import plan
+
+MODEL = {
+    "unique_id": "model.shop.b",
+    "resource_type": "model",
+    "name": "b",
+    "database": "shop",
+    "schema": "pr_1",
+    "alias": "b_alias",
+    "relation_name": '"shop"."pr_1"."b_alias"',
+    "config": {"materialized": "incremental", "full_refresh": True, "meta": {}},
+    "original_file_path": "models/b.sql",
+}
+
+
+def test_a_node_is_read_whole() -> None:
+    (node,) = plan.read_listing([json.dumps(MODEL)])
+    assert (node.identifier, node.materialized, node.full_refresh) == (
+        "b_alias",
+        "incremental",
+        True,
+    )
+    assert (node.schema, node.path) == ("pr_1", "models/b.sql")
+
+
+def test_what_a_project_prints_between_is_passed_over() -> None:
+    lines = ["hello", '{"a": 1}', "[]", "", '{"unique_id": 4}', json.dumps(MODEL)]
+    assert [node.name for node in plan.read_listing(lines)] == ["b"]
+
+
+def test_what_is_only_listed_is_not_built() -> None:
+    kinds = ["source", "exposure", "metric", "semantic_model", "analysis", "seed", "unit_test"]
+    lines = [json.dumps({**MODEL, "resource_type": k, "unique_id": f"{k}.x"}) for k in kinds]
+    assert [n.resource_type for n in plan.read_listing(lines)] == ["seed", "unit_test"]
+
+
+def test_a_node_listed_twice_is_built_once() -> None:
+    assert len(plan.read_listing([json.dumps(MODEL)] * 2)) == 1

@@ -1,0 +1,47 @@
+"""run_results.json is trusted only from the call just made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy import run_results
+
+
+def write(path: Path, proof: str | None) -> Path:
+    env = {run_results.PROOF: proof} if proof else {}
+    content = {
+        "metadata": {"env": env},
+        "results": [{"status": "success", "execution_time": 0.1234, "message": "key 1234"}],
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_the_calls_own_results_are_read(tmp_path: Path) -> None:
+    assert run_results.statuses(write(tmp_path / "r.json", "abc"), proof="abc") == ["success"]
+
+
+@pytest.mark.fault(18)
+@pytest.mark.parametrize("proof", [None, "another"])
+def test_stale_results_are_not(tmp_path: Path, proof: str | None) -> None:
+    assert run_results.statuses(write(tmp_path / "r.json", proof), proof="abc") is None
+
+
+@pytest.mark.fault(18)
+def test_missing_or_cut_results_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    assert run_results.statuses(path, proof="abc") is None
+    path.write_text('{"metadata": {"env"')
+    assert run_results.statuses(path, proof="abc") is None
+
+
+@pytest.mark.fault(51)
+def test_a_kept_copy_holds_no_secret_and_stays_json(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.json"
+    source = write(tmp_path / "r.json", "abc")
+    run_results.keep_redacted(source, copy, lambda text: text.replace("1234", "***"))
+    (result,) = json.loads(copy.read_text())["results"]
+    assert (result["message"], result["execution_time"]) == ("key ***", 0.1234)
