@@ -48,7 +48,8 @@ def main() -> None:
     )
     outputs = settings.Runner.from_environ().output
     if mode == "key":
-        actions.set_outputs(outputs, {"key": environments.digest([own.key, dbt.key])})
+        key = environments.digest([own.key, dbt.key])
+        actions.set_outputs(outputs, {"key": f"dbt-deploy-{key}", "folder": str(setup.folder)})
     elif mode == "install":
         command = _install(setup, own, dbt, requirement)
         actions.set_outputs(outputs, {"python": str(own.bin / "python"), "dbt": command})
@@ -84,21 +85,9 @@ def _install(
 
 def _make_own(command: str, own: Environment) -> None:
     print("Setting up dbt-deploy ...", flush=True)
+    sync = [command, "sync", "--frozen", "--no-dev", "--compile-bytecode", "--quiet"]
     uv.run(
-        # fmt: off
-        [
-            command,
-            "sync",
-            "--frozen",
-            "--no-dev",
-            "--compile-bytecode",
-            "--quiet",
-            "--project",
-            str(ROOT),
-            "--python",
-            sys.executable,
-        ],
-        # fmt: on
+        [*sync, "--project", str(ROOT), "--python", sys.executable],
         folder=ROOT,
         extra={"UV_PROJECT_ENVIRONMENT": str(own.folder)},
         purpose="Setting up dbt-deploy's own environment",
@@ -109,29 +98,11 @@ def _make_own(command: str, own: Environment) -> None:
 def _make_dbt(command: str, dbt: Environment, requirement: DbtRequirement, workspace: Path) -> None:
     print(f"Installing dbt ({' '.join(requirement.arguments)}) ...", flush=True)
     shutil.rmtree(dbt.folder, ignore_errors=True)
-    purpose = "Installing dbt"
-    uv.run(
-        [command, "venv", "--quiet", "--python", sys.executable, str(dbt.folder)],
-        folder=workspace,
-        extra={},
-        purpose=purpose,
-    )
-    uv.run(
-        # fmt: off
-        [
-            command,
-            "pip",
-            "install",
-            "--compile-bytecode",
-            "--python",
-            str(dbt.bin / "python"),
-            *requirement.arguments,
-        ],
-        # fmt: on
-        folder=workspace,
-        extra={},
-        purpose=purpose,
-    )
+    venv = [command, "venv", "--quiet", "--python", sys.executable, str(dbt.folder)]
+    install = [command, "pip", "install", "--compile-bytecode"]
+    into = ["--python", str(dbt.bin / "python"), *requirement.arguments]
+    for call in (venv, [*install, *into]):
+        uv.run(call, folder=workspace, extra={}, purpose="Installing dbt")
     if not (dbt.bin / "dbt").is_file():
         raise errors.InvalidInput(
             "What the input `dbt` names was installed, and no dbt command is in it.",
