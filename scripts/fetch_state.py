@@ -1,0 +1,114 @@
+"""run.json + the store -> state/ and state.json: what production last ran.
+
+Only state that this job's dbt can read gets as far as ``state/``. What is missing is handled as
+``on-missing-state`` says; what is refused, unreachable or damaged is never taken for missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dbtdeploy import cli, errors, files, settings, state
+from dbtdeploy.edges import actions, dbt_version, store
+
+WITHOUT_STATE = {
+    "build-all": "Everything will be built (on-missing-state: build-all).",
+    "skip": "Nothing will be built (on-missing-state: skip).",
+}
+
+
+def main() -> None:
+    """Fetch, check, and only then hand on."""
+    work = settings.work_folder()
+    run = files.read(work / files.RUN, files.Run)
+    workspace = settings.GitHubContext.from_environ().workspace
+    target, fetched_to = Path(run.dbt.target_path), work / files.STATE_FOLDER
+    for folder in (store.local_folder(run.policy.state, workspace), fetched_to):
+        if folder is not None and folder.resolve() == target.resolve():
+            raise _is_target(folder, run)
+
+    fresh = work / f"{files.STATE_FOLDER}.partial"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    try:
+        location = run.policy.state
+        access = settings.StoreAccess.from_environ()
+        fetched = store.fetch(location, fresh, workspace=workspace, access=access)
+        found = _checked(run, fresh, fetched)
+    finally:
+        # Whatever happened, an older run's state must not be taken for this one's.
+        shutil.rmtree(fetched_to, ignore_errors=True)
+        (work / files.STATE).unlink(missing_ok=True)
+    fresh.rename(fetched_to)
+    files.write(work / files.STATE, found)
+
+
+def _checked(run: files.Run, folder: Path, fetched: state.Fetched) -> files.State:
+    location = run.policy.state
+    for name in fetched.denied:
+        actions.warning(
+            "An artifact of production's was refused",
+            f"{store.object_name(location, name)} is not there, or may not be read: to a role "
+            "without s3:ListBucket, S3 answers 403 for both. Its figures are left out.",
+        )
+    if state.MANIFEST not in fetched.names:
+        for name in fetched.names:
+            (folder / name).unlink()
+        return _missing(run, fetched.names)
+    manifest = _manifest(run, folder)
+    for name in fetched.names:
+        if name != state.MANIFEST:
+            content = (folder / name).read_bytes()
+            state.check_artifact(name, content, source=store.object_name(location, name))
+    found = state.found_state(location, manifest, fetched.names)
+    print(state.describe(found, datetime.now(timezone.utc)))
+    return found
+
+
+def _manifest(run: files.Run, folder: Path) -> state.Manifest:
+    source = store.object_name(run.policy.state, state.MANIFEST)
+    manifest = state.read_manifest((folder / state.MANIFEST).read_bytes(), source=source)
+    state.refuse_newer(manifest, _installed(run), source=source)
+    if not manifest.is_known:
+        actions.warning(
+            "A manifest schema that dbt-deploy does not know",
+            f"{source} has schema v{manifest.schema}; dbt-deploy was tried with "
+            f"v{state.KNOWN_MANIFESTS[0]} to v{state.KNOWN_MANIFESTS[-1]}. It is used as it is.",
+        )
+    return manifest
+
+
+def _missing(run: files.Run, beside: tuple[str, ...]) -> files.State:
+    policy, location = run.policy.on_missing_state, run.policy.state
+    also = f" Beside it there are {', '.join(beside)}, which are no use alone." if beside else ""
+    what = f"There is no {state.MANIFEST} in {location}.{also}"
+    if policy == "fail":
+        raise errors.StateMissing(
+            what,
+            not_done=state.NOTHING_STARTED,
+            remedy="Copy production's target/manifest.json there after its next run, or set "
+            "`on-missing-state` to build-all or skip.",
+        )
+    print(f"{what} {WITHOUT_STATE.get(policy, '')}")
+    return files.State(location=location, found=False)
+
+
+def _installed(run: files.Run) -> str:
+    variables = settings.DbtEnvironment.from_environ().variables
+    folder = Path(run.dbt.project_dir)
+    return dbt_version.find(run.dbt.command, folder=folder, variables=variables).version
+
+
+def _is_target(folder: Path, run: files.Run) -> errors.StateIsTarget:
+    return errors.StateIsTarget(
+        f"The state folder {folder} is dbt's target folder ({run.dbt.target_path}).",
+        not_done=f"{state.NOTHING_STARTED} The folder was not touched.",
+        remedy="dbt would overwrite the state while it compares with it, and find nothing "
+        "modified. Copy production's artifacts to a folder of their own and name that one.",
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)
