@@ -74,7 +74,9 @@ class Setup:
         workspace = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()).absolute()
         return cls(
             dbt=environ.get(PREFIX + "DBT", ""),
-            folder=Path(environ.get(PREFIX + "ENV_FOLDER") or temp / "dbt-deploy-environment").absolute(),
+            folder=Path(
+                environ.get(PREFIX + "ENV_FOLDER") or temp / "dbt-deploy-environment"
+            ).absolute(),
             workspace=workspace,
             project_dir=workspace / environ.get(PREFIX + "PROJECT_DIR", "").strip(),
         )
