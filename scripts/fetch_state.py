@@ -23,6 +23,8 @@ def main() -> None:
     """Fetch, check, and only then hand on."""
     work = settings.work_folder()
     run = files.read(work / files.RUN, files.Run)
+    # Whatever happens here, an older run's state must not be taken for this one's.
+    (work / files.STATE).unlink(missing_ok=True)
     workspace = settings.GitHubContext.from_environ().workspace
     target, fetched_to = Path(run.dbt.target_path), work / files.STATE_FOLDER
     for folder in (store.local_folder(run.policy.state, workspace), fetched_to):
@@ -38,9 +40,7 @@ def main() -> None:
         fetched = store.fetch(location, fresh, workspace=workspace, access=access)
         found = _checked(run, fresh, fetched)
     finally:
-        # Whatever happened, an older run's state must not be taken for this one's.
         shutil.rmtree(fetched_to, ignore_errors=True)
-        (work / files.STATE).unlink(missing_ok=True)
     fresh.rename(fetched_to)
     files.write(work / files.STATE, found)
 

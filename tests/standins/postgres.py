@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -147,7 +148,7 @@ def serve() -> Iterator[Server]:
     sockets.mkdir()
     # Only knows how to run initdb as another user than root; started by us, since its own start
     # never listens on TCP, which is all that dbt-postgres speaks reliably.
-    owner = get_server(data, start=False)
+    owner = _owner(data)
     try:
         owner.ensure_pgdata_inited()
         if owner.system_user is not None:
@@ -162,6 +163,18 @@ def serve() -> Iterator[Server]:
             _control(owner, "stop", "-m", "immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _owner(data: Path) -> PostgresServer:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return get_server(data, start=False)
+        except subprocess.CalledProcessError:
+            # As root it makes the user pgserver once; two test workers may try at one time.
+            if attempt == ATTEMPTS:
+                raise
+            time.sleep(0.2)
+    raise AssertionError("unreachable")
 
 
 def _start(owner: PostgresServer, sockets: Path) -> int:

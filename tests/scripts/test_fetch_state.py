@@ -1,0 +1,327 @@
+"""fetch_state.py as the action runs it: a process, its files, its words, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy import errors, files
+from standins import dbt_install, s3
+from standins.artifacts import all_artifacts, artifact
+
+SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "fetch_state.py"
+LEFT_OF_AN_OLDER_RUN = "manifest of an older run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a run of the script ended."""
+
+    work: Path
+    code: int
+    out: str
+
+    @property
+    def state(self) -> files.State:
+        return files.read(self.work / files.STATE, files.State)
+
+    @property
+    def failure(self) -> files.Failure:
+        return files.read(self.work / files.FAILURE, files.Failure)
+
+    @property
+    def fetched(self) -> dict[str, bytes]:
+        folder = self.work / files.STATE_FOLDER
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def refused(self, kind: type[errors.DbtDeployError]) -> files.Failure:
+        """It failed so, said it, and left no state that a later step could use."""
+        assert self.code == kind.exit_code, self.out
+        assert "Traceback" not in self.out
+        assert f"::error title={kind.title}" in self.out
+        assert self.failure.kind == kind.__name__
+        assert "dbt was not started" in self.failure.not_done
+        assert not (self.work / files.STATE).exists()
+        assert not (self.work / files.STATE_FOLDER / "manifest.json").exists()
+        return self.failure
+
+
+Fetch = Callable[..., Ended]
+
+
+@pytest.fixture
+def fetch(tmp_path: Path, work: Path) -> Fetch:
+    """Run the script against a location, with an older run's state lying about."""
+
+    def run(
+        state: object,
+        *,
+        policy: str = "build-all",
+        dbt: str = "1.11.16",
+        target: Path | None = None,
+        **variables: str,
+    ) -> Ended:
+        command = dbt_install.install(tmp_path / "env", core=dbt)
+        project = tmp_path / "project"
+        project.mkdir(exist_ok=True)
+        event = files.Event(name="pull_request", repository="o/r", sha="a" * 40, ref="f")
+        given = files.Run(
+            event=event,
+            dbt=files.DbtProject(
+                command=str(command),
+                project_dir=str(project),
+                repository_path=".",
+                name="shop",
+                profiles_dir=None,
+                profile=None,
+                target=None,
+                target_path=str(target or project / "target"),
+                packages_path=str(project / "dbt_packages"),
+            ),
+            selection=files.Selection(),
+            policy=files.Policy(state=str(state), on_missing_state=policy),
+            schema="pr_1",
+            started_at="2026-11-21T00:00:00+00:00",
+        )
+        files.write(work / files.RUN, given)
+        older = work / files.STATE_FOLDER
+        older.mkdir(exist_ok=True)
+        (older / "manifest.json").write_text(LEFT_OF_AN_OLDER_RUN)
+        (work / files.STATE).write_text("{}")
+        ended = subprocess.run(
+            [sys.executable, SCRIPT],
+            env={
+                **os.environ,
+                "DBT_DEPLOY_WORK": str(work),
+                "GITHUB_WORKSPACE": str(tmp_path),
+                **variables,
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ended(work=work, code=ended.returncode, out=ended.stdout + ended.stderr)
+
+    return run
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> Path:
+    folder = tmp_path / "production"
+    folder.mkdir()
+    for name, content in all_artifacts().items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_from_a_folder(production: Path, fetch: Fetch) -> None:
+    sha = "a1b2c3d4" * 5
+    manifest = artifact("manifest.json", env={"DBT_DEPLOY_COMMIT": sha})
+    (production / "manifest.json").write_bytes(manifest)
+    (production / "graph.gpickle").write_bytes(b"not ours")
+    ended = fetch(production)
+    assert ended.code == 0, ended.out
+    assert ended.state == files.State(
+        location=str(production),
+        found=True,
+        dbt_version="1.11.16",
+        adapter="postgres",
+        generated_at="2026-11-20T21:15:17+00:00",
+        commit=sha,
+        artifacts=("manifest.json", "run_results.json", "catalog.json", "sources.json"),
+    )
+    assert ended.fetched == all_artifacts() | {"manifest.json": manifest}
+    assert f"State from {production}: manifest.json, run_results.json" in ended.out
+    assert "written by dbt 1.11.16 (postgres)" in ended.out
+
+
+def test_from_a_folder_relative_to_the_workspace(production: Path, fetch: Fetch) -> None:
+    assert fetch("production").state.found
+
+
+def test_from_s3_with_the_least_policy(s3_iam: s3.Store, fetch: Fetch) -> None:
+    bucket = s3_iam.create_bucket()
+    policy = SCRIPT.parent.parent / "tests" / "fixtures" / "policy-pull-request.json"
+    document = json.loads(policy.read_text().replace("my-bucket", bucket))
+    user = s3_iam.create_user(document)
+    for name, content in all_artifacts().items():
+        s3_iam.put(bucket, f"prod/{name}", content)
+    ended = fetch(f"s3://{bucket}/prod", **(s3_iam.environ | user.environ))
+    assert ended.code == 0, ended.out
+    assert ended.state.found
+    assert ended.fetched == all_artifacts()
+    assert user.secret_key not in ended.out
+
+
+def test_only_a_manifest_is_enough(production: Path, fetch: Fetch) -> None:
+    for name in ("run_results.json", "catalog.json", "sources.json"):
+        (production / name).unlink()
+    ended = fetch(production)
+    assert ended.state.artifacts == ("manifest.json",)
+    assert list(ended.fetched) == ["manifest.json"]
+
+
+def test_a_manifest_schema_nobody_tried_is_used_and_said(production: Path, fetch: Fetch) -> None:
+    address = "https://schemas.getdbt.com/dbt/manifest/v13.json"
+    content = artifact("manifest.json", dbt_schema_version=address)
+    (production / "manifest.json").write_bytes(content)
+    ended = fetch(production)
+    assert ended.code == 0
+    assert "::warning" in ended.out
+    assert "v13" in ended.out
+
+
+@pytest.mark.fault(14)
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [("build-all", "Everything will be built"), ("skip", "Nothing will be built")],
+)
+def test_no_state_yet_in_a_folder(policy: str, said: str, tmp_path: Path, fetch: Fetch) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    ended = fetch(empty, policy=policy)
+    assert ended.code == 0, ended.out
+    assert ended.state == files.State(location=str(empty), found=False)
+    assert ended.fetched == {}
+    assert f"There is no manifest.json in {empty}" in ended.out
+    assert said in ended.out
+
+
+@pytest.mark.fault(14)
+def test_no_state_yet_on_s3(s3_iam: s3.Store, fetch: Fetch) -> None:
+    location = f"s3://{s3_iam.create_bucket()}/prod"
+    ended = fetch(location, **s3_iam.environ)
+    assert ended.code == 0, ended.out
+    assert ended.state == files.State(location=location, found=False)
+
+
+@pytest.mark.fault(14)
+def test_no_state_yet_where_the_policy_says_fail(tmp_path: Path, fetch: Fetch) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    failure = fetch(empty, policy="fail").refused(errors.StateMissing)
+    assert "on-missing-state" in failure.remedy
+
+
+@pytest.mark.fault(14)
+def test_other_artifacts_without_a_manifest_are_no_state(production: Path, fetch: Fetch) -> None:
+    (production / "manifest.json").unlink()
+    ended = fetch(production)
+    assert ended.state.found is False
+    assert ended.fetched == {}
+    assert "Beside it there are run_results.json, catalog.json, sources.json" in ended.out
+
+
+@pytest.mark.fault(13)
+def test_a_folder_that_does_not_exist_is_no_first_run(tmp_path: Path, fetch: Fetch) -> None:
+    failure = fetch(tmp_path / "nowhere").refused(errors.InvalidInput)
+    assert "nowhere does not exist" in failure.what
+    assert "empty folder" in failure.remedy
+
+
+def test_a_file_where_a_folder_should_be(production: Path, fetch: Fetch) -> None:
+    failure = fetch(production / "manifest.json").refused(errors.InvalidInput)
+    assert "is a file" in failure.what
+
+
+@pytest.mark.parametrize("location", ["gs://bucket/prod", "https://example.com/prod"])
+def test_a_store_that_cannot_be_read(location: str, fetch: Fetch) -> None:
+    failure = fetch(location).refused(errors.InvalidInput)
+    assert "s3://bucket/prefix" in failure.remedy
+
+
+@pytest.mark.fault(13)
+def test_refused_by_s3(s3_iam: s3.Store, fetch: Fetch) -> None:
+    bucket = s3_iam.create_bucket()
+    user = s3_iam.create_user()
+    ended = fetch(f"s3://{bucket}/prod", **(s3_iam.environ | user.environ))
+    failure = ended.refused(errors.StateAccessDenied)
+    assert "not taken for a first run" in failure.not_done
+    assert user.secret_key not in ended.out
+
+
+@pytest.mark.fault(13)
+def test_no_bucket(s3_iam: s3.Store, fetch: Fetch) -> None:
+    ended = fetch("s3://no-such-bucket/prod", policy="skip", **s3_iam.environ)
+    ended.refused(errors.StateBucketMissing)
+
+
+@pytest.mark.fault(13)
+def test_empty_credentials_of_a_job_that_has_none(s3_iam: s3.Store, fetch: Fetch) -> None:
+    """action.yml hands on variables that nobody set as empty ones."""
+    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), "")
+    bucket = s3_iam.create_bucket()
+    ended = fetch(f"s3://{bucket}/prod", **(s3_iam.environ | nothing))
+    ended.refused(errors.StateCredentials)
+
+
+def test_keys_without_a_session_token(s3_iam: s3.Store, fetch: Fetch) -> None:
+    """The session token is empty for long-lived keys."""
+    bucket = s3_iam.create_bucket()
+    ended = fetch(f"s3://{bucket}/prod", AWS_SESSION_TOKEN="", **s3_iam.environ)
+    assert ended.state.found is False
+
+
+@pytest.mark.fault(9)
+@pytest.mark.parametrize("name", list(all_artifacts()))
+@pytest.mark.parametrize("damage", ["cut short", "not JSON"])
+def test_a_damaged_artifact_on_s3_is_named_and_never_used(
+    name: str, damage: str, s3_open: s3.Store, fetch: Fetch
+) -> None:
+    bucket = s3_open.create_bucket()
+    stored = all_artifacts()
+    stored[name] = stored[name][:-20] if damage == "cut short" else b"<html></html>"
+    for each, content in stored.items():
+        s3_open.put(bucket, f"prod/{each}", content)
+    ended = fetch(f"s3://{bucket}/prod", **s3_open.environ)
+    failure = ended.refused(errors.StateCorrupt)
+    assert f"s3://{bucket}/prod/{name} ({len(stored[name]):,} bytes)" in failure.what
+    assert damage in failure.what
+
+
+@pytest.mark.fault(15)
+def test_state_of_a_newer_dbt(production: Path, fetch: Fetch) -> None:
+    (production / "manifest.json").write_bytes(artifact("manifest.json", version="1.12.6"))
+    failure = fetch(production, dbt="1.11.16").refused(errors.StateTooNew)
+    assert "1.12.6" in failure.what
+    assert "1.11.16" in failure.what
+
+
+def test_state_of_an_older_dbt(production: Path, fetch: Fetch) -> None:
+    assert fetch(production, dbt="1.12.6").state.found
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("through", ["itself", "link", "dots"])
+def test_the_target_folder_as_state(
+    through: str, tmp_path: Path, production: Path, fetch: Fetch
+) -> None:
+    (tmp_path / "link").symlink_to(production)
+    (tmp_path / "project").mkdir()
+    given = {
+        "itself": production,
+        "link": tmp_path / "link",
+        "dots": tmp_path / "project" / ".." / "production",
+    }[through]
+    ended = fetch(given, target=production)
+    assert ended.code == errors.StateIsTarget.exit_code, ended.out
+    assert not (ended.work / files.STATE).exists()
+    assert str(production) in ended.failure.what
+    assert "not touched" in ended.failure.not_done
+    assert "folder of their own" in ended.failure.remedy
+    assert {path.name: path.read_bytes() for path in production.iterdir()} == all_artifacts()
+
+
+@pytest.mark.fault(17)
+def test_the_fetched_state_as_target_folder(work: Path, production: Path, fetch: Fetch) -> None:
+    ended = fetch(production, target=work / files.STATE_FOLDER)
+    assert ended.code == errors.StateIsTarget.exit_code
