@@ -29,7 +29,7 @@ class BaselineJob:
     database: str
     schema: str
     identifier: str
-    copy: bool
+    with_rows: bool
     source: Relation | None
     rows: int | None
     order_by: str | None
@@ -58,7 +58,7 @@ def baseline_jobs(
             database=node.database or "",
             schema=node.schema or "",
             identifier=node.identifier or node.name,
-            copy=policy.baseline_rows != "none",
+            with_rows=policy.baseline_rows != "none",
             source=production.get(node.unique_id),
             rows=number,
             order_by=policy.baseline_order_by if number is not None else None,

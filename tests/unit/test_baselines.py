@@ -52,7 +52,7 @@ def test_a_number_of_rows_brings_its_column() -> None:
     (job,) = baselines.baseline_jobs(
         [node("model", "incremental")], {"x": RELATION}, policy, full_refresh=False
     )
-    assert (job.rows, job.order_by, job.copy, job.source) == (100, "updated_at", True, RELATION)
+    assert (job.rows, job.order_by, job.with_rows, job.source) == (100, "updated_at", True, RELATION)
 
 
 def test_none_still_clears_what_an_earlier_push_left() -> None:
@@ -60,4 +60,4 @@ def test_none_still_clears_what_an_earlier_push_left() -> None:
     (job,) = baselines.baseline_jobs(
         [node("model", "incremental")], {"x": RELATION}, policy, full_refresh=False
     )
-    assert (job.copy, job.rows, job.order_by) == (False, None, None)
+    assert (job.with_rows, job.rows, job.order_by) == (False, None, None)

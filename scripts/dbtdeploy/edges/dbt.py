@@ -29,6 +29,8 @@ from dbtdeploy.redact import Redact
 CANCEL_GRACE_SECONDS = 8.0
 """GitHub ends the whole job 10 s after it cancels (actions/runner, ``ProcessInvoker``)."""
 
+TRACE = "Traceback (most recent call last)"
+
 Line = Callable[[str], None]
 
 
@@ -106,6 +108,8 @@ class Dbt:
         """
         logs = self._logs / name
         logs.mkdir(parents=True, exist_ok=True)
+        log = logs / "dbt.log"
+        log.unlink(missing_ok=True)
         command = [
             self._project.command,
             *arguments,
@@ -119,7 +123,7 @@ class Dbt:
         return Outcome(
             exit_code=code,
             interrupted=interrupts.happened,
-            errors=self._logged(logs / "dbt.log"),
+            errors=self._logged(log),
         )
 
     def _start(self, command: list[str]) -> subprocess.Popen[str]:
@@ -152,8 +156,10 @@ class Dbt:
         for line in log.read_bytes().splitlines():
             with contextlib.suppress(msgspec.DecodeError):
                 event = msgspec.json.decode(line, type=_Event)
-                if event.info.level == "error" and event.info.msg.strip():
-                    found.append(LogError(message=self._redact(event.info.msg.strip())))
+                message = event.info.msg.strip()
+                # A stack trace is for dbt's developers; the message before it says what happened.
+                if event.info.level == "error" and message and not message.startswith(TRACE):
+                    found.append(LogError(message=self._redact(message)))
         return tuple(found)
 
 

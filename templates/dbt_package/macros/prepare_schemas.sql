@@ -7,7 +7,7 @@
     token       printed before the result, so that nothing else can be taken for it
     mark        first line: whose schemas these are; second line: when they were last used
     schemas     [{database, schema}]
-    baselines   [{unique_id, database, schema, identifier, copy,
+    baselines   [{unique_id, database, schema, identifier, with_rows,
                   source: {database, schema, identifier} or null, rows, order_by}]
   result (JSON): {foreign: [{schema, comment}], baselines: [{unique_id, how, rows, order_by, reason}]}
 #}
@@ -40,7 +40,7 @@
 {% macro lay_baseline(baseline) %}
   {% set old = adapter.get_relation(baseline.database, baseline.schema, baseline.identifier) %}
   {% set source = none %}
-  {% if baseline.copy and baseline.source %}
+  {% if baseline.with_rows and baseline.source %}
     {% set source = adapter.get_relation(
         baseline.source.database, baseline.source.schema, baseline.source.identifier) %}
   {% endif %}
@@ -49,7 +49,7 @@
   {% if old is not none %}
     {% do adapter.drop_relation(old) %}
   {% endif %}
-  {% if not baseline.copy %}
+  {% if not baseline.with_rows %}
     {% do result.update({'reason': 'baseline-rows is none'}) %}
   {% elif source is none %}
     {% do result.update({'reason': 'production has no such table yet'}) %}

@@ -1,0 +1,254 @@
+"""prepare_schema.py on a real PostgreSQL, through the real dbt command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbtdeploy import files
+from standins.postgres import Database
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "prepare_schema.py"
+
+PROFILE = """
+shop:
+  target: ci
+  outputs:
+    ci:
+      type: postgres
+      host: "{{ env_var('DB_HOST') }}"
+      port: "{{ env_var('DB_PORT') | as_number }}"
+      user: "{{ env_var('DB_USER') }}"
+      password: "{{ env_var('DB_PASSWORD') }}"
+      dbname: "{{ env_var('DB_NAME') }}"
+      schema: "{{ env_var('DBT_DEPLOY_SCHEMA') }}"
+      threads: 1
+"""
+
+MARK = "dbt-deploy repository=o/r project=shop target= pull_request=7"
+
+
+class Prepared:
+    """A work folder, a database, and the script between them."""
+
+    def __init__(self, work: Path, database: Database, dbt_command: str) -> None:
+        self.work = work
+        self.database = database
+        self.project = work.parent / "project"
+        self.project.mkdir()
+        (self.project / "profiles.yml").write_text(PROFILE)
+        self.dbt_command = dbt_command
+
+    def production(self, **nodes: str) -> None:
+        """Nodes of production's manifest: name to schema."""
+        manifest = {
+            "nodes": {
+                f"model.shop.{name}": {
+                    "name": name,
+                    "alias": name,
+                    "database": self.database.name,
+                    "schema": schema,
+                    "relation_name": f'"{schema}"."{name}"',
+                }
+                for name, schema in nodes.items()
+            }
+        }
+        (self.work / "state").mkdir(exist_ok=True)
+        (self.work / "state" / "manifest.json").write_text(json.dumps(manifest))
+
+    def run(
+        self, *names: str, schema: str = "pr_7_shop", **policy: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Prepare incremental models of these names."""
+        project = files.DbtProject(
+            command=self.dbt_command,
+            project_dir=str(self.project),
+            repository_path=".",
+            name="shop",
+            profiles_dir=None,
+            profile="shop",
+            target=None,
+            target_path=str(self.project / "target"),
+            packages_path=str(self.project / "dbt_packages"),
+        )
+        run = files.Run(
+            event=files.Event(name="x", repository="o/r", sha="a", ref="fix", pull_request=7),
+            dbt=project,
+            selection=files.Selection(),
+            policy=files.Policy(state="s", **policy),
+            schema="pr_7_shop",
+            started_at="2026-11-21T00:00:00+00:00",
+        )
+        nodes = tuple(
+            files.PlannedNode(
+                unique_id=f"model.shop.{name}",
+                resource_type="model",
+                name=name,
+                database=self.database.name,
+                schema=schema,
+                identifier=name,
+                relation_name=f'"{schema}"."{name}"',
+                materialized="incremental",
+            )
+            for name in names
+        )
+        files.write(self.work / files.RUN, run)
+        files.write(self.work / files.STATE, files.State(location="s", found=True))
+        files.write(self.work / files.PLAN, files.Plan(nodes=nodes))
+        return subprocess.run(
+            [sys.executable, SCRIPT],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.work),
+                "DBT_DEPLOY_WORK": str(self.work),
+                "DBT_DEPLOY_DBT_ENV": f"DB_PASSWORD={self.database.password}",
+                "DB_HOST": self.database.host,
+                "DB_PORT": str(self.database.port),
+                "DB_USER": self.database.user,
+                "DB_NAME": self.database.name,
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "0",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def baselines(self) -> dict[str, files.Baseline]:
+        """What the script says it laid, by node name."""
+        written = files.read(self.work / files.SCHEMAS, files.Schemas)
+        return {baseline.unique_id.split(".")[-1]: baseline for baseline in written.baselines}
+
+    def comment(self, schema: str) -> str:
+        """The schema's comment."""
+        query = "select obj_description(to_regnamespace(%s), 'pg_namespace')"
+        return str(self.database.value(query, (schema,)))
+
+    def count(self, relation: str) -> int:
+        """Rows in a relation."""
+        return int(self.database.value(f"select count(*) from {relation}"))
+
+
+@pytest.fixture
+def prepared(work: Path, database: Database, dbt_command: str) -> Prepared:
+    database.run(
+        """
+        create schema analytics;
+        create table analytics.orders (id int primary key, updated_at date, "Odd ""Name" text);
+        insert into analytics.orders select n, '2026-01-01'::date + n, 'x'
+          from generate_series(1, 100) n;
+        create table analytics.plain (id int);
+        insert into analytics.plain values (1), (2);
+        create view analytics.seen as select 1 as id;
+        create table analytics.numbered (id int generated always as identity, a int,
+          b int generated always as (a * 2) stored);
+        insert into analytics.numbered (a) values (1), (2), (3);
+        """
+    )
+    made = Prepared(work, database, dbt_command)
+    made.production(
+        orders="analytics",
+        plain="analytics",
+        seen="analytics",
+        numbered="analytics",
+        gone="nowhere",
+    )
+    return made
+
+
+def test_schemas_are_made_and_marked_and_get_productions_rows(prepared: Prepared) -> None:
+    done = prepared.run("orders", "plain", "seen", "numbered", "gone", "brand_new")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert prepared.comment("pr_7_shop").splitlines() == [
+        MARK,
+        "last used 2026-11-21T00:00:00+00:00",
+    ]
+    laid = prepared.baselines()
+    assert (laid["orders"].how, laid["orders"].rows) == ("all", 100)
+    assert (laid["numbered"].how, laid["numbered"].rows) == ("all", 3)
+    assert {name for name, baseline in laid.items() if baseline.how == "none"} == {
+        "seen",
+        "gone",
+        "brand_new",
+    }
+    assert laid["seen"].reason == "production has a view there"
+    assert prepared.count("pr_7_shop.orders") == 100
+    primary_keys = (
+        "select count(*) from pg_constraint where conrelid = 'pr_7_shop.orders'::regclass"
+    )
+    assert prepared.database.value(primary_keys + " and contype = 'p'") == 1
+    assert prepared.database.password not in done.stdout + done.stderr
+
+    # The next push: what the first one left is replaced, and what is new has nothing under it.
+    prepared.database.run(
+        """
+        delete from pr_7_shop.orders;
+        create table pr_7_shop.brand_new (id int);
+        create view pr_7_shop.seen as select 1 as id;
+        """
+    )
+    done = prepared.run("orders", "seen", "brand_new")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert prepared.count("pr_7_shop.orders") == 100
+    left = "select relname from pg_class where relnamespace = 'pr_7_shop'::regnamespace"
+    names = {name for (name,) in prepared.database.rows(left)}
+    assert not names & {"brand_new", "seen"}
+
+
+def test_the_newest_rows_by_a_column(prepared: Prepared) -> None:
+    done = prepared.run("orders", "plain", baseline_rows="10", baseline_order_by="updated_at")
+    assert done.returncode == 0, done.stdout + done.stderr
+    laid = prepared.baselines()
+    assert (laid["orders"].how, laid["orders"].rows, laid["orders"].order_by) == (
+        "latest",
+        10,
+        "updated_at",
+    )
+    assert prepared.database.value("select min(id) from pr_7_shop.orders") == 91
+    assert (laid["plain"].how, laid["plain"].rows) == ("all", 2)
+    assert laid["plain"].reason == "it has no column updated_at"
+
+
+def test_no_rows_when_the_input_says_so(prepared: Prepared) -> None:
+    done = prepared.run("orders", baseline_rows="none")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert prepared.baselines()["orders"].how == "none"
+    assert prepared.database.value("select to_regclass('pr_7_shop.orders')") is None
+
+
+@pytest.mark.fault(24, 37)
+@pytest.mark.parametrize("comment", [None, "somebody's", MARK.replace("=7", "=8")])
+def test_a_schema_that_is_not_ours_is_refused_untouched(
+    prepared: Prepared, comment: str | None
+) -> None:
+    prepared.database.run("create schema taken; create table taken.orders (id int)")
+    if comment:
+        prepared.database.run(f"comment on schema taken is $${comment}$$")
+    done = prepared.run("orders", schema="taken")
+    assert done.returncode == 21
+    failure = files.read(prepared.work / files.FAILURE, files.Failure)
+    assert failure.kind == "SchemaNotOurs"
+    assert "taken" in failure.what
+    assert "schema-prefix" in failure.remedy
+    assert prepared.count("taken.orders") == 0
+    assert prepared.comment("taken") == str(comment)
+    assert prepared.database.value("select to_regnamespace('pr_7_shop')") is None
+
+
+@pytest.mark.fault(26, 51)
+def test_a_wrong_password_is_said_and_not_shown(prepared: Prepared) -> None:
+    prepared.database = prepared.database.__class__(
+        **{**prepared.database.__dict__, "password": "hunter2-wrong"}
+    )
+    done = prepared.run("orders")
+    assert done.returncode == 32
+    failure = files.read(prepared.work / files.FAILURE, files.Failure)
+    assert "password authentication failed" in failure.what
+    assert "dbt-env" in failure.remedy
+    assert "hunter2-wrong" not in done.stdout + done.stderr
+    assert "Traceback" not in failure.what
