@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from standins import postgres, s3
+from standins import github, postgres, s3
 
 FOREIGN = ("AWS_", "GITHUB_", "DBT_", "RUNNER_", "ACTIONS_", "INPUT_", "PG", "MOTO_")
 """What the host's own cloud, runner, dbt and database would leak into a test."""
@@ -52,6 +52,14 @@ def s3_iam() -> Iterator[s3.Store]:
     """An S3 server that checks signatures and policies."""
     with s3.serve(iam=True) as store:
         yield store
+
+
+@pytest.fixture
+def hub() -> Iterator[github.Hub]:
+    """A GitHub with nothing on it; a test that breaks the rules of its API fails."""
+    with github.serve() as served:
+        yield served
+    assert not served.violations
 
 
 @pytest.fixture

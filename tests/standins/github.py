@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
+import functools
 import json
 import os
 import re
@@ -105,13 +106,11 @@ class Hub:
     """All that this GitHub knows. Its public methods take and give what JSON can hold."""
 
     def __init__(self) -> None:
-        description = json.loads(DESCRIPTION.read_text())
         self.url = ""
         """Of the API, as GITHUB_API_URL on github.com; set when it is served."""
         self.violations: list[str] = []
         self.seen: list[Seen] = []
-        self._examples: dict[str, Any] = description.pop("x-examples")
-        self._openapi = OpenAPI.from_dict(description)
+        self._openapi, self._examples = _description()
         self._lock = threading.RLock()
         self._repositories: dict[str, int] = {}
         self._pulls: dict[tuple[str, int], dict[str, Any]] = {}
@@ -165,6 +164,11 @@ class Hub:
         """A comment that is there already, with a login as its author; gives its id."""
         with self._lock:
             return int(self._comment(repository, number, body, author)["id"])
+
+    def edit_comment(self, comment: int, body: str) -> None:
+        """Change a comment, as its author would."""
+        with self._lock:
+            self._comments[comment].update(body=body, updated_at=_now())
 
     def comments(self, repository: str, number: int) -> list[dict[str, Any]]:
         """A pull request's comments, oldest first: GitHub's JSON."""
@@ -470,6 +474,14 @@ class Hub:
         return self._next_id
 
 
+@functools.cache
+def _description() -> tuple[OpenAPI, dict[str, Any]]:
+    """GitHub's description and its examples by our names; 0.1 s the first time."""
+    description = json.loads(DESCRIPTION.read_text())
+    examples = description.pop("x-examples")
+    return OpenAPI.from_dict(description), examples
+
+
 _NESTED = {"source", "parent", "template_repository"}
 
 
@@ -615,6 +627,7 @@ CONTROLS = {
     "create_pull_request",
     "create_repository",
     "create_token",
+    "edit_comment",
     "labels",
     "limit_rate",
     "lock_pull_request",
