@@ -1,15 +1,18 @@
 """uv.lock, the input dbt -> our Python environment and the caller's dbt, in one folder.
 
-Usage: ``setup_environment.py key`` prints what a cache of that folder depends on;
-``setup_environment.py install`` makes what is not complete. Run by the runner's own python3, before
-anything is installed: standard library only.
+Usage: ``setup_environment.py key`` prints what a cache of that folder depends on; ``own`` makes our
+environment and ``dbt`` the caller's, each where it is not complete. A pull request that gets no
+build, from a fork say, thus gets none of its requirements installed either. Run by the runner's own
+python3, before anything is installed: standard library only.
 """
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -30,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Print the key, or install; see the module's text."""
+    """Print the key, or make one environment; see the module's text."""
     mode = sys.argv[1] if len(sys.argv) == 2 else ""  # noqa: PLR2004
     setup = settings.Setup.from_environ()
     requirement = dbt_requirement.understand(setup.dbt, (setup.workspace, setup.project_dir))
@@ -50,37 +53,34 @@ def main() -> None:
     if mode == "key":
         key = environments.digest([own.key, dbt.key])
         actions.set_outputs(outputs, {"key": f"dbt-deploy-{key}", "folder": str(setup.folder)})
-    elif mode == "install":
-        command = _install(setup, own, dbt, requirement)
+    elif mode == "own":
+        _make(own, lambda uv_command: _make_own(uv_command, own), setup.folder)
+        command = shutil.which("dbt") or "dbt" if requirement.installed else str(dbt.bin / "dbt")
         actions.set_outputs(outputs, {"python": str(own.bin / "python"), "dbt": command})
+    elif mode == "dbt":
+        if requirement.installed:
+            _require_dbt()
+        else:
+            _make(
+                dbt,
+                lambda uv_command: _make_dbt(uv_command, dbt, requirement, setup.workspace),
+                setup.folder,
+            )
     else:
         raise errors.InvalidInput(
-            "setup_environment.py was called without `key` or `install`.",
+            "setup_environment.py was called without `key`, `own` or `dbt`.",
             not_done="No environment was made.",
-            remedy="Call it as `setup_environment.py install`.",
+            remedy="Call it as `setup_environment.py own`.",
         )
 
 
-def _install(
-    setup: settings.Setup, own: Environment, dbt: Environment, requirement: DbtRequirement
-) -> str:
-    """Make what is not complete.
-
-    Returns:
-        The dbt command, absolute.
-    """
-    command = _installed_dbt() if requirement.installed else str(dbt.bin / "dbt")
-    makes_dbt = not requirement.installed and not dbt.is_complete()
-    if own.is_complete() and not makes_dbt:
-        print("The environments are complete.")
-        return command
-    setup.folder.mkdir(parents=True, exist_ok=True)
-    found = uv.find(setup.folder / "tools", ROOT / "scripts" / "uv-requirement.txt")
-    if not own.is_complete():
-        _make_own(found, own)
-    if makes_dbt:
-        _make_dbt(found, dbt, requirement, setup.workspace)
-    return command
+def _make(environment: Environment, make: Callable[[str], None], folder: Path) -> None:
+    """Make an environment that is not complete; ``make`` gets the command uv."""
+    if environment.is_complete():
+        print(f"{environment.folder.name}: complete already.")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    make(uv.find(folder / "tools", ROOT / "scripts" / "uv-requirement.txt"))
 
 
 def _make_own(command: str, own: Environment) -> None:
@@ -112,16 +112,14 @@ def _make_dbt(command: str, dbt: Environment, requirement: DbtRequirement, works
     dbt.mark_complete()
 
 
-def _installed_dbt() -> str:
-    found = shutil.which("dbt")
-    if found is None:
+def _require_dbt() -> None:
+    if shutil.which("dbt") is None:
         raise errors.DbtNotFound(
             "The input `dbt` says it is installed, and there is no dbt on PATH.",
-            not_done="No environment was made and dbt was not started.",
+            not_done="dbt was not started.",
             remedy="Install dbt in a step before this one, or name it in the input `dbt`, as "
             "`dbt-core~=1.11.0 dbt-postgres`.",
         )
-    return str(Path(found).absolute())
 
 
 def _run() -> int:
@@ -130,8 +128,26 @@ def _run() -> int:
         main()
     except errors.DbtDeployError as failure:
         actions.error(failure.title, str(failure))
+        _leave_for_the_report(failure)
         return failure.exit_code
     return 0
+
+
+def _leave_for_the_report(failure: errors.DbtDeployError) -> None:
+    """Write ``failure.json`` as ``files.Failure`` has it, which cannot be imported here yet."""
+    work = settings.work_folder_if_known()
+    if work is None or not work.is_dir():
+        return
+    record = {
+        "kind": type(failure).__name__,
+        "title": failure.title,
+        "what": failure.what,
+        "not_done": failure.not_done,
+        "remedy": failure.remedy,
+        "step": Path(__file__).name,
+        "exit_code": failure.exit_code,
+    }
+    (work / "failure.json").write_text(json.dumps(record), encoding="utf-8")
 
 
 if __name__ == "__main__":
