@@ -1,37 +1,138 @@
-"""Templates -> text that people read. The only user of Jinja.
+"""Report -> Markdown that people read, through ``templates/``. The only user of jinja2.
 
-Templates hold Markdown, so nothing is escaped for HTML; whatever a person or a database wrote goes
-through ``code`` or its like before it gets there.
+Whatever a template prints is escaped as prose unless a filter made it Markdown, so a forgotten
+filter shows as an ugly line and never as somebody's ``<img>``.
 """
 
 from __future__ import annotations
 
+import functools
 import re
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+import jinja2
+from markupsafe import Markup
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "templates"
+from dbtdeploy import markdown, phrases
+from dbtdeploy.report import NodeReport, Report
+from dbtdeploy.view import COMMENT, SUMMARY, Limits, View, narrower, view
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+
+COMMENT_LIMIT_BYTES = 64_000
+"""GitHub takes 65,536 characters; the rest is for the marker that the comment is found by."""
+
+SUMMARY_LIMIT_BYTES = 1_000_000
+"""GitHub drops a step summary above 1 MiB whole."""
 
 
-def template(name: str, **values: object) -> str:
-    """Fill in a template of ``templates/``; a value it asks for and does not get is an error."""
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=False,  # noqa: S701  # Markdown, not HTML
-        undefined=StrictUndefined,
+def comment(report: Report) -> str:
+    """The pull request's comment, without its marker; at most COMMENT_LIMIT_BYTES of UTF-8."""
+    return _fitted("comment.md.j2", report, COMMENT, COMMENT_LIMIT_BYTES)
+
+
+def summary(report: Report) -> str:
+    """The step summary; at most SUMMARY_LIMIT_BYTES of UTF-8."""
+    return _fitted("summary.md.j2", report, SUMMARY, SUMMARY_LIMIT_BYTES)
+
+
+def template(name: str, **context: object) -> str:
+    """Render one template of ``templates/`` with whatever it needs."""
+    text = _environment().get_template(name).render(**context)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def code(text: str) -> Markup:
+    """A name of others as a code span, for whoever fills a template."""
+    return _marked(markdown.code)(text)
+
+
+def _fitted(name: str, report: Report, limits: Limits | None, most_bytes: int) -> str:
+    text = ""
+    while limits is not None:
+        text = template(name, **_context(view(report, limits)))
+        if len(text.encode()) <= most_bytes:
+            return text
+        limits = narrower(limits)
+    raise ValueError(f"{name} has {len(text.encode())} bytes with everything cut that can be")
+
+
+def _context(shown: View) -> dict[str, object]:
+    report = shown.report
+    return {
+        "v": shown,
+        "report": report,
+        "counts": report.counts,
+        "cause": report.problem,
+        "production": report.production,
+        "run_url": report.run_url or None,
+        # Artifacts of a run are listed at its page's foot.
+        "artifact_url": f"{report.run_url}#artifacts" if report.run_url else None,
+    }
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=True,
     )
-    return environment.get_template(name).render(**values)
+    marked: dict[str, Callable[..., str]] = {
+        "code": markdown.code,
+        "fence": markdown.fence,
+        "url": markdown.address,
+        "inline": markdown.inline,
+        "relation": phrases.relation,
+        "codes": phrases.codes,
+        "message": phrases.message,
+        "place": phrases.place,
+        "n": phrases.number,
+        "signed": phrases.signed,
+        "plural": phrases.plural,
+        "kinds": phrases.kinds,
+        "seconds": phrases.seconds,
+        "age": phrases.age,
+    }
+    environment.filters.update({name: _marked(function) for name, function in marked.items()})
+    environment.filters.update({"quoted": shlex.quote, "lowered": _lowered, "left": _left})
+    environment.filters.update({"why": _why, "first_line": _first_line})
+    return environment
 
 
-def code(text: str) -> str:
-    """A code span in which anything is inert; on one line, as Markdown has it."""
-    line = " ".join(text.split())
-    longest = max((len(run) for run in re.findall("`+", line)), default=0)
-    fence = "`" * (longest + 1)
-    # One blank on each side is taken off again by Markdown; needed where a backtick ends the text.
-    pad = " " if longest or not line else ""
-    return f"{fence}{pad}{line}{pad}{fence}"
+def _finalize(value: object) -> object:
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return _marked(markdown.prose)(value)
+    return value
+
+
+def _marked(function: Callable[..., str]) -> Callable[..., Markup]:
+    """A function whose text is Markdown already, so that it is not escaped again."""
+    return lambda *arguments: Markup(function(*arguments))  # noqa: S704 (its reason is above)
+
+
+def _left(text: str, limits: Limits) -> int:
+    return markdown.cut_lines(text, limits.message_lines, limits.message_chars)[1]
+
+
+def _lowered(text: str) -> str:
+    """A title as the end of a sentence: ``dbt: no access …``; ``SQL …`` keeps its capitals."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
+
+
+def _first_line(text: str) -> str:
+    return text.lstrip().split("\n", 1)[0]
+
+
+def _why(node: NodeReport) -> list[str]:
+    """The reasons as keys of the template's words; a seed's body is data."""
+    kinds = {"seed": "data", "function": "code"}
+    return [
+        kinds.get(node.resource_type, reason) if reason == "body" else reason
+        for reason in node.why.reasons
+    ]

@@ -1,0 +1,258 @@
+"""Everything the earlier steps left behind -> one Report. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from dbtdeploy import describe, files, hints, verdict
+from dbtdeploy.artifacts import Manifest, RunResults
+from dbtdeploy.files import PlannedNode
+from dbtdeploy.outcomes import Waiting, outcome
+from dbtdeploy.places import Sources
+from dbtdeploy.reasons import Reasons
+from dbtdeploy.report import (
+    GOOD,
+    VERSION,
+    Counts,
+    NodeReport,
+    Outcome,
+    Production,
+    Removed,
+    Report,
+    TestReport,
+)
+
+TESTS = frozenset({"test", "unit_test"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What the steps before this one left; None for what they did not get to."""
+
+    run: files.Run
+    state: files.State | None = None
+    plan: files.Plan | None = None
+    schemas: files.Schemas | None = None
+    build: files.Build | None = None
+    failure: files.Failure | None = None
+    manifest: Manifest | None = None
+    """Of this pull request."""
+    results: RunResults | None = None
+    """Of this build, and no other."""
+    production_manifest: Manifest | None = None
+    production_results: RunResults | None = None
+    sources: Sources = field(default_factory=Sources)
+
+
+def build_report(inputs: Inputs) -> Report:
+    """Make the report.
+
+    A node counts as good only with a result of its own that says so: an interrupted build leaves
+    the finished nodes, all of them a success.
+    """
+    run = inputs.run
+    results = inputs.results.by_id() if inputs.results else {}
+    planned = _selected(inputs, list(results))
+    facts = _facts(inputs, planned)
+    nodes = tuple(
+        describe.node(item, results.get(item.unique_id), facts)
+        for item in planned
+        if item.resource_type not in TESTS
+    )
+    tests = tuple(
+        describe.test(item, results.get(item.unique_id), facts)
+        for item in planned
+        if item.resource_type in TESTS
+    )
+    hooks = tuple(
+        describe.node(_planned(unique_id, None), result, facts)
+        for unique_id, result in results.items()
+        if unique_id.startswith("operation.") and outcome(result) not in GOOD
+    )
+    gone = removed(inputs.manifest, inputs.production_manifest)
+    counts = _counts(nodes + hooks, tests, gone)
+    problem = verdict.problem(
+        run, inputs.plan, inputs.build, inputs.failure, counts=counts, sources=inputs.sources
+    )
+    return Report(
+        version=VERSION,
+        status=verdict.status(run, inputs.build, inputs.failure, counts, problem),
+        skip_reason=run.event.skip,
+        project=run.dbt.name,
+        target=run.dbt.target,
+        repository_path=run.dbt.repository_path,
+        repository=run.event.repository,
+        server_url=run.event.server_url,
+        commit=run.event.sha,
+        ref=run.event.ref,
+        pull_request=run.event.pull_request,
+        event=run.event.name,
+        run_url=run.event.run_url,
+        schema=run.schema,
+        started_at=run.started_at,
+        build_seconds=_build_seconds(inputs.build),
+        exit_code=inputs.build.exit_code if inputs.build else None,
+        dbt_version=_dbt_version(inputs),
+        adapter=_adapter(inputs),
+        command=inputs.build.command if inputs.build else None,
+        warnings_fail=run.policy.fail_on_warnings,
+        row_data_hidden=run.policy.hide_row_data,
+        counts=counts,
+        problem=problem,
+        prepare_commands=hints.prepare(run, inputs.state),
+        nodes=describe.in_order(nodes + hooks, facts),
+        tests=tests,
+        removed=gone,
+        production=production(inputs),
+    )
+
+
+def removed(current: Manifest | None, state: Manifest | None) -> tuple[Removed, ...]:
+    """Relations of production that this project would no longer build.
+
+    A new node of the same kind with the very same file is taken for its new name.
+    """
+    if current is None or state is None:
+        return ()
+    born = {
+        (node.resource_type, str(node.checksum)): node.name
+        for unique_id, node in current.nodes.items()
+        if unique_id not in state.nodes and describe.has_digest(node)
+    }
+    return tuple(
+        Removed(
+            unique_id=unique_id,
+            resource_type=node.resource_type,
+            name=describe.label(node.name, node.version),
+            relation=node.relation_name,
+            disabled=unique_id in current.disabled,
+            renamed_to=born.get((node.resource_type, str(node.checksum)))
+            if describe.has_digest(node)
+            else None,
+        )
+        for unique_id, node in state.nodes.items()
+        if unique_id not in current.nodes
+        and node.resource_type in {"model", "seed", "snapshot"}
+        and node.materialized != "ephemeral"
+    )
+
+
+def production(inputs: Inputs) -> Production | None:
+    """What this build was compared with."""
+    state = inputs.state
+    if state is None:
+        return None
+    return Production(
+        found=state.found,
+        location=hints.without_credentials(state.location),
+        commit=state.commit,
+        generated_at=state.generated_at,
+        age_seconds=_age(state.generated_at, inputs.run.started_at),
+        dbt_version=state.dbt_version,
+        run_results=inputs.production_results is not None,
+    )
+
+
+def _selected(inputs: Inputs, results: list[str]) -> list[PlannedNode]:
+    """What dbt said it would build, then what it built beyond that, if anything."""
+    planned = list(inputs.plan.nodes) if inputs.plan else []
+    known = {node.unique_id for node in planned}
+    kinds = ("model.", "seed.", "snapshot.", "test.", "unit_test.", "function.")
+    beyond = [
+        _planned(unique_id, inputs.manifest)
+        for unique_id in results
+        if unique_id not in known and unique_id.startswith(kinds)
+    ]
+    # An ephemeral model is inlined where it is used and never has a result.
+    return [node for node in planned + beyond if node.materialized != "ephemeral"]
+
+
+def _planned(unique_id: str, manifest: Manifest | None) -> PlannedNode:
+    kind, _, name = unique_id.partition(".")
+    node = manifest.find(unique_id) if manifest else None
+    if node is None:
+        return PlannedNode(unique_id=unique_id, resource_type=kind, name=name.split(".")[-1])
+    return PlannedNode(
+        unique_id=unique_id,
+        resource_type=kind,
+        name=node.name,
+        relation_name=node.relation_name,
+        materialized=node.materialized,
+        path=node.original_file_path,
+    )
+
+
+def _facts(inputs: Inputs, planned: list[PlannedNode]) -> describe.Facts:
+    results = inputs.results.by_id() if inputs.results else {}
+    outcomes: dict[str, Outcome] = {
+        node.unique_id: outcome(results.get(node.unique_id)) for node in planned
+    }
+    manifest = inputs.manifest or Manifest()
+    state = inputs.production_manifest
+    reasons = Reasons(manifest, state) if state and inputs.manifest else None
+    before = inputs.production_results
+    return describe.Facts(
+        run=inputs.run,
+        state=inputs.state,
+        manifest=manifest,
+        production=state,
+        reasons=reasons,
+        selected=frozenset(outcomes),
+        waiting=Waiting(manifest, outcomes),
+        before=before.by_id() if before else None,
+        baselines={b.unique_id: b for b in inputs.schemas.baselines} if inputs.schemas else {},
+        sources=inputs.sources,
+    )
+
+
+def _counts(
+    nodes: tuple[NodeReport, ...], tests: tuple[TestReport, ...], gone: tuple[Removed, ...]
+) -> Counts:
+    built = [node.outcome for node in nodes]
+    tested = [test.outcome for test in tests]
+    bad: tuple[Outcome, ...] = ("failed", "error", "partial", "unknown")
+    return Counts(
+        nodes=len(built),
+        nodes_passed=sum(built.count(good) for good in GOOD),
+        nodes_failed=sum(built.count(kind) for kind in bad),
+        nodes_skipped=built.count("skipped"),
+        nodes_missing=built.count("missing"),
+        tests=len(tested),
+        tests_passed=tested.count("passed"),
+        tests_warned=tested.count("warned"),
+        tests_failed=sum(tested.count(kind) for kind in bad),
+        tests_skipped=tested.count("skipped"),
+        tests_missing=tested.count("missing"),
+        removed=len(gone),
+    )
+
+
+def _build_seconds(build: files.Build | None) -> float | None:
+    if build is None:
+        return None
+    begun, ended = _moment(build.started_at), _moment(build.finished_at)
+    return (ended - begun).total_seconds() if begun and ended else None
+
+
+def _age(then: str | None, now: str) -> int | None:
+    made, started = _moment(then), _moment(now)
+    return max(0, int((started - made).total_seconds())) if made and started else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat((text or "").replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _dbt_version(inputs: Inputs) -> str | None:
+    planned = inputs.plan.dbt_version if inputs.plan else None
+    return planned or (inputs.manifest.metadata.dbt_version if inputs.manifest else None)
+
+
+def _adapter(inputs: Inputs) -> str | None:
+    planned = inputs.plan.adapter if inputs.plan else None
+    return planned or (inputs.manifest.metadata.adapter_type if inputs.manifest else None)

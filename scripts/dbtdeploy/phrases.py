@@ -1,0 +1,86 @@
+"""Figures and lists as people read them, already Markdown. Pure; the filters of the templates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from dbtdeploy import markdown
+from dbtdeploy.report import NodeReport, Place
+from dbtdeploy.view import Limits
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+ONE_DECIMAL_BELOW = 9.95
+"""Seconds; 9.96 would round to ``10.0``, which claims more than it knows."""
+SECONDS_BELOW = 100
+
+PATH_CHARS = 300
+
+QUOTES = {ord(mark): None for mark in '"`[]'}
+
+
+def codes(names: Iterable[str], most: int) -> str:
+    """Names as code, at most ``most`` of them and the rest counted."""
+    listed = list(names)
+    shown = ", ".join(markdown.code(name) for name in listed[:most])
+    more = len(listed) - most
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def relation(name: str) -> str:
+    """``db.analytics.orders`` as code, without its quotes."""
+    return markdown.code(name.translate(QUOTES), PATH_CHARS)
+
+
+def message(text: str, limits: Limits) -> str:
+    """A message in a fence, its first lines."""
+    return markdown.fence(markdown.cut_lines(text, limits.message_lines, limits.message_chars)[0])
+
+
+def place(where: Place) -> str:
+    """``path:line`` as a link."""
+    line = f":{where.line}" if where.line else ""
+    return markdown.link(markdown.code(where.file + line, PATH_CHARS), where.url)
+
+
+def number(value: int) -> str:
+    """``10,251``."""
+    return f"{value:,}"
+
+
+def signed(value: int) -> str:
+    """``+12``; a true minus sign lines up with the plus."""
+    return f"{'+' if value > 0 else chr(0x2212)}{abs(value):,}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """``1 model``, ``2 models``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def kinds(nodes: Iterable[NodeReport]) -> str:
+    """``2 models and 1 seed``."""
+    found = Counter("hook" if n.resource_type == "operation" else n.resource_type for n in nodes)
+    parts = [plural(count, markdown.prose(kind)) for kind, count in found.most_common()]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def seconds(value: float) -> str:
+    """``2.1 s``, ``41 s``, ``3 min 20 s``, ``1 h 5 min``."""
+    if value < ONE_DECIMAL_BELOW:
+        return f"{value:.1f} s"
+    if value < SECONDS_BELOW:
+        return f"{value:.0f} s"
+    minutes, rest = divmod(round(value), MINUTE)
+    if minutes < MINUTE:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // MINUTE} h {minutes % MINUTE} min"
+
+
+def age(value: int) -> str:
+    """``3 hours ago``."""
+    for size, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if value >= size:
+            return f"{plural(value // size, name)} ago"
+    return "less than a minute ago"

@@ -1,0 +1,211 @@
+"""A report -> what one page shows of it, within limits. Pure.
+
+Whole entries are left out, the least telling first, and counted; text is never chopped in mid-row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from dbtdeploy.report import GOOD, WAITING, NodeReport, Removed, Report, TestReport
+
+T = TypeVar("T")
+
+FEW = 0.5
+MANY = 2.0
+ROWS_WORTH_COMPARING = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How many entries of each kind a page shows."""
+
+    failing: int
+    in_full: int
+    """Of the failing ones, how many show their message; the others get a line each."""
+    message_lines: int
+    message_chars: int
+    changed: int
+    downstream: int
+    warned: int
+    passed: int
+    names: int
+
+
+COMMENT = Limits(
+    failing=50,
+    in_full=6,
+    message_lines=30,
+    message_chars=3000,
+    changed=60,
+    downstream=40,
+    warned=20,
+    passed=200,
+    names=15,
+)
+SUMMARY = Limits(
+    failing=1000,
+    in_full=200,
+    message_lines=200,
+    message_chars=20_000,
+    changed=2000,
+    downstream=2000,
+    warned=500,
+    passed=20_000,
+    names=100,
+)
+
+ORDER_OF_CUTS: tuple[tuple[str, int], ...] = (
+    ("passed", 0),
+    ("downstream", 0),
+    ("warned", 3),
+    ("message_lines", 12),
+    ("message_chars", 600),
+    ("names", 3),
+    ("changed", 10),
+    ("in_full", 2),
+    ("failing", 3),
+    ("changed", 0),
+    ("warned", 0),
+    ("message_chars", 100),
+    ("failing", 1),
+)
+"""Each kind is halved down to its floor before the next one gives way."""
+
+
+@dataclass(frozen=True)
+class Part(Generic[T]):
+    """Some entries, and how many more there are."""
+
+    shown: Sequence[T]
+    left: int
+
+    def __bool__(self) -> bool:
+        return bool(self.shown) or self.left > 0
+
+    def __len__(self) -> int:
+        return len(self.shown) + self.left
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """Nodes that wait for the same failures."""
+
+    causes: tuple[str, ...]
+    nodes: tuple[NodeReport, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One page's content."""
+
+    report: Report
+    limits: Limits
+    failed_nodes: Part[NodeReport]
+    all_failed_nodes: tuple[NodeReport, ...]
+    skipped_nodes: tuple[NodeReport, ...]
+    failed_tests: Part[TestReport]
+    waiting: Mapping[str, int]
+    """How many nodes wait for each failure, by its name."""
+    queues: tuple[Queue, ...]
+    changed: Part[NodeReport]
+    downstream: Part[NodeReport]
+    changed_nodes: tuple[NodeReport, ...]
+    warned: Part[TestReport]
+    passed: Part[TestReport]
+    odd_rows: tuple[NodeReport, ...]
+    baselines: tuple[NodeReport, ...]
+    unbased: tuple[NodeReport, ...]
+    removed: Part[Removed]
+    only_models: bool
+    noun: str
+    """What to call the nodes: models when they all are."""
+    has_icons: bool
+    has_why: bool
+    has_materialized: bool
+    has_rows: bool
+    has_time: bool
+    has_production: bool
+
+
+def view(report: Report, limits: Limits) -> View:
+    """Choose what a page shows."""
+    failed = [n for n in report.nodes if n.outcome not in GOOD | WAITING]
+    tests_failed = [t for t in report.tests if t.outcome not in GOOD | WAITING]
+    waiting = _waiting_counts(report)
+    failed.sort(key=lambda node: -waiting.get(node.name, 0))
+    rows = [n for n in report.nodes if n.resource_type != "operation"]
+    changed = [n for n in rows if n.why.kind != "downstream"]
+    based = [n for n in rows if n.baseline is not None]
+    # Both kinds of failure get a part of the page.
+    room = max(limits.failing - len(tests_failed), -(-limits.failing // 2))
+    only_models = all(n.resource_type == "model" for n in rows)
+    return View(
+        report=report,
+        limits=limits,
+        failed_nodes=_part(failed, room),
+        all_failed_nodes=tuple(failed),
+        skipped_nodes=tuple(n for n in report.nodes if n.outcome == "skipped"),
+        failed_tests=_part(tests_failed, limits.failing - min(room, len(failed))),
+        waiting=waiting,
+        queues=_queues(report),
+        changed=_part(changed, limits.changed),
+        downstream=_part([n for n in rows if n.why.kind == "downstream"], limits.downstream),
+        changed_nodes=tuple(n for n in rows if n.why.kind == "changed"),
+        warned=_part([t for t in report.tests if t.outcome == "warned"], limits.warned),
+        passed=_part([t for t in report.tests if t.outcome == "passed"], limits.passed),
+        odd_rows=tuple(n for n in rows if _is_odd(n))[: limits.names],
+        baselines=tuple(n for n in based if n.baseline and n.baseline.how != "none"),
+        unbased=tuple(n for n in based if n.baseline and n.baseline.how == "none"),
+        removed=_part(list(report.removed), limits.names),
+        only_models=only_models,
+        noun="model" if only_models else "node",
+        has_icons=any(n.outcome != "passed" for n in rows),
+        has_why=any(n.why.kind != "all" for n in rows),
+        has_materialized=any(n.materialized not in (None, "table", "view") for n in rows),
+        has_rows=any(
+            n.rows is not None or n.rows_written is not None or n.materialized == "view"
+            for n in rows
+        ),
+        has_time=any(n.seconds for n in rows),
+        has_production=any(n.production_seconds is not None for n in rows),
+    )
+
+
+def narrower(limits: Limits) -> Limits | None:
+    """The next tighter limits; None when nothing is left to cut."""
+    for name, floor in ORDER_OF_CUTS:
+        now = getattr(limits, name)
+        if now > floor:
+            return replace(limits, **{name: max(floor, now // 2)})
+    return None
+
+
+def _waiting_counts(report: Report) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for node in report.nodes:
+        for cause in node.waits_for:
+            counts[cause] = counts.get(cause, 0) + 1
+    return counts
+
+
+def _queues(report: Report) -> tuple[Queue, ...]:
+    found: dict[tuple[str, ...], list[NodeReport]] = {}
+    for node in report.nodes:
+        if node.outcome in WAITING:
+            found.setdefault(node.waits_for, []).append(node)
+    return tuple(Queue(causes=causes, nodes=tuple(nodes)) for causes, nodes in found.items())
+
+
+def _is_odd(node: NodeReport) -> bool:
+    """A table that is empty, halved or doubled against production's."""
+    before = node.production_rows
+    if node.rows is None or before is None or before < ROWS_WORTH_COMPARING:
+        return node.rows == 0 and bool(before)
+    return node.rows < before * FEW or node.rows > before * MANY
+
+
+def _part(entries: list[T], most: int) -> Part[T]:
+    return Part(entries[:most], max(0, len(entries) - most))

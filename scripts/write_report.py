@@ -1,0 +1,68 @@
+"""Everything the earlier steps left -> report.json, comment.md, the step summary, annotations.
+
+Runs whatever happened before it, and never decides: dbt's exit code is the verdict.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from dbtdeploy import annotate, artifacts, assemble, cli, files, redacted, render, settings
+from dbtdeploy.edges import actions, sources
+
+
+def main() -> None:
+    """Write the report and show it."""
+    work = settings.work_folder()
+    run = files.read(work / files.RUN, files.Run)
+    report = redacted.report(assemble.build_report(_inputs(work, run)), settings.redactor())
+    files.write(work / files.REPORT, report)
+    _write(work / files.COMMENT, render.comment(report))
+    summary = render.summary(report)
+    _write(work / files.SUMMARY, summary)
+    runner = settings.Runner.from_environ()
+    actions.write_summary(runner.summary, summary)
+    for note in annotate.of(report):
+        actions.annotate(note.level, note.title, note.message, file=note.file, line=note.line)
+    outputs = {
+        "status": report.status,
+        "counts": msgspec.json.encode(report.counts).decode(),
+        "report": str((work / files.REPORT).resolve()),
+        "comment-file": str((work / files.COMMENT).resolve()),
+        "artifact-folder": str((work / files.ARTIFACT_FOLDER).resolve()),
+    }
+    actions.set_outputs(runner.output, outputs)
+
+
+def _inputs(work: Path, run: files.Run) -> assemble.Inputs:
+    plan = files.read_if_there(work / files.PLAN, files.Plan)
+    build = files.read_if_there(work / files.BUILD, files.Build)
+    state = work / files.STATE_FOLDER
+    # dbt writes the manifest when it lists or builds; one that lies there without is another's.
+    current = Path(run.dbt.target_path) / "manifest.json" if plan or build else None
+    return assemble.Inputs(
+        run=run,
+        state=files.read_if_there(work / files.STATE, files.State),
+        plan=plan,
+        schemas=files.read_if_there(work / files.SCHEMAS, files.Schemas),
+        build=build,
+        failure=files.read_if_there(work / files.FAILURE, files.Failure),
+        manifest=artifacts.read_manifest(current) if current else None,
+        results=artifacts.read_run_results(work / files.RUN_RESULTS)
+        if build and build.results
+        else None,
+        production_manifest=artifacts.read_manifest(state / "manifest.json"),
+        production_results=artifacts.read_run_results(state / "run_results.json"),
+        sources=sources.of(Path(run.dbt.project_dir)),
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    cli.run(main)
