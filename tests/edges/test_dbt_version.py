@@ -69,10 +69,10 @@ def test_asks_a_command_that_has_no_metadata(
 
 
 def test_asks_where_two_are_installed(tmp_path: Path) -> None:
-    dbt = dbt_install.install(tmp_path / "env", says="Core:\n  - installed: 1.10.1\n")
+    dbt = dbt_install.install(tmp_path / "env", says="Core:\n  - installed: 1.9.9\n")
     other = tmp_path / "env/lib/python3.12/site-packages/dbt_core-1.10.1.dist-info"
     other.mkdir(parents=True)
-    assert find("dbt", dbt.parent).version == "1.10.1"
+    assert find("dbt", dbt.parent).version == "1.9.9"
 
 
 def test_no_dbt_at_all(tmp_path: Path) -> None:

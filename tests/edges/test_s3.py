@@ -356,12 +356,11 @@ def test_nobody_at_the_endpoint(
 
 
 @pytest.mark.fault(13)
+@pytest.mark.parametrize("body", [b"", b"<html>Not found</html>", b"<p>Not found<br>", b"{}"])
 def test_a_web_server_at_a_mistyped_endpoint_is_no_first_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = wire.Answer(
-        status=404, body=b"<html>Not found</html>", headers={"Content-Type": "text/html"}
-    )
+    page = wire.Answer(status=404, body=body, headers={"Content-Type": "text/html"})
     failure, _ = played(lambda _: page, tmp_path, monkeypatch)
     assert isinstance(failure, errors.StateUnreachable)
 

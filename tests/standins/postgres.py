@@ -166,15 +166,12 @@ def serve() -> Iterator[Server]:
 
 
 def _owner(data: Path) -> PostgresServer:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
+    for _ in range(ATTEMPTS):
+        # As root it makes the user pgserver once; two test workers may try at one time.
+        with contextlib.suppress(subprocess.CalledProcessError):
             return get_server(data, start=False)
-        except subprocess.CalledProcessError:
-            # As root it makes the user pgserver once; two test workers may try at one time.
-            if attempt == ATTEMPTS:
-                raise
-            time.sleep(0.2)
-    raise AssertionError("unreachable")
+        time.sleep(0.2)
+    return get_server(data, start=False)
 
 
 def _start(owner: PostgresServer, sockets: Path) -> int:
