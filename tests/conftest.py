@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import make_environments
 from standins import github, postgres, s3
+
+pytest_plugins = ["fault_table"]
 
 FOREIGN = ("AWS_", "GITHUB_", "DBT_", "RUNNER_", "ACTIONS_", "INPUT_", "PG", "MOTO_")
 """What the host's own cloud, runner, dbt and database would leak into a test."""
@@ -18,6 +22,8 @@ def pytest_configure() -> None:
     """Before any test or session fixture: the host's accounts are out of reach."""
     for name in [name for name in os.environ if name.startswith(FOREIGN) or name == "CI"]:
         del os.environ[name]
+    # Begun in the background of a script, we would have all our children ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     nowhere = os.devnull
     os.environ["AWS_CONFIG_FILE"] = nowhere
     os.environ["AWS_SHARED_CREDENTIALS_FILE"] = nowhere
@@ -60,6 +66,27 @@ def hub() -> Iterator[github.Hub]:
     with github.serve() as served:
         yield served
     assert not served.violations
+
+
+def _dbt(version: str) -> Path:
+    """The command ``dbt`` of one version; the test is skipped where there is none."""
+    command = make_environments.dbt_command(version)
+    if not command.is_file():
+        reason = make_environments.why_not(version)
+        pytest.skip(reason or f"no dbt {version}: python3 tests/make_environments.py {version}")
+    return command
+
+
+@pytest.fixture(scope="session")
+def dbt_command() -> Path:
+    """The command ``dbt`` of the version most tests run on, 1.11."""
+    return _dbt("1.11")
+
+
+@pytest.fixture(params=["1.8", "1.11", "1.12"])
+def any_dbt_command(request: pytest.FixtureRequest) -> Path:
+    """The command ``dbt`` of each supported version in turn, for what differs between them."""
+    return _dbt(request.param)
 
 
 @pytest.fixture

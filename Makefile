@@ -1,0 +1,60 @@
+# All a newcomer needs. Each target sets up what it uses: git, make and Python 3.10 or newer suffice.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+PYTHON ?= python3
+VENV := .venv/bin
+# Anything pytest takes: make test PYTEST="-k guard"
+PYTEST ?=
+
+.PHONY: help demo test try faults bench lint setup-own setup setup-all pins clean
+
+help: ## What there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: setup ## Play three pull requests on real parts; leaves demo-output/
+	$(VENV)/python tests/demo/play.py
+
+test: setup-all ## Run all tests
+	$(VENV)/pytest --numprocesses auto --dist loadgroup $(PYTEST)
+
+try: setup-own ## Your own project: make try PROJECT=path STATE=s3://bucket/prefix-or-folder
+	@test -n "$(PROJECT)" -a -n "$(STATE)" || { echo 'make try PROJECT=path STATE=s3://bucket/prefix-or-folder' >&2; exit 2; }
+	$(VENV)/python tests/demo/try_project.py --project "$(PROJECT)" --state "$(STATE)"
+
+faults: setup-all ## Run the fault tests; a line for each row of the fault table
+	$(VENV)/pytest --numprocesses auto --dist loadgroup -m fault --fault-table --quiet $(PYTEST)
+
+bench: setup-own ## Time report and fetch on 5,000 models
+	$(VENV)/python tests/benchmarks/run.py
+
+lint: setup-own ## Every linter
+	.ci/lint
+
+setup-own:
+	@$(PYTHON) tests/make_environments.py
+
+setup:
+	@$(PYTHON) tests/make_environments.py 1.11
+
+setup-all:
+	@$(PYTHON) tests/make_environments.py 1.8 1.11 1.12
+
+# Renew every pin: uv.lock, the tests' dbt versions and uv itself.
+pins:
+	uv lock --upgrade
+	cd tests/requirements && for version in 1.8 1.11 1.12; do \
+	  uv pip compile "dbt-$$version.in" --upgrade --universal --python-version 3.10 --generate-hashes \
+	    --override override.txt --no-annotate --custom-compile-command 'make pins' --quiet \
+	    --output-file "dbt-$$version.txt"; \
+	done
+	{ echo '# The uv that sets up dbt-deploy where the runner has none. Renewed by make pins.'; \
+	  echo uv | uv pip compile - --generate-hashes --universal --no-header --no-annotate --quiet; \
+	} > scripts/uv-requirement.txt.new
+	mv scripts/uv-requirement.txt.new scripts/uv-requirement.txt
+
+clean: ## Remove all that these made
+	rm -rf .venv .cache demo-output try-output .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
