@@ -46,17 +46,18 @@ def main() -> None:
 
 def _comment(work: Path, *, started: bool) -> None:
     run = files.read(work / files.RUN, files.Run)
-    reason = _why_not(run)
+    state = files.read_if_there(work / files.STATE, files.State) if started else None
+    reason = _why_not(run) or _why_not_yet(run, state)
     if reason or run.event.pull_request is None:
         print(f"No comment: {reason}.")
         return
-    text = _started(run, work) if started else _finished(run, work)
+    text = _started(run, state) if started else _finished(run, work)
     marker = Marker(project=run.dbt.name, target=run.dbt.target or "")
     ours = RunMark(
         run_id=run.event.run_id,
         run_attempt=run.event.run_attempt,
         commit=run.event.sha,
-        state=_state(work, started=started),
+        state=_run_state(work, started=started),
     )
     body = mark(marker, ours, text)
     if len(body.encode()) > LIMIT_BYTES:
@@ -80,7 +81,14 @@ def _why_not(run: files.Run) -> str | None:
     return None
 
 
-def _state(work: Path, *, started: bool) -> RunState:
+def _why_not_yet(run: files.Run, state: files.State | None) -> str | None:
+    """Why there is nothing to announce; the result is told all the same."""
+    if state is not None and not state.found and run.policy.on_missing_state != "build-all":
+        return "production has no state yet, and `on-missing-state` says to build nothing"
+    return None
+
+
+def _run_state(work: Path, *, started: bool) -> RunState:
     if started:
         return RunState.RUNNING
     build = files.read_if_there(work / files.BUILD, files.Build)
@@ -91,14 +99,13 @@ def _state(work: Path, *, started: bool) -> RunState:
     return RunState.FINISHED
 
 
-def _started(run: files.Run, work: Path) -> str:
-    state = files.read_if_there(work / files.STATE, files.State)
+def _started(run: files.Run, state: files.State | None) -> str:
     return render.template(
         "started.md.j2",
         commit=run.event.sha[:7],
         project=render.code(run.dbt.name),
         schema=render.code(run.schema),
-        state="unknown" if state is None else "found" if state.found else "none",
+        without_state=state is not None and not state.found,
         built=_moment(state.generated_at) if state and state.generated_at else "",
         run_url=run.event.run_url,
     )

@@ -30,6 +30,7 @@ def run(step: Callable[[], int | None]) -> NoReturn:
     without its stack trace, which goes to the log only.
     """
     signal.signal(signal.SIGTERM, _as_interrupt)
+    actions.talk_to_runner(settings.in_actions())
     try:
         code = step() or 0
     except KeyboardInterrupt:

@@ -24,8 +24,6 @@ def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
 
 def _mask(run: Run, work: Path, secret: Mapping[str, str]) -> None:
     """Have the runner hide what ``dbt-env`` holds, and tell if that costs an output."""
-    if not settings.GitHubContext.from_environ().actions:
-        return  # A terminal would show the values instead of hiding them.
     masked = redact.masked_values(secret, [run.schema, run.event.repository, str(work)])
     for value in masked:
         actions.mask(value)

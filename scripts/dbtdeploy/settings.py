@@ -86,7 +86,6 @@ class Setup:
 class GitHubContext:
     """What GitHub tells every job."""
 
-    actions: bool
     event_name: str
     event_path: Path | None
     repository: str
@@ -103,7 +102,6 @@ class GitHubContext:
         """Read GITHUB_*; see https://docs.github.com/actions/reference/workflows-and-actions/variables."""
         event_path = environ.get("GITHUB_EVENT_PATH")
         return cls(
-            actions=environ.get("GITHUB_ACTIONS") == "true",
             event_name=environ.get("GITHUB_EVENT_NAME", ""),
             event_path=Path(event_path) if event_path else None,
             repository=environ.get("GITHUB_REPOSITORY", ""),
@@ -187,6 +185,11 @@ class DbtEnvironment:
         hidden = {PREFIX + "DBT_ENV", PREFIX + "GITHUB_TOKEN", PREFIX + "REDACT"}
         kept = {name: value for name, value in environ.items() if name not in hidden}
         return cls(variables={**kept, **secret}, secret=secret)
+
+
+def in_actions(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a runner of GitHub Actions, or act, runs this."""
+    return environ.get("GITHUB_ACTIONS") == "true"
 
 
 def work_folder() -> Path:

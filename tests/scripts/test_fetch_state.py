@@ -99,6 +99,7 @@ def fetch(tmp_path: Path, work: Path) -> Fetch:
             [sys.executable, SCRIPT],
             env={
                 **os.environ,
+                "GITHUB_ACTIONS": "true",
                 "DBT_DEPLOY_WORK": str(work),
                 "GITHUB_WORKSPACE": str(tmp_path),
                 **variables,

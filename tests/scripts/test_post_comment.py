@@ -73,6 +73,7 @@ class Job:
             (self.work / files.COMMENT).write_text(report, encoding="utf-8")
         output = self.work / "outputs"
         environ = {
+            "GITHUB_ACTIONS": "true",
             "PATH": os.environ["PATH"],
             "DBT_DEPLOY_WORK": str(self.work),
             "DBT_DEPLOY_GITHUB_TOKEN": self.token,
@@ -151,15 +152,18 @@ def test_started_says_what_is_built(job: Job) -> None:
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (files.State(location="s3://b", found=False), "`pr_7`. Production has no state yet, so"),
+        (
+            files.State(location="s3://b", found=False),
+            "Production has no state yet, so dbt builds all of `shop`, in the schema `pr_7`. The",
+        ),
         (
             files.State(location="s3://b", found=True, generated_at="2026-11-20T21:15:17.98Z"),
-            "`pr_7`. Everything else is read from production, as of its run of "
+            "in `shop`, in the schema `pr_7`, compared with production's run of "
             "2026-11-20 21:15 UTC. The result",
         ),
         (
             files.State(location="s3://b", found=True, generated_at="yesterday"),
-            "`pr_7`. Everything else is read from production. The result",
+            "in `shop`, in the schema `pr_7`. The result",
         ),
     ],
 )
@@ -266,6 +270,14 @@ def test_comments_turned_off(job: Job) -> None:
     job.run = replace(job.run, policy=replace(job.run.policy, comment=False))
     assert "No comment: the input `comment` is false." in job.post("finished", "### done")
     assert job.hub.seen == []
+
+
+def test_a_build_that_will_not_be_is_not_announced(job: Job) -> None:
+    job.run = replace(job.run, policy=replace(job.run.policy, on_missing_state="skip"))
+    files.write(job.work / files.STATE, files.State(location="s3://b", found=False))
+    assert "No comment: production has no state yet" in job.post("started")
+    job.post("finished", "nothing was built")
+    assert job.body().endswith("\nnothing was built")
 
 
 # Whose turn it is ---------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ MERGE = "b" * 40
 
 def context(name: str, **changes: Any) -> GitHubContext:
     values: dict[str, Any] = {
-        "actions": True,
         "event_name": name,
         "event_path": None,
         "repository": "shop/analytics",

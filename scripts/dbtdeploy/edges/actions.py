@@ -13,10 +13,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
+_runner_listens = True
+
 SUMMARY_LIMIT_BYTES = 1024 * 1024
 """A larger step summary is dropped whole by GitHub."""
 
 ANNOTATION_LIMIT_CHARS = 4096
+
+
+def talk_to_runner(listens: bool) -> None:
+    """Set whether a runner reads what is printed; on a laptop, people do.
+
+    Args:
+        listens: False prints the same as plain lines, without workflow commands.
+    """
+    global _runner_listens  # noqa: PLW0603  one process talks to one reader
+    _runner_listens = listens
 
 
 def escape_data(text: str) -> str:
@@ -41,6 +53,10 @@ def annotate(
         file: path from the repository's root.
         line: 1-based.
     """
+    if not _runner_listens:
+        place = f" ({file}:{line or 1})" if file else ""
+        print(f"{level}: {title}{place}\n{message}", flush=True)
+        return
     properties = {"title": title, "file": file, "line": str(line) if line else None}
     listed = ",".join(f"{k}={escape_property(v)}" for k, v in properties.items() if v)
     print(f"::{level} {listed}::{escape_data(message[:ANNOTATION_LIMIT_CHARS])}", flush=True)
@@ -59,13 +75,17 @@ def warning(title: str, message: str) -> None:
 def mask(value: str) -> None:
     """Ask the runner to hide a value in every log from here on."""
     for line in value.splitlines():
-        if line.strip():
+        # A terminal would show the value instead of hiding it.
+        if line.strip() and _runner_listens:
             print(f"::add-mask::{escape_data(line)}", flush=True)
 
 
 @contextlib.contextmanager
 def foreign_output(stream: TextIO | None = None) -> Iterator[None]:
     """While active, the runner reads no workflow command in what is printed."""
+    if not _runner_listens:
+        yield
+        return
     out = stream or sys.stdout
     token = secrets.token_hex(16)
     out.write(f"::stop-commands::{token}\n")
@@ -75,6 +95,17 @@ def foreign_output(stream: TextIO | None = None) -> Iterator[None]:
     finally:
         out.write(f"\n::{token}::\n")
         out.flush()
+
+
+@contextlib.contextmanager
+def group(title: str) -> Iterator[None]:
+    """Around lines that the log shows folded, under a title."""
+    print(f"::group::{escape_data(title)}" if _runner_listens else title, flush=True)
+    try:
+        yield
+    finally:
+        if _runner_listens:
+            print("::endgroup::", flush=True)
 
 
 def set_outputs(path: Path | None, outputs: Mapping[str, str]) -> None:

@@ -178,12 +178,8 @@ def echo(keep: Line | None = None) -> Line:
 @contextlib.contextmanager
 def streamed(title: str) -> Iterator[None]:
     """Around dbt's output: a folded group in which the runner reads no workflow command."""
-    print(f"::group::{actions.escape_data(title)}", flush=True)
-    try:
-        with actions.foreign_output():
-            yield
-    finally:
-        print("::endgroup::", flush=True)
+    with actions.group(title), actions.foreign_output():
+        yield
 
 
 class _Interrupts:
