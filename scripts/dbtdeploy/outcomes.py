@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 
 from dbtdeploy.artifacts import Manifest, Result
@@ -48,6 +47,10 @@ def rows(result: Result | None, resource_type: str) -> tuple[int | None, int | N
     return (None, affected) if code in WRITTEN_CODES else (None, None)
 
 
+CAUSES_KEPT = 10
+"""Failures listed for one waiting node; whole lists would grow quadratically."""
+
+
 class Waiting:
     """Finds what made dbt skip a node: the nearest failed nodes and tests above it.
 
@@ -59,6 +62,7 @@ class Waiting:
     def __init__(self, manifest: Manifest, outcomes: Mapping[str, Outcome]) -> None:
         self._manifest = manifest
         self._outcomes = outcomes
+        self._causes: dict[str, tuple[str, ...]] = {}
         self._failed_tests: dict[str, list[str]] = {}
         for unique_id, how in outcomes.items():
             if _is_test(unique_id) and how not in GOOD and how not in WAITING:
@@ -67,25 +71,33 @@ class Waiting:
 
     def causes(self, unique_id: str) -> tuple[str, ...]:
         """Ids of what a skipped node or test waits for; empty if that cannot be told."""
+        open_ids = [unique_id]
+        while open_ids:
+            current = open_ids[-1]
+            above = [p for p in self._parents(current) if self._outcomes.get(p) in WAITING]
+            missing = [parent for parent in above if parent not in self._causes]
+            if current in self._causes:
+                open_ids.pop()
+            elif missing:
+                open_ids.extend(missing)
+            else:
+                self._causes[current] = self._near(current)
+                open_ids.pop()
+        return self._causes[unique_id]
+
+    def _near(self, unique_id: str) -> tuple[str, ...]:
+        """Causes of one node, its waiting parents' being known."""
         # dbt runs a model's unit tests before the model, all its other tests after it.
-        own = [test for test in self._failed_tests.get(unique_id, ()) if _is_unit_test(test)]
-        found: dict[str, None] = dict.fromkeys(own)
-        seen: set[str] = set()
-        queue = deque(self._parents(unique_id))
-        while queue:
-            parent = queue.popleft()
-            if parent in seen:
-                continue
-            seen.add(parent)
+        found = [test for test in self._failed_tests.get(unique_id, ()) if _is_unit_test(test)]
+        for parent in self._parents(unique_id):
             how = self._outcomes.get(parent)
-            if how is not None and how not in GOOD and how not in WAITING:
-                found[parent] = None
-                continue
-            tests = [test for test in self._failed_tests.get(parent, ()) if test != unique_id]
-            found.update(dict.fromkeys(tests))
             if how in WAITING:
-                queue.extend(self._parents(parent))
-        return tuple(found)
+                found += self._causes[parent]
+            elif how is not None and how not in GOOD:
+                found.append(parent)
+            else:
+                found += [test for test in self._failed_tests.get(parent, ()) if test != unique_id]
+        return tuple(dict.fromkeys(found))[:CAUSES_KEPT]
 
     def _parents(self, unique_id: str) -> list[str]:
         node = self._manifest.find(unique_id)
