@@ -1,0 +1,77 @@
+"""The main job of dbt-deploy, played on real parts: ``make demo``.
+
+Leaves in ``demo-output/<pull request>/`` what its author would see, and ends with 0 only if all
+three pull requests went as they should.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:1] = [str(ROOT / "tests"), str(ROOT / "scripts")]
+
+import make_environments  # noqa: E402
+from demo import jobs, processes, pull_requests, world  # noqa: E402
+from demo.jobs import Job  # noqa: E402
+from demo.progress import head, step  # noqa: E402
+from standins import preview  # noqa: E402
+
+OUTPUT = ROOT / "demo-output"
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Play the demo; gives the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began = time.monotonic()
+    try:
+        wrong = play()
+    except processes.CommandFailed as failure:
+        print(f"\nThe demo could not be played. {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. The servers have ended.", file=sys.stderr)
+        return INTERRUPTED
+    seconds = time.monotonic() - began
+    head(f"All of it took {seconds:.0f} s. What the authors would see is in {OUTPUT}.")
+    for sentence in wrong:
+        print(f"  Not as it should be: {sentence}.")
+    print("  Each pull request went as it should." if not wrong else "", flush=True)
+    return 1 if wrong else 0
+
+
+def play() -> list[str]:
+    """Set the world up, run the action for each pull request; gives what went wrong."""
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    wrong: list[str] = []
+    head("Production")
+    with step("Set up dbt-deploy's own environment, kept in .cache"):
+        jobs.set_up()
+    with world.build(make_environments.dbt_command("1.11").parent) as built:
+        for pull in pull_requests.all_of_them():
+            head(f"Pull request {pull.number}: {pull.title} ({pull.branch})")
+            job = pull_requests.play(built, pull)
+            leave(job, OUTPUT / pull.branch, title=pull.title)
+            print(f"  The job {'succeeded' if job.succeeded else 'failed'}: {job.headline}")
+            wrong += [f"{pull.branch}: {sentence}" for sentence in pull.off(job)]
+        wrong += [f"GitHub's API was misused: {rule}" for rule in built.github.broken_rules()]
+    return wrong
+
+
+def leave(job: Job, folder: Path, *, title: str) -> None:
+    """Write what the author sees of one job."""
+    folder.mkdir(parents=True)
+    (folder / "comment.md").write_text(job.comment, encoding="utf-8")
+    (folder / "comment.html").write_text(preview.to_html(job.comment, title), encoding="utf-8")
+    (folder / "summary.md").write_text(job.summary, encoding="utf-8")
+    (folder / "report.json").write_bytes(job.report_json)
+    (folder / "log.txt").write_text(job.log, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
