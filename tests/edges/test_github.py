@@ -396,8 +396,7 @@ def test_nobody_listens(world: World) -> None:
     world.url = "http://127.0.0.1:9"
     with pytest.raises(errors.GitHubFailed, match="did not answer") as caught:
         world.write("new")
-    assert "Connection refused" in caught.value.what
-    assert " at 0x" not in caught.value.what
+    assert "did not answer (ConnectionRefusedError: " in caught.value.what
     assert len(world.time.waits) == REPEATS
 
 
@@ -409,8 +408,13 @@ def test_a_redirect_to_another_host_is_named(world: World) -> None:
         world.write("new")
 
 
-def test_the_token_is_in_no_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_pygithub_writes_into_no_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Its logger is at INFO, tells of redirects, and at DEBUG of whole requests."""
     caplog.set_level(logging.DEBUG)
+    logging.getLogger("github").setLevel(logging.DEBUG)
+    moved = f"{world.hub.url}/repos/{REPOSITORY}/issues/7/comments"
+    world.hub.add_fault(path="/comments", status=301, headers={"Location": moved})
     world.write("new")
+    assert world.texts() == ["new"]
     assert world.token not in caplog.text
     assert not [record for record in caplog.records if record.name.startswith("github")]

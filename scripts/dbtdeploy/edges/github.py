@@ -112,7 +112,7 @@ class Comments:
             client.close()
 
     def _client(self) -> github.Github:
-        # At level DEBUG PyGithub logs whole requests.
+        # PyGithub logs redirects to stderr and, at level DEBUG, whole requests.
         logging.getLogger("github").setLevel(logging.CRITICAL)
         return github.Github(
             auth=github.Auth.Token(self._access.token.strip()),
