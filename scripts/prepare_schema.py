@@ -88,10 +88,11 @@ def _prepare(
         raise dbt_step.cancelled()
     answers = [line.removeprefix(token) for line in lines if line.startswith(token)]
     if outcome.exit_code != 0 or not answers:
+        said = remedies.told(outcome.errors, lines)
         raise errors.WarehouseStepFailed(
-            remedies.told(outcome.errors, lines),
+            said,
             not_done="Nothing was built.",
-            remedy=remedies.remedy_for(outcome.errors),
+            remedy=remedies.remedy_for(said),
         )
     answer = msgspec.json.decode(answers[-1], type=_Answer)
     if answer.foreign:

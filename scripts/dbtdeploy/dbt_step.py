@@ -79,10 +79,11 @@ def require_success(outcome: Outcome, last: Sequence[str], *, doing: str) -> Non
 
 def stopped(outcome: Outcome, last: Sequence[str], *, doing: str) -> errors.DbtStopped:
     """The failure of a dbt process that built nothing."""
+    said = remedies.told(outcome.errors, last)
     return errors.DbtStopped(
-        remedies.told(outcome.errors, last) or f"dbt ended with exit code {outcome.exit_code}.",
+        said or f"dbt ended with exit code {outcome.exit_code}.",
         not_done=f"dbt stopped {doing}. Nothing was built.",
-        remedy=remedies.remedy_for(outcome.errors),
+        remedy=remedies.remedy_for(said),
     )
 
 

@@ -17,7 +17,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Could not find profile named|No profiles\.yml|does not have a target named|Runtime Error"
-        r"\s+Credentials in profile|Could not run dbt|profiles\.yml",
+        r"\s+Credentials in profile|Could not run dbt|profiles\.yml|'--profiles-dir'",
         "Check the inputs `profiles-dir`, `profile` and `target` against profiles.yml.",
     ),
     (
@@ -49,11 +49,10 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
 FALLBACK = "The step's log holds all that dbt printed."
 
 
-def remedy_for(messages: Iterable[LogError]) -> str:
-    """The first remedy that fits, or where to look."""
-    text = "\n".join(error.message for error in messages)
+def remedy_for(said: str) -> str:
+    """The first remedy that fits what dbt said, or where to look."""
     for pattern, remedy in _REMEDIES:
-        if re.search(pattern, text):
+        if re.search(pattern, said):
             return remedy
     return FALLBACK
 

@@ -1,0 +1,214 @@
+"""The reusable workflow, called from another repository, executed by nektos/act.
+
+A few whole runs, one for each kind of event; the many cases are in ``test_slim_ci.py``. What GitHub
+has and act lacks: it keeps no permissions and no concurrency groups, knows no time limits and no
+forks (it would hand out every secret: the fork's run is given none, as on GitHub), masks only the
+first line of a secret of several lines, hands no annotations and no step summary to anybody (here
+read from the artifact), drops no masked job output, and counts no runs (the id is given here).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from demo import events, jobs, processes, repository
+from demo.events import Event
+from demo.repository import SHOP, Checkout
+from demo.world import World
+from e2e.conftest import Author
+from standins import act
+
+pytestmark = [pytest.mark.act, pytest.mark.xdist_group("act")]
+
+TEMPLATE = act.ROOT / "templates" / "workflows" / "slim-ci.yml"
+ROLE = "arn:aws:iam::123456789012:role/dbt-pull-requests"
+MODEL = "models/staging/stg_products.sql"
+
+
+@pytest.fixture(scope="session")
+def command() -> str:
+    found = act.find()
+    if found is None:
+        pytest.skip("act is not installed; .ci/run installs it, or see CONTRIBUTING.md")
+    return found
+
+
+@pytest.fixture(scope="session")
+def ours(command: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``org/dbt-deploy@v1`` stands for."""
+    return act.ship(tmp_path_factory.mktemp("ours") / "dbt-deploy")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ran:
+    """One run, and what it left for people."""
+
+    finished: act.Finished
+    artifacts: Path
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The reusable workflow's outputs, as the caller's next job got them."""
+        path = self.artifacts / "outputs.json"
+        found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        return found
+
+    def artifact(self, name: str) -> str:
+        """A file of the uploaded artifact."""
+        return (self.artifacts / "dbt-deploy" / name).read_text(encoding="utf-8")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A team's repository that calls the workflow."""
+
+    world: World
+    act: str
+    ours: Path
+    folder: Path
+
+    def run(
+        self,
+        checkout: Checkout,
+        event: Event,
+        *,
+        run_id: int = 1,
+        with_secrets: bool = True,
+        **inputs: str,
+    ) -> Ran:
+        """Run the workflow for one event; ``inputs`` are laid over the template's."""
+        self._add_workflow(checkout, inputs)
+        token = self.world.github.create_token(
+            "github-actions[bot]", installation=True, write=with_secrets
+        )
+        secrets = {"GITHUB_TOKEN": token}
+        keys = self.world.reader
+        variables = {
+            "GITHUB_API_URL": self.world.github.url,
+            "GITHUB_RUN_ID": str(run_id),
+            "STAND_IN_ARTIFACTS": str(self.folder / f"artifacts-{run_id}"),
+        }
+        if with_secrets:
+            lines = (f"{name}={value}" for name, value in self.world.pull_request_role.items())
+            secrets["DBT_ENV"] = "\n".join(lines)
+            variables |= {
+                "STAND_IN_AWS_ROLE": ROLE,
+                "STAND_IN_AWS_ACCESS_KEY_ID": keys.access_key,
+                "STAND_IN_AWS_SECRET_ACCESS_KEY": keys.secret_key,
+            }
+        path = os.pathsep.join([str(self.world.dbt.bin_folder), jobs.search_path()])
+        finished = act.run(
+            event.name,
+            act=self.act,
+            caller=checkout.folder,
+            ours=self.ours,
+            payload=event.payload,
+            home=self.folder / f"home-{run_id}",
+            actor=event.actor,
+            secrets=secrets,
+            variables={**variables, "DBT_DEPLOY_ENV_FOLDER": str(jobs.ENVIRONMENT)},
+            environment=processes.clean_environment(PATH=path),
+        )
+        return Ran(finished=finished, artifacts=self.folder / f"artifacts-{run_id}")
+
+    def _add_workflow(self, checkout: Checkout, inputs: Mapping[str, str]) -> None:
+        """Commit the template's workflow, with this world's addresses."""
+        workflow = yaml.safe_load(TEMPLATE.read_text(encoding="utf-8"))
+        workflow["on"] = workflow.pop(True)  # `on` is a truth value in YAML 1.1
+        workflow["jobs"]["slim-ci"]["with"] |= {
+            "state": self.world.state_url,
+            "dbt": "installed",
+            "aws-role": ROLE,
+            "aws-region": self.world.store.region,
+            "aws-endpoint-url": self.world.store.url,
+            **inputs,
+        }
+        workflow["jobs"]["after"] = {
+            "needs": "slim-ci",
+            "runs-on": "ubuntu-latest",
+            "steps": [
+                {
+                    "env": {"OUTPUTS": "${{ toJSON(needs.slim-ci.outputs) }}"},
+                    "run": 'echo "$OUTPUTS" > "$STAND_IN_ARTIFACTS/outputs.json"',
+                }
+            ],
+        }
+        path = checkout.folder / ".github" / "workflows" / "dbt.yml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(workflow), encoding="utf-8")
+        made = repository.Repository(folder=checkout.folder)
+        # Where act reads the repository's name.
+        made.git("remote", "set-url", "origin", f"https://github.com/{repository.NAME}")
+        made.git("add", ".github")
+        made.git("commit", "--quiet", "--message", "Call dbt-deploy")
+
+
+@pytest.fixture
+def caller(world: World, command: str, ours: Path, tmp_path: Path) -> Caller:
+    return Caller(world=world, act=command, ours=ours, folder=tmp_path)
+
+
+def change(marker: str) -> dict[str, str | None]:
+    """A change of one model that keeps it whole."""
+    return {MODEL: (SHOP / MODEL).read_text().rstrip() + f"\n-- {marker}\n"}
+
+
+def test_opened_then_synchronize(author: Author, caller: Caller) -> None:
+    opened = author.push(change("first"))
+    first = caller.run(opened, author.event(opened), dbt="requirements.txt")
+    assert first.finished.exit_code == 0, first.finished.log
+    assert first.outputs["status"] == "passed"
+    assert first.outputs["schema"] == author.schema
+    (comment,) = author.comments
+    assert first.artifact("comment.md").strip() in comment
+    assert json.loads(first.artifact("report.json"))["nodes"]
+    secret = author.world.pull_request_role["DBT_ENV_SECRET_PASSWORD"]
+    assert secret not in first.artifact("dbt.log")
+
+    pushed = author.push({MODEL: "select no_such_column from {{ source('raw', 'products') }}\n"})
+    second = caller.run(pushed, author.event(pushed), run_id=2)
+    assert second.finished.exit_code == 1
+    assert "Build what was modified" in second.finished.steps("Failure")
+    assert "Comment on the pull request" in second.finished.steps("Success")
+    (updated,) = author.comments
+    assert updated != comment
+    assert "no_such_column" in updated
+    assert "no_such_column" in second.artifact("summary.md")
+
+
+@pytest.mark.fault(40)
+def test_a_fork_has_no_secrets_and_wants_none(author: Author, caller: Caller) -> None:
+    pushed = author.push(change("from a fork"))
+    event = author.event(pushed)
+    head = event.payload["pull_request"]["head"]
+    head["repo"] = {"full_name": "stranger/shop", "fork": True}
+    ran = caller.run(pushed, event, with_secrets=False)
+    assert ran.finished.exit_code == 0, ran.finished.log
+    assert ran.outputs["status"] == "skipped"
+    assert "fork" in ran.artifact("summary.md")
+    assert author.comments == []
+    assert author.value("select count(*) from pg_namespace where nspname = '{schema}'") == 0
+
+
+@pytest.mark.fault(50)
+@pytest.mark.parametrize("kind", ["merge_group", "workflow_dispatch"])
+def test_events_without_a_pull_request(kind: str, author: Author, caller: Caller) -> None:
+    pushed = author.push(change("no number"))
+    made = {
+        "merge_group": lambda: events.merge_group(pushed),
+        "workflow_dispatch": lambda: events.manual(pushed, author.branch),
+    }
+    ran = caller.run(pushed, made[kind]())
+    assert ran.finished.exit_code == 0, ran.finished.log
+    assert ran.outputs["status"] == "passed"
+    assert ran.outputs["comment-url"] == ""
+    assert author.comments == []
+    made_by_it = "select count(*) from pg_tables where schemaname = '{schema}'"
+    assert author.value(made_by_it.format(schema=ran.outputs["schema"])) != 0
