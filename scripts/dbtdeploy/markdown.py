@@ -118,8 +118,9 @@ def _sentence(line: str) -> str:
 
 
 def inline(text: str) -> str:
-    """A few words of others in the middle of a line, as plain text."""
-    return _escaped(clean(text).replace("\n", " "))
+    """A few words of others in the middle of a line, as plain text; addresses become no links."""
+    line = _escaped(clean(text).replace("\n", " "))
+    return re.sub(r"(:(?=//)|www)", rf"\1{ZERO_WIDTH_SPACE}", shortened(line, NAME_CHARS))
 
 
 def _escaped(text: str) -> str:

@@ -49,14 +49,18 @@ def code(text: str) -> Markup:
     return _marked(markdown.code)(text)
 
 
-def _fitted(name: str, report: Report, limits: Limits | None, most_bytes: int) -> str:
-    text = ""
-    while limits is not None:
-        text = template(name, **_context(view(report, limits)))
+def _fitted(name: str, report: Report, limits: Limits, most_bytes: int) -> str:
+    """Render within ``most_bytes``, cutting entries until it fits.
+
+    Names of thousands of characters can make even one entry too long: then only the title is left.
+    """
+    narrow: Limits | None = limits
+    while narrow is not None:
+        text = template(name, **_context(view(report, narrow)))
         if len(text.encode()) <= most_bytes:
             return text
-        limits = narrower(limits)
-    raise ValueError(f"{name} has {len(text.encode())} bytes with everything cut that can be")
+        narrow = narrower(narrow)
+    return template("report/too_long.md.j2", **_context(view(report, limits)))
 
 
 def _context(shown: View) -> dict[str, object]:
