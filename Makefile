@@ -9,13 +9,16 @@ VENV := .venv/bin
 # Anything pytest takes: make test PYTEST="-k guard"
 PYTEST ?=
 
-.PHONY: help demo test try faults bench lint setup-own setup setup-all pins clean
+.PHONY: help demo pictures test try faults bench lint setup-own setup setup-all pins clean
 
 help: ## What there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
 demo: setup ## Play three pull requests on real parts; leaves demo-output/
 	$(VENV)/python tests/demo/play.py
+
+pictures: demo ## Renew the README's pictures from the demo; needs Chromium
+	$(VENV)/python tests/demo/pictures.py
 
 test: setup-all ## Run all tests
 	$(VENV)/pytest --numprocesses auto --dist loadgroup $(PYTEST)

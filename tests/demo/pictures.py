@@ -1,0 +1,79 @@
+"""The demo's broken pull request -> docs/pictures/comment-light.png and comment-dark.png.
+
+``make pictures`` runs this after ``make demo``. It needs Chromium, on PATH or named by CHROMIUM.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:1] = [str(ROOT / "tests"), str(ROOT / "scripts")]
+
+from demo import processes  # noqa: E402  found by the line above
+from standins import preview  # noqa: E402
+
+COMMENT = ROOT / "demo-output" / "broken-change" / "comment.md"
+PICTURES = ROOT / "docs" / "pictures"
+WIDTH = 860
+SHARPNESS = 2
+"""Pixels a point: a README shows pictures at half their size on most screens."""
+
+OPTIONS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--hide-scrollbars", f"--force-device-scale-factor={SHARPNESS}"),
+)
+NO_BUTTON = "<style>header button { display: none }</style>"
+MEASURE = "<script>document.title = document.documentElement.offsetHeight</script>"
+
+
+def main() -> int:
+    """Take both pictures; gives the exit code."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+    if chromium is None:
+        print("There is no chromium on PATH; name one by CHROMIUM.", file=sys.stderr)
+        return 2
+    if not COMMENT.is_file():
+        print(f"{COMMENT} is not there. Run `make demo` first.", file=sys.stderr)
+        return 2
+    markdown = COMMENT.read_text(encoding="utf-8")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for theme in ("light", "dark"):
+        page = preview.to_html(markdown, "github-actions bot commented", theme=theme)
+        picture = PICTURES / f"comment-{theme}.png"
+        take(chromium, page + NO_BUTTON, picture)
+        print(picture)
+    return 0
+
+
+def take(chromium: str, page: str, picture: Path) -> None:
+    """Write a picture of a whole page, as high as it is.
+
+    Raises:
+        CommandFailed: Chromium failed.
+    """
+    with tempfile.TemporaryDirectory() as temp:
+        file = Path(temp) / "page.html"
+        file.write_text(page + MEASURE, encoding="utf-8")
+        command = [chromium, *OPTIONS, f"--user-data-dir={temp}/profile"]
+        environment = processes.clean_environment(HOME=temp)
+
+        def run(height: int, *more: str) -> str:
+            size = f"--window-size={WIDTH},{height}"
+            return processes.run(
+                [*command, size, *more, file.as_uri()], cwd=ROOT, environment=environment
+            )
+
+        measured = re.search(r"<title>(\d+)</title>", run(1000, "--dump-dom"))
+        assert measured is not None, "Chromium did not measure the page"
+        run(int(measured[1]), f"--screenshot={picture}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
