@@ -118,8 +118,19 @@ def _not_ours(foreign: list[_Foreign], run: files.Run) -> errors.SchemaNotOurs:
     return errors.SchemaNotOurs(
         f"These schemas exist and were not made for this pull request:\n{whose}",
         not_done="Nothing was built, and nothing was written to the warehouse.",
-        remedy="Set the input `schema-prefix` to another value, or drop the schemas if nobody "
-        f"needs them. This pull request's schemas begin with {run.schema}.",
+        remedy=_remedy(foreign, run),
+    )
+
+
+def _remedy(foreign: list[_Foreign], run: files.Run) -> str:
+    if all(found.schema.lower().startswith(run.schema) for found in foreign):
+        return (
+            "Something else made them under this pull request's name. Set the input "
+            "`schema-prefix` to another value, or drop them if nobody needs them."
+        )
+    return (
+        f"This pull request's schemas begin with {run.schema}, so the profile or a macro does not "
+        f"use it. {guard.PROFILE_LINE}"
     )
 
 

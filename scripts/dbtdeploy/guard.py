@@ -16,6 +16,12 @@ Schema = tuple[str, str]
 
 LISTED = 20
 
+PROFILE_LINE = (
+    "In profiles.yml, in the target of this job, write\n"
+    "    schema: \"{{ env_var('DBT_DEPLOY_SCHEMA', 'analytics') }}\"\n"
+    "with your own schema in place of analytics."
+)
+
 
 def refuse_production(
     nodes: Iterable[PlannedNode], production: Iterable[Schema], *, pull_request_schema: str
@@ -76,10 +82,7 @@ def _mend(inside: list[PlannedNode], all_written: list[PlannedNode], schema: str
     none_in_pr_schema = not any((n.schema or "").lower().startswith(schema) for n in all_written)
     if none_in_pr_schema:
         return (
-            "The profile does not use the pull request's schema. In profiles.yml, in the target "
-            "of this job, write\n"
-            "    schema: \"{{ env_var('DBT_DEPLOY_SCHEMA', 'analytics') }}\"\n"
-            "with your own schema in place of analytics. If the project has a macro "
+            f"The profile does not use the pull request's schema. {PROFILE_LINE} If the project has a macro "
             "generate_schema_name that ignores target.schema, let it begin with\n"
             "    {%- if env_var('DBT_DEPLOY_SCHEMA', '') -%} {{ target.schema }}"
             "{{ '_' ~ custom_schema_name if custom_schema_name }} {%- else -%} ..."
@@ -100,7 +103,7 @@ def _mend(inside: list[PlannedNode], all_written: list[PlannedNode], schema: str
 
 
 def _exclusion(nodes: list[PlannedNode]) -> str:
-    return " ".join(node.name for node in nodes[:LISTED])
+    return " ".join(node.name for node in nodes)
 
 
 def _folded(database: str, schema: str) -> Schema:

@@ -222,22 +222,28 @@ def test_no_rows_when_the_input_says_so(prepared: Prepared) -> None:
 
 
 @pytest.mark.fault(24, 37)
-@pytest.mark.parametrize("comment", [None, "somebody's", MARK.replace("=7", "=8")])
+@pytest.mark.parametrize(
+    ("schema", "comment", "remedy"),
+    [
+        ("taken", None, "env_var('DBT_DEPLOY_SCHEMA'"),
+        ("pr_7_shop", "somebody's", "`schema-prefix`"),
+        ("pr_7_shop_marts", MARK.replace("=7", "=8"), "`schema-prefix`"),
+    ],
+)
 def test_a_schema_that_is_not_ours_is_refused_untouched(
-    prepared: Prepared, comment: str | None
+    prepared: Prepared, schema: str, comment: str | None, remedy: str
 ) -> None:
-    prepared.database.run("create schema taken; create table taken.orders (id int)")
+    prepared.database.run(f"create schema {schema}; create table {schema}.orders (id int)")
     if comment:
-        prepared.database.run(f"comment on schema taken is $${comment}$$")
-    done = prepared.run("orders", schema="taken")
+        prepared.database.run(f"comment on schema {schema} is $${comment}$$")
+    done = prepared.run("orders", schema=schema)
     assert done.returncode == 21
     failure = files.read(prepared.work / files.FAILURE, files.Failure)
     assert failure.kind == "SchemaNotOurs"
-    assert "taken" in failure.what
-    assert "schema-prefix" in failure.remedy
-    assert prepared.count("taken.orders") == 0
-    assert prepared.comment("taken") == str(comment)
-    assert prepared.database.value("select to_regnamespace('pr_7_shop')") is None
+    assert f"- {schema}: {comment or 'bears no mark'}" in failure.what
+    assert remedy in failure.remedy
+    assert prepared.count(f"{schema}.orders") == 0
+    assert prepared.comment(schema) == str(comment)
 
 
 @pytest.mark.fault(26, 51)
