@@ -1,0 +1,199 @@
+"""write_report.py as the action runs it: a process, its files, its outputs, its words."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy import files
+from standins import builds
+from standins.builds import Built, model, result
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "write_report.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a run of the script ended."""
+
+    work: Path
+    code: int
+    out: str
+    outputs: Mapping[str, str]
+    step_summary: str
+
+    def text(self, name: str) -> str:
+        return (self.work / name).read_text(encoding="utf-8")
+
+    @property
+    def everything(self) -> str:
+        written = [self.text(name) for name in (files.REPORT, files.COMMENT, files.SUMMARY)]
+        return "\n".join([*written, self.out, self.step_summary, *self.outputs.values()])
+
+
+def run(work: Path, **environment: str) -> Ended:
+    folder = work.parent
+    output, summary = folder / "output", folder / "summary"
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT)],
+        cwd=folder,
+        env={
+            "PATH": os.defpath,
+            "GITHUB_ACTIONS": "true",
+            "DBT_DEPLOY_WORK": str(work),
+            "GITHUB_OUTPUT": str(output),
+            "GITHUB_STEP_SUMMARY": str(summary),
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    return Ended(
+        work=work,
+        code=done.returncode,
+        out=done.stdout,
+        outputs=_outputs(output.read_text(encoding="utf-8")) if output.exists() else {},
+        step_summary=summary.read_text(encoding="utf-8") if summary.exists() else "",
+    )
+
+
+def _outputs(text: str) -> dict[str, str]:
+    found, lines = {}, iter(text.split("\n"))
+    for line in lines:
+        name, mark, delimiter = line.partition("<<")
+        if mark:
+            found[name] = "\n".join(iter(lambda: next(lines), delimiter))
+    return found
+
+
+def test_everything_is_written_and_named(tmp_path: Path) -> None:
+    ended = run(builds.failed().write(tmp_path))
+    assert ended.code == 0, ended.out
+    assert ended.outputs["status"] == "failed"
+    assert json.loads(ended.outputs["counts"])["nodes_failed"] == 1
+    assert Path(ended.outputs["report"]) == ended.work / files.REPORT
+    assert Path(ended.outputs["comment-file"]) == ended.work / files.COMMENT
+    assert Path(ended.outputs["artifact-folder"]) == ended.work / files.ARTIFACT_FOLDER
+    assert json.loads(ended.text(files.REPORT))["status"] == "failed"
+    assert ended.text(files.COMMENT).startswith("### ❌ dbt: 1 model and 1 test failed")
+    assert ended.step_summary.strip() == ended.text(files.SUMMARY).strip()
+
+
+def test_annotations_stand_at_the_line_in_the_repository(tmp_path: Path) -> None:
+    ended = run(builds.failed().write(tmp_path))
+    errors = [line for line in ended.out.splitlines() if line.startswith("::")]
+    assert errors[0].startswith(
+        "::error title=fct_orders did not build,file=models/fct_orders.sql,line=3::"
+        'column "amont" does not exist%0ALINE 14:'
+    )
+    assert errors[1].startswith(
+        "::error title=unique_stg_payments_id failed,file=models/_models.yml,line=6::"
+    )
+    assert len(errors) == 2
+
+
+@pytest.mark.fault(44, 45)
+def test_a_hostile_name_gives_no_workflow_command_and_no_output(tmp_path: Path) -> None:
+    evil = "x\n::error::owned\n##[error]y\nstatus<<E\npassed\nE"
+    bad = {**model("bad"), "name": evil}
+    built = replace(
+        builds.passed(),
+        now=[bad],
+        results=[result(bad, "error", message=evil)],
+        build=replace(builds.BUILD, exit_code=1),
+    )
+    ended = run(built.write(tmp_path))
+    assert ended.code == 0, ended.out
+    assert ended.outputs["status"] == "failed"
+    assert len([line for line in ended.out.splitlines() if line.lstrip().startswith("::")]) == 1
+
+
+@pytest.mark.fault(51)
+def test_a_secret_in_a_database_error_is_nowhere(tmp_path: Path) -> None:
+    built = builds.failed()
+    results = [dict(entry) for entry in built.results or ()]
+    results[1]["message"] = "Database Error\n  FATAL: password hunter22 refused"
+    now = [{**entry, "relation_name": '"hunter22"."x"'} for entry in built.now]
+    stopped = builds.failure("DbtStopped", "dbt stopped", "could not log in with hunter22")
+    work = replace(built, results=results, now=now, failure=stopped).write(tmp_path)
+    ended = run(work, DB_PASSWORD="hunter22", DBT_ENV_SECRET_ANY="1")
+    assert ended.code == 0, ended.out
+    assert "FATAL" in ended.everything
+    assert "hunter22" not in ended.everything
+
+
+@pytest.mark.fault(18)
+def test_what_an_older_build_left_in_target_is_not_read(tmp_path: Path) -> None:
+    said = "Compilation Error in model x (models/x.sql)\n  unexpected\n    line 2\n"
+    built = replace(
+        builds.passed(),
+        failure=builds.failure("DbtStopped", "dbt stopped before it built anything", said),
+        planned=False,
+        build=None,
+        sources={"models/x.sql": "\nselect 1,\n{{ a }"},
+    )
+    work = built.write(tmp_path)
+    older = json.dumps({"results": list(builds.passed().results or ())})
+    (tmp_path / "checkout" / "target" / "run_results.json").write_text(older)
+    (work / files.RUN_RESULTS).write_text(older)
+    ended = run(work)
+    assert ended.outputs["status"] == "error"
+    assert "[`models/x.sql:3`](" in ended.text(files.COMMENT)
+    assert (
+        "::error title=dbt stopped before it built anything,file=models/x.sql,line=3::" in ended.out
+    )
+    assert "✅" not in ended.text(files.COMMENT)
+
+
+@pytest.mark.fault(40)
+@pytest.mark.parametrize(
+    ("skip", "says"), [("fork", "comes from a fork"), ("dependabot", "Dependabot")]
+)
+def test_a_pull_request_without_secrets_has_a_summary(skip: str, says: str, tmp_path: Path) -> None:
+    run_file = replace(builds.RUN, event=replace(builds.RUN.event, skip=skip))
+    built = Built(run=run_file, state=None, schemas=None, build=None, planned=False)
+    ended = run(built.write(tmp_path))
+    assert ended.code == 0, ended.out
+    assert ended.outputs["status"] == "skipped"
+    assert says in ended.step_summary
+    assert "For a maintainer" in ended.step_summary
+
+
+def test_with_nothing_but_run_json_there_is_a_report(tmp_path: Path) -> None:
+    built = Built(state=None, schemas=None, build=None, planned=False)
+    ended = run(built.write(tmp_path))
+    assert ended.code == 0, ended.out
+    assert ended.outputs["status"] == "error"
+    assert "### ❌ dbt did not run" in ended.text(files.COMMENT)
+
+
+@pytest.mark.parametrize("broken", ["target", "state", "results"])
+def test_an_artifact_that_cannot_be_read_makes_the_report_shorter(
+    broken: str, tmp_path: Path
+) -> None:
+    work = builds.failed().write(tmp_path)
+    path = {
+        "target": tmp_path / "checkout" / "target" / "manifest.json",
+        "state": work / "state" / "manifest.json",
+        "results": work / files.RUN_RESULTS,
+    }[broken]
+    path.write_bytes(path.read_bytes()[:-20])
+    ended = run(work)
+    assert ended.code == 0, ended.out
+    assert ended.outputs["status"] in ("failed", "error")
+
+
+def test_outside_actions_the_outputs_are_printed(tmp_path: Path) -> None:
+    ended = run(builds.passed().write(tmp_path), GITHUB_OUTPUT="", GITHUB_STEP_SUMMARY="")
+    assert ended.code == 0
+    assert "status: passed" in ended.out
