@@ -82,8 +82,8 @@ def _mend(inside: list[PlannedNode], all_written: list[PlannedNode], schema: str
     none_in_pr_schema = not any((n.schema or "").lower().startswith(schema) for n in all_written)
     if none_in_pr_schema:
         return (
-            f"The profile does not use the pull request's schema. {PROFILE_LINE} If the project has a macro "
-            "generate_schema_name that ignores target.schema, let it begin with\n"
+            f"The profile does not use the pull request's schema. {PROFILE_LINE} If the project "
+            "has a macro generate_schema_name that ignores target.schema, let it begin with\n"
             "    {%- if env_var('DBT_DEPLOY_SCHEMA', '') -%} {{ target.schema }}"
             "{{ '_' ~ custom_schema_name if custom_schema_name }} {%- else -%} ..."
         )

@@ -37,13 +37,13 @@ MARK = "dbt-deploy repository=o/r project=shop target= pull_request=7"
 class Prepared:
     """A work folder, a database, and the script between them."""
 
-    def __init__(self, work: Path, database: Database, dbt_command: str) -> None:
+    def __init__(self, work: Path, database: Database, dbt_command: Path) -> None:
         self.work = work
         self.database = database
         self.project = work.parent / "project"
         self.project.mkdir()
         (self.project / "profiles.yml").write_text(PROFILE)
-        self.dbt_command = dbt_command
+        self.dbt_command = str(dbt_command)
 
     def production(self, **nodes: str) -> None:
         """Nodes of production's manifest: name to schema."""
@@ -135,7 +135,7 @@ class Prepared:
 
 
 @pytest.fixture
-def prepared(work: Path, database: Database, dbt_command: str) -> Prepared:
+def prepared(work: Path, database: Database, dbt_command: Path) -> Prepared:
     database.run(
         """
         create schema analytics;
