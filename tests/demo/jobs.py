@@ -191,7 +191,7 @@ def set_up() -> None:
         CommandFailed: it could not be made.
     """
     environment = processes.clean_environment(
-        PATH=_path(), DBT_DEPLOY_ENV_FOLDER=str(ENVIRONMENT), DBT_DEPLOY_DBT="installed"
+        PATH=search_path(), DBT_DEPLOY_ENV_FOLDER=str(ENVIRONMENT), DBT_DEPLOY_DBT="installed"
     )
     command = ["python3", str(ROOT / "scripts" / "setup_environment.py"), "own"]
     processes.run(command, cwd=ROOT, environment=environment)
@@ -215,7 +215,7 @@ def _job(world: World, checkout: Checkout, event: Event, *, secrets: tuple[str, 
         run_id=run_id,
         token=world.github.create_token("github-actions[bot]", installation=True),
         api_url=world.github.url,
-        path=os.pathsep.join([str(world.dbt.bin_folder), _path()]),
+        path=os.pathsep.join([str(world.dbt.bin_folder), search_path()]),
         environment={
             **world.reader.environ,
             "DBT_DEPLOY_ENV_FOLDER": str(ENVIRONMENT),
@@ -225,6 +225,6 @@ def _job(world: World, checkout: Checkout, event: Event, *, secrets: tuple[str, 
     )
 
 
-def _path() -> str:
+def search_path() -> str:
     """PATH with a python3 that needs nothing of the user's home folder, as a shim may."""
     return os.pathsep.join([str(Path(sys.executable).resolve().parent), os.environ["PATH"]])
