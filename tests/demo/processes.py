@@ -24,6 +24,19 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
+def forget_accounts() -> None:
+    """Put this machine's accounts, and its proxy for loopback, out of this process's reach."""
+    kept = clean_environment(
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        NO_PROXY="127.0.0.1",
+        no_proxy="127.0.0.1",
+    )
+    os.environ.clear()
+    os.environ.update(kept)
+
+
 def run(
     command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], timeout: float = 600
 ) -> str:
