@@ -65,7 +65,7 @@ def node(planned: PlannedNode, result: Result | None, facts: Facts) -> NodeRepor
     message = tidied(result.message) if result and result.message and bad else None
     hidden = bool(message) and facts.run.policy.hide_row_data
     before = facts.before.get(planned.unique_id) if facts.before else None
-    total, written = rows(result, planned.resource_type)
+    total, written = rows(result, planned.materialized)
     name = label(planned.name, known.version if known else None)
     return NodeReport(
         unique_id=planned.unique_id,
@@ -80,7 +80,7 @@ def node(planned: PlannedNode, result: Result | None, facts: Facts) -> NodeRepor
         production_seconds=before.execution_time if before and _ran(before) else None,
         rows=total,
         rows_written=written,
-        production_rows=rows(before, planned.resource_type)[0],
+        production_rows=rows(before, planned.materialized)[0],
         message=None if hidden else message,
         message_hidden=hidden,
         place=places.of_node(known, message, facts.run, facts.sources),

@@ -26,7 +26,7 @@ AFTER_READING = re.compile(
 )
 LINE = re.compile(r"(?:^|\s)(?:near )?line (?P<line>\d{1,7})\b")
 DATABASE_LINE = re.compile(r"^\s*LINE \d+: (?P<snippet>.*)$", re.MULTILINE)
-MISSING_COLUMN = re.compile(r'column "(?:[^"]*\.)?(?P<name>\w+)" does not exist')
+MISSING_COLUMN = re.compile(r'column "?(?:[^"\n]*\.)?(?P<name>\w+)"? does not exist')
 
 MIN_SNIPPET = 3
 """A shorter snippet, say ``)``, tells nothing though it may be unique."""

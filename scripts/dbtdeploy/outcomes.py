@@ -32,8 +32,10 @@ def outcome(result: Result | None) -> Outcome:
     return "missing" if result is None else OUTCOMES.get(result.status, "unknown")
 
 
-def rows(result: Result | None, resource_type: str) -> tuple[int | None, int | None]:
+def rows(result: Result | None, materialized: str | None) -> tuple[int | None, int | None]:
     """The rows a table has now, and those a statement wrote into a table that was there.
+
+    A table with a contract, and a seed, are created empty and then filled by an INSERT.
 
     Returns:
         (total, written); None where the adapter does not say.
@@ -42,10 +44,12 @@ def rows(result: Result | None, resource_type: str) -> tuple[int | None, int | N
     affected, code = response.get("rows_affected"), str(response.get("code", "")).upper()
     if not isinstance(affected, int) or isinstance(affected, bool) or affected < 0:
         return None, None
-    if code in TOTAL_CODES or (resource_type == "seed" and code == "INSERT"):
+    if code in TOTAL_CODES or (materialized in FILLED and code == "INSERT"):
         return affected, None
     return (None, affected) if code in WRITTEN_CODES else (None, None)
 
+
+FILLED = frozenset({"table", "seed"})
 
 CAUSES_KEPT = 10
 """Failures listed for one waiting node; whole lists would grow quadratically."""

@@ -11,6 +11,7 @@ from dbtdeploy.view import Limits
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
+SHORTEST = 0.1
 ONE_DECIMAL_BELOW = 9.95
 """Seconds; 9.96 would round to ``10.0``, which claims more than it knows."""
 SECONDS_BELOW = 100
@@ -68,6 +69,8 @@ def kinds(nodes: Iterable[NodeReport]) -> str:
 
 def seconds(value: float) -> str:
     """``2.1 s``, ``41 s``, ``3 min 20 s``, ``1 h 5 min``."""
+    if value < SHORTEST:
+        return f"&lt;{SHORTEST:.1f} s"
     if value < ONE_DECIMAL_BELOW:
         return f"{value:.1f} s"
     if value < SECONDS_BELOW:

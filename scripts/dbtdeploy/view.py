@@ -107,12 +107,14 @@ class View:
     all_failed_nodes: tuple[NodeReport, ...]
     skipped_nodes: tuple[NodeReport, ...]
     failed_tests: Part[TestReport]
-    waiting: Mapping[str, int]
-    """How many nodes wait for each failure, by its name."""
+    waiting: Mapping[str, Sequence[str]]
+    """The names of the nodes that wait for each failure, by its name."""
     queues: tuple[Queue, ...]
     changed: Part[NodeReport]
     downstream: Part[NodeReport]
     changed_nodes: tuple[NodeReport, ...]
+    new_names: tuple[str, ...]
+    changed_names: tuple[str, ...]
     warned: Part[TestReport]
     passed: Part[TestReport]
     odd_rows: tuple[NodeReport, ...]
@@ -134,26 +136,35 @@ def view(report: Report, limits: Limits) -> View:
     """Choose what a page shows."""
     failed = [n for n in report.nodes if n.outcome not in GOOD | WAITING]
     tests_failed = [t for t in report.tests if t.outcome not in GOOD | WAITING]
-    waiting = _waiting_counts(report)
-    failed.sort(key=lambda node: -waiting.get(node.name, 0))
+    waiting = _waiting(report)
+    failed.sort(key=lambda node: -len(waiting.get(node.name, ())))
     rows = [n for n in report.nodes if n.resource_type != "operation"]
     changed = [n for n in rows if n.why.kind != "downstream"]
-    based = [n for n in rows if n.baseline is not None]
+    based = [n for n in rows if n.baseline is not None and n.outcome not in WAITING]
     # Both kinds of failure get a part of the page.
     room = max(limits.failing - len(tests_failed), -(-limits.failing // 2))
+    nodes, tests = _part(failed, room), _part(tests_failed, limits.failing - min(room, len(failed)))
+    shown: list[NodeReport | TestReport] = [
+        *nodes.shown[: limits.in_full],
+        *tests.shown[: limits.in_full],
+    ]
     only_models = all(n.resource_type == "model" for n in rows)
     return View(
         report=report,
         limits=limits,
-        failed_nodes=_part(failed, room),
+        failed_nodes=nodes,
         all_failed_nodes=tuple(failed),
         skipped_nodes=tuple(n for n in report.nodes if n.outcome == "skipped"),
-        failed_tests=_part(tests_failed, limits.failing - min(room, len(failed))),
+        failed_tests=tests,
         waiting=waiting,
-        queues=_queues(report),
+        queues=_queues(report, {entry.name for entry in shown}),
         changed=_part(changed, limits.changed),
         downstream=_part([n for n in rows if n.why.kind == "downstream"], limits.downstream),
         changed_nodes=tuple(n for n in rows if n.why.kind == "changed"),
+        new_names=tuple(n.name for n in rows if "new" in n.why.reasons),
+        changed_names=tuple(
+            n.name for n in rows if n.why.kind == "changed" and "new" not in n.why.reasons
+        ),
         warned=_part([t for t in report.tests if t.outcome == "warned"], limits.warned),
         passed=_part([t for t in report.tests if t.outcome == "passed"], limits.passed),
         odd_rows=tuple(n for n in rows if _is_odd(n))[: limits.names],
@@ -183,18 +194,19 @@ def narrower(limits: Limits) -> Limits | None:
     return None
 
 
-def _waiting_counts(report: Report) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _waiting(report: Report) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
     for node in report.nodes:
         for cause in node.waits_for:
-            counts[cause] = counts.get(cause, 0) + 1
-    return counts
+            found.setdefault(cause, []).append(node.name)
+    return found
 
 
-def _queues(report: Report) -> tuple[Queue, ...]:
+def _queues(report: Report, shown: set[str]) -> tuple[Queue, ...]:
+    """Nodes without a result that no failure on the page has named as waiting for it."""
     found: dict[tuple[str, ...], list[NodeReport]] = {}
     for node in report.nodes:
-        if node.outcome in WAITING:
+        if node.outcome in WAITING and not shown & set(node.waits_for):
             found.setdefault(node.waits_for, []).append(node)
     return tuple(Queue(causes=causes, nodes=tuple(nodes)) for causes, nodes in found.items())
 

@@ -243,12 +243,11 @@ def test_failed() -> None:
         text.index(part)
         for part in (
             "**`fct_orders`** did not build, at [`models/fct_orders.sql:3`](",
-            "2 models wait for it",
+            "2 models wait for it: `dim_customers`, `customer_ltv`.",
             '```text\ncolumn "amont" does not exist\n',
             "**`unique_stg_payments_id`** found 12 rows in `stg_payments`",
             "Same 12 in production: it was failing before this change.",
             "dbt show --select unique_stg_payments_id",
-            "Skipped, waiting for `fct_orders`: `dim_customers`, `customer_ltv`.",
             "| ❌ **`fct_orders`** | SQL changed |",
             "> [!WARNING]\n> `stg_legacy_orders` is no longer in the project.",
             "<sub>Commit `9f3c2e1`",

@@ -230,6 +230,12 @@ def test_rows() -> None:
     assert node(made, "customer_ltv").rows_written == 12
 
 
+def test_a_table_with_a_contract_is_filled_by_an_insert() -> None:
+    response = {"code": "INSERT", "rows_affected": 7}
+    made = report(changed_result(builds.passed(), 0, adapter_response=response))
+    assert (node(made, "fct_orders").rows, node(made, "fct_orders").rows_written) == (7, None)
+
+
 @pytest.mark.parametrize(
     "response",
     [
