@@ -36,11 +36,11 @@ class Limits:
 
 COMMENT = Limits(
     failing=50,
-    in_full=6,
-    message_lines=30,
+    in_full=4,
+    message_lines=16,
     message_chars=3000,
     changed=60,
-    downstream=40,
+    downstream=25,
     warned=20,
     passed=200,
     names=15,

@@ -248,8 +248,8 @@ def test_failed() -> None:
             "**`unique_stg_payments_id`** found 12 rows in `stg_payments`",
             "Same 12 in production: it was failing before this change.",
             "dbt show --select unique_stg_payments_id",
-            "| ❌ **`fct_orders`** | SQL changed |",
             "> [!WARNING]\n> `stg_legacy_orders` is no longer in the project.",
+            "| ❌ **`fct_orders`** | SQL changed |",
             "<sub>Commit `9f3c2e1`",
         )
     ]
