@@ -61,7 +61,8 @@ def _inputs(inputs: dict[str, dict[str, Any]]) -> str:
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, [":--"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+    cells = ([cell.replace("|", "&#124;") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,8 @@ def test_the_workflow_hands_every_input_on() -> None:
     own = {"runs-on", "timeout-minutes", "artifact-name", "python-version"}
     not_offered = {"command", "github-token", "comment-author", "dbt-env"}
     assert set(called["inputs"]) - own == set(ACTION["inputs"]) - not_offered
-    (uses,) = [s for s in workflow()["jobs"]["slim-ci"]["steps"] if "dbt-deploy" in s.get("uses", "")]
+    steps = workflow()["jobs"]["slim-ci"]["steps"]
+    (uses,) = [step for step in steps if "dbt-deploy" in step.get("uses", "")]
     assert set(uses["with"]) == set(ACTION["inputs"]) - {"github-token", "comment-author"}
     for name in set(called["inputs"]) - own:
         assert uses["with"][name] == f"${{{{ inputs.{name} }}}}"

@@ -52,7 +52,8 @@ def test_a_number_of_rows_brings_its_column() -> None:
     (job,) = baselines.baseline_jobs(
         [node("model", "incremental")], {"x": RELATION}, policy, full_refresh=False
     )
-    assert (job.rows, job.order_by, job.with_rows, job.source) == (100, "updated_at", True, RELATION)
+    assert (job.rows, job.order_by) == (100, "updated_at")
+    assert (job.with_rows, job.source) == (True, RELATION)
 
 
 def test_none_still_clears_what_an_earlier_push_left() -> None:
