@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dbtdeploy import errors, guard
@@ -10,7 +12,7 @@ from dbtdeploy.files import PlannedNode
 PRODUCTION = {("shop", "analytics"), ("shop", "analytics_marts"), ("shop", "snapshots")}
 
 
-def node(name: str, schema: str | None, kind: str = "model", **changes: str | None) -> PlannedNode:
+def node(name: str, schema: str | None, kind: str = "model", **changes: Any) -> PlannedNode:
     relation = f'"shop"."{schema}"."{name}"'
     values = {"relation_name": relation, "database": "shop", **changes}
     return PlannedNode(
