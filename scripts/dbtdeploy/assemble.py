@@ -52,6 +52,7 @@ def build_report(inputs: Inputs) -> Report:
     the finished nodes, all of them a success.
     """
     run = inputs.run
+    metadata = (inputs.manifest or Manifest()).metadata
     results = inputs.results.by_id() if inputs.results else {}
     planned = _selected(inputs, list(results))
     facts = _facts(inputs, planned)
@@ -93,8 +94,8 @@ def build_report(inputs: Inputs) -> Report:
         started_at=run.started_at,
         build_seconds=_build_seconds(inputs.build),
         exit_code=inputs.build.exit_code if inputs.build else None,
-        dbt_version=_dbt_version(inputs),
-        adapter=_adapter(inputs),
+        dbt_version=metadata.dbt_version,
+        adapter=metadata.adapter_type,
         command=inputs.build.command if inputs.build else None,
         warnings_fail=run.policy.fail_on_warnings,
         row_data_hidden=run.policy.hide_row_data,
@@ -246,13 +247,3 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-def _dbt_version(inputs: Inputs) -> str | None:
-    planned = inputs.plan.dbt_version if inputs.plan else None
-    return planned or (inputs.manifest.metadata.dbt_version if inputs.manifest else None)
-
-
-def _adapter(inputs: Inputs) -> str | None:
-    planned = inputs.plan.adapter if inputs.plan else None
-    return planned or (inputs.manifest.metadata.adapter_type if inputs.manifest else None)

@@ -145,8 +145,6 @@ class Plan:
     """``plan.json``: what would be built, in the order dbt listed it."""
 
     nodes: tuple[PlannedNode, ...] = ()
-    dbt_version: str | None = None
-    adapter: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
