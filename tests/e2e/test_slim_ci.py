@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_an_incremental_model_is_tested_on_productions_rows(author: Author) -> N
     assert node["baseline"]["how"] == "all"
     assert node["baseline"]["rows"] == days
     compiled = job.artifact_file("compiled/shop/models/marts/daily_sales.sql")
-    assert "select max(order_date) - 7" in compiled, "is_incremental() was false"
+    assert "select max(order_date) - 7" in compiled, job.log
 
 
 def test_without_baseline_rows_an_incremental_model_is_built_in_full(author: Author) -> None:
@@ -154,6 +155,43 @@ def test_without_state_everything_is_built_and_the_comment_says_so(author: Autho
     assert {"stg_orders", "fct_orders", "daily_sales", "countries"} <= job.built
     assert "no state" in job.comment.lower()
     assert author.value("select count(*) from {schema}_marts.fct_orders") == 10_240
+
+
+# Other versions of dbt ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("any_dbt_command", ["1.8", "1.12"], indirect=True)
+def test_other_versions_of_dbt_go_the_same_way(
+    author: Author, any_dbt_command: Path, tmp_path: Path
+) -> None:
+    dbt = replace(author.world.dbt, bin_folder=any_dbt_command.parent)
+    author.world = replace(author.world, dbt=dbt)
+    main = author.world.repository.check_out("main", tmp_path / "production")
+    dbt.run("parse", project=main.folder, commit=main.head_sha)
+    job = author.job(
+        author.push(changed("models/marts/daily_sales.sql", "sum(items)", "sum(items + 0)")),
+        state=str(main.folder / "target"),
+    )
+    assert job.status == "passed", job.log
+    assert job.built == {"daily_sales"}
+    rows = author.value("select count(*) from {schema}_marts.daily_sales")
+    assert rows == author.value("select count(*) from analytics_marts.daily_sales")
+    compiled = job.artifact_file("compiled/shop/models/marts/daily_sales.sql")
+    assert "select max(order_date) - 7" in compiled, job.log
+
+
+@pytest.mark.fault(15)
+@pytest.mark.parametrize("any_dbt_command", ["1.8"], indirect=True)
+def test_state_of_a_newer_dbt_is_refused(author: Author, any_dbt_command: Path) -> None:
+    dbt = replace(author.world.dbt, bin_folder=any_dbt_command.parent)
+    author.world = replace(author.world, dbt=dbt)
+    before = fingerprint(author.world)
+    job = author.job(author.push({"models/marts/new.sql": "select 1 as id"}))
+    assert not job.succeeded
+    assert job.status == "error"
+    assert "1.11" in job.comment
+    assert "1.8" in job.comment
+    assert fingerprint(author.world) == before
 
 
 # What is refused ---------------------------------------------------------------------------------
