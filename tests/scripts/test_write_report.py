@@ -135,8 +135,10 @@ def test_a_secret_in_a_database_error_is_nowhere(tmp_path: Path) -> None:
 @pytest.mark.fault(18)
 def test_what_an_older_build_left_in_target_is_not_read(tmp_path: Path) -> None:
     said = "Compilation Error in model x (models/x.sql)\n  unexpected\n    line 2\n"
+    passed = builds.passed()
     built = replace(
-        builds.passed(),
+        passed,
+        before=[*(passed.before or ()), builds.LEGACY],
         failure=builds.failure("DbtStopped", "dbt stopped before it built anything", said),
         planned=False,
         build=None,
@@ -152,7 +154,8 @@ def test_what_an_older_build_left_in_target_is_not_read(tmp_path: Path) -> None:
     assert (
         "::error title=dbt stopped before it built anything,file=models/x.sql,line=3::" in ended.out
     )
-    assert "✅" not in ended.text(files.COMMENT)
+    report = json.loads(ended.text(files.REPORT))
+    assert (report["nodes"], report["tests"], report["removed"]) == ([], [], [])
 
 
 @pytest.mark.fault(40)

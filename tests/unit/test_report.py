@@ -385,11 +385,11 @@ def test_commands_are_quoted_and_name_target_and_vars() -> None:
 def test_removed_and_renamed() -> None:
     old, gone = model("old", sql="select 7"), model("gone", sql="select 8")
     inlined = model("inlined", materialized="ephemeral")
-    new = model("new", sql="select 7")
+    new, kept = model("new", sql="select 7"), model("kept", sql="select 8")
     built = replace(
         builds.passed(),
-        now=[new],
-        before=[old, gone, inlined, builds.UNIQUE_PAYMENTS],
+        now=[new, kept],
+        before=[old, gone, kept, inlined, builds.UNIQUE_PAYMENTS],
         results=[result(new)],
     )
     found = {entry.name: entry.renamed_to for entry in report(built).removed}
