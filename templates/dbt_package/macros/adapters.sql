@@ -64,11 +64,10 @@
 
 {#
   LIKE ... INCLUDING ALL keeps indexes and constraints, which a unique_key may lean on. Identity and
-  generated columns become plain ones: their values are copied, not made anew. Without auto_begin, as
-  run_query does it: dbt 1.8 leaves the transaction that it begins open, and the rows are gone.
+  generated columns become plain ones: their values are copied, not made anew.
 #}
 {% macro postgres__copy_rows(source, target, rows, order_by) %}
-  {% call statement('copy_rows', auto_begin=false) %}
+  {% call statement('copy_rows') %}
     create table {{ target }} (like {{ source }} including all excluding identity excluding generated);
     insert into {{ target }} select * from {{ source }}{{ dbtdeploy.newest(rows, order_by) }}
   {% endcall %}
@@ -82,7 +81,7 @@
     {% do run_query('create or replace table ' ~ target ~ ' clone ' ~ source) %}
     {{ return({'how': 'clone', 'rows': none, 'order_by': none}) }}
   {% endif %}
-  {% call statement('copy_rows', auto_begin=false) %}
+  {% call statement('copy_rows') %}
     create or replace table {{ target }} as select * from {{ source }}{{ dbtdeploy.newest(rows, order_by) }}
   {% endcall %}
   {{ return({'how': 'latest', 'rows': rows, 'order_by': order_by}) }}

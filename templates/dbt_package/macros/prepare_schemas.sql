@@ -27,6 +27,8 @@
     {% for baseline in job.baselines %}
       {% do results.append(dbtdeploy.lay_baseline(baseline)) %}
     {% endfor %}
+    {# Looking a relation up begins a transaction, which run-operation of dbt 1.8 leaves open. #}
+    {% do run_query('commit') %}
   {% endif %}
   {% do print(job.token ~ tojson({'foreign': foreign, 'baselines': results})) %}
 {% endmacro %}
