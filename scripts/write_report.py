@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from dbtdeploy import annotate, artifacts, assemble, cli, files, redacted, render, settings
+from dbtdeploy import annotate, artifacts, assemble, cli, errors, files, redacted, render, settings
 from dbtdeploy.edges import actions, sources
 
 
@@ -17,6 +17,7 @@ def main() -> None:
     """Write the report and show it."""
     work = settings.work_folder()
     run = files.read(work / files.RUN, files.Run)
+    _notice_cancellation(work)
     report = redacted.report(assemble.build_report(_inputs(work, run)), settings.redactor())
     files.write(work / files.REPORT, report)
     _write(work / files.COMMENT, render.comment(report))
@@ -34,6 +35,21 @@ def main() -> None:
         "artifact-folder": str((work / files.ARTIFACT_FOLDER).resolve()),
     }
     actions.set_outputs(runner.output, outputs)
+
+
+def _notice_cancellation(work: Path) -> None:
+    """Leave word of a job that was cancelled between two steps, where no script could.
+
+    A build that had ended by then has its own verdict.
+    """
+    told = (work / files.FAILURE).exists() or (work / files.BUILD).exists()
+    if settings.job_was_cancelled() and not told:
+        failure = errors.Cancelled(
+            "The job was cancelled before dbt ran.",
+            not_done="Nothing was built.",
+            remedy="Run the job again if the cancellation was not meant.",
+        )
+        files.write(work / files.FAILURE, files.Failure.of(failure, step=settings.script_name()))
 
 
 def _inputs(work: Path, run: files.Run) -> assemble.Inputs:

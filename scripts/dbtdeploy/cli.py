@@ -60,16 +60,8 @@ def run(step: Callable[[], int | None]) -> NoReturn:
 
 
 def _leave(failure: errors.DbtDeployError) -> int:
-    redact = settings.redactor()
-    record = files.Failure(
-        kind=type(failure).__name__,
-        title=failure.title,
-        what=redact(failure.what),
-        not_done=redact(failure.not_done),
-        remedy=redact(failure.remedy),
-        step=settings.script_name(),
-        exit_code=failure.exit_code,
-    )
+    step, redact = settings.script_name(), settings.redactor()
+    record = files.Failure.of(failure, step=step, redact=redact)
     actions.error(record.title, f"{record.what}\n{record.not_done}\n{record.remedy}")
     work = settings.work_folder_if_known()
     if work is not None and work.is_dir() and not (work / files.FAILURE).exists():

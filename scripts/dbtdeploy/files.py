@@ -5,13 +5,14 @@ Reading is tolerant: unknown fields are ignored, so an older script reads a newe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from dbtdeploy import errors
+from dbtdeploy.redact import Redact
 
 RUN = "run.json"
 STATE_FOLDER = "state"
@@ -204,7 +205,21 @@ class Failure:
     remedy: str
     step: str
     exit_code: int
-    details: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(
+        cls, failure: errors.DbtDeployError, *, step: str, redact: Redact = lambda text: text
+    ) -> Failure:
+        """The record of a failure that a script met."""
+        return cls(
+            kind=type(failure).__name__,
+            title=failure.title,
+            what=redact(failure.what),
+            not_done=redact(failure.not_done),
+            remedy=redact(failure.remedy),
+            step=step,
+            exit_code=failure.exit_code,
+        )
 
 
 def write(path: Path, value: object) -> None:

@@ -192,6 +192,11 @@ def in_actions(environ: Mapping[str, str] = os.environ) -> bool:
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
+def job_was_cancelled(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the job's status, as the step gets it in DBT_DEPLOY_JOB_STATUS, is cancelled."""
+    return environ.get(PREFIX + "JOB_STATUS") == "cancelled"
+
+
 def work_folder() -> Path:
     """The folder that holds the scripts' files.
 

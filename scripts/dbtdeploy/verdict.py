@@ -75,7 +75,7 @@ def _from_failure(
     failure: files.Failure, build: files.Build | None, run: files.Run, sources: places.Sources
 ) -> Problem:
     words = failure.kind in DBT_STOPPED
-    what = "\n".join([failure.what, *failure.details])
+    what = failure.what
     place = places.in_repository(run, places.of_message(what, sources)) if words else None
     if place is None and build is not None:
         place = _logged_place(build, run, sources)

@@ -200,3 +200,27 @@ def test_outside_actions_the_outputs_are_printed(tmp_path: Path) -> None:
     ended = run(builds.passed().write(tmp_path), GITHUB_OUTPUT="", GITHUB_STEP_SUMMARY="")
     assert ended.code == 0
     assert "status: passed" in ended.out
+
+
+@pytest.mark.fault(20)
+def test_a_job_cancelled_between_two_steps_is_cancelled(tmp_path: Path) -> None:
+    built = replace(builds.passed(), build=None, results=None, schemas=None)
+    ended = run(built.write(tmp_path), DBT_DEPLOY_JOB_STATUS="cancelled")
+    assert ended.outputs["status"] == "cancelled"
+    # post_comment.py reads it there, and leaves a newer run's comment alone.
+    assert files.read(ended.work / files.FAILURE, files.Failure).kind == "Cancelled"
+
+
+def test_a_job_cancelled_after_the_build_failed_keeps_what_failed(tmp_path: Path) -> None:
+    work = builds.passed().write(tmp_path)
+    first = files.Failure(
+        kind="StateCorrupt", title="t", what="w", not_done="n", remedy="r", step="s", exit_code=15
+    )
+    files.write(work / files.FAILURE, first)
+    run(work, DBT_DEPLOY_JOB_STATUS="cancelled")
+    assert files.read(work / files.FAILURE, files.Failure) == first
+
+
+def test_a_job_cancelled_after_a_whole_build_keeps_its_verdict(tmp_path: Path) -> None:
+    ended = run(builds.passed().write(tmp_path), DBT_DEPLOY_JOB_STATUS="cancelled")
+    assert ended.outputs["status"] == "passed"
