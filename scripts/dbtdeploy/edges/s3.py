@@ -126,12 +126,14 @@ class _Store:
             if s3_failures.is_absent(cause):
                 return None
             raise self._failures.of(cause, key) from None
-        except exceptions.BotoCoreError as cause:
-            raise self._failures.of(cause, key) from None
-        except RecursionError:
+        except (exceptions.BotoCoreError, RecursionError) as cause:
             # What botocore 1.44 makes of a server that redirects its question for the region too,
-            # as one does that sends http:// to https://.
-            raise self._failures.redirected() from None
+            # as one does that sends http:// to https://. It wraps the error or not, by the depth
+            # at which the stack ends.
+            wrapped = isinstance(cause, exceptions.BotoCoreError) and cause.kwargs.get("error")
+            if isinstance(wrapped or cause, RecursionError):
+                raise self._failures.redirected() from None
+            raise self._failures.of(cause, key) from None
 
     def _connect(self) -> S3Client:
         try:
