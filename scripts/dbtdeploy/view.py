@@ -121,6 +121,8 @@ class View:
     baselines: tuple[NodeReport, ...]
     unbased: tuple[NodeReport, ...]
     removed: Part[Removed]
+    renamed: Mapping[str, str]
+    """Old name by new name."""
     only_models: bool
     noun: str
     """What to call the nodes: models when they all are."""
@@ -171,6 +173,7 @@ def view(report: Report, limits: Limits) -> View:
         baselines=tuple(n for n in based if n.baseline and n.baseline.how != "none"),
         unbased=tuple(n for n in based if n.baseline and n.baseline.how == "none"),
         removed=_part(list(report.removed), limits.names),
+        renamed={gone.renamed_to: gone.name for gone in report.removed if gone.renamed_to},
         only_models=only_models,
         noun="model" if only_models else "node",
         has_icons=any(n.outcome != "passed" for n in rows),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dbtdeploy import annotate, assemble, files, redact, redacted
+from dbtdeploy import annotate, assemble, files, redact, redacted, render
 from dbtdeploy.report import NodeReport, Report, TestReport
 from standins import builds
 from standins.builds import Built, model, result
@@ -392,8 +392,9 @@ def test_removed_and_renamed() -> None:
         before=[old, gone, kept, inlined, builds.UNIQUE_PAYMENTS],
         results=[result(new)],
     )
-    found = {entry.name: entry.renamed_to for entry in report(built).removed}
-    assert found == {"old": "new", "gone": None}
+    made = report(built)
+    assert {entry.name: entry.renamed_to for entry in made.removed} == {"old": "new", "gone": None}
+    assert "**`new`** | new name of `old` |" in render.comment(made)
 
 
 # Secrets and row data
