@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
-from datetime import datetime, timezone
 from pathlib import Path
 
-from dbtdeploy import cli, commands, dbt_step, files, run_results, settings
+from dbtdeploy import cli, commands, dbt_step, files, moments, run_results, settings
 from dbtdeploy.edges.dbt import Outcome
 from dbtdeploy.redact import Redact
 
@@ -35,7 +34,7 @@ def main() -> int:
     )
     results = Path(run.dbt.target_path) / "run_results.json"
     results.unlink(missing_ok=True)
-    started = _now()
+    started = moments.now()
     log = work / files.LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as kept:
@@ -58,7 +57,7 @@ def main() -> int:
             interrupted=outcome.interrupted,
             results=found is not None,
             started_at=started,
-            finished_at=_now(),
+            finished_at=moments.now(),
             command=redact(shlex.join(["dbt", *arguments])),
             errors=outcome.errors,
         ),
@@ -88,10 +87,6 @@ def _keep_compiled(run: files.Run, work: Path, redact: Redact) -> None:
         copy.write_text(
             redact(path.read_text(encoding="utf-8", errors="replace")), encoding="utf-8"
         )
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
 
-from dbtdeploy import cli, errors, event, files, inputs, project, settings
+from dbtdeploy import cli, errors, event, files, inputs, moments, project, settings
 from dbtdeploy.edges import actions
 
 
@@ -27,7 +26,7 @@ def main() -> None:
         project=own,
         workspace=context.workspace,
         target_path=settings.dbt_target_path(folder, own.target_path),
-        started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        started_at=moments.now(),
     )
     work = settings.work_folder_if_known() or runner.temp / "dbt-deploy" / _folder_name(run)
     _empty(work)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 
-from dbtdeploy import describe, files, hints, verdict
+from dbtdeploy import describe, files, hints, moments, verdict
 from dbtdeploy.artifacts import Manifest, RunResults
 from dbtdeploy.files import PlannedNode
 from dbtdeploy.outcomes import Waiting, outcome
@@ -232,18 +231,10 @@ def _counts(
 def _build_seconds(build: files.Build | None) -> float | None:
     if build is None:
         return None
-    begun, ended = _moment(build.started_at), _moment(build.finished_at)
+    begun, ended = moments.parse(build.started_at), moments.parse(build.finished_at)
     return (ended - begun).total_seconds() if begun and ended else None
 
 
 def _age(then: str | None, now: str) -> int | None:
-    made, started = _moment(then), _moment(now)
+    made, started = moments.parse(then), moments.parse(now)
     return max(0, int((started - made).total_seconds())) if made and started else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat((text or "").replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

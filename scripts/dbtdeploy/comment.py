@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
-from dbtdeploy import errors, render
+from dbtdeploy import errors, moments, render
 from dbtdeploy.files import Build, Failure, Run, State
 from dbtdeploy.marker import Marker, RunMark, RunState, mark
 
@@ -63,7 +61,7 @@ def started(run: Run, state: State | None) -> str:
         project=render.code(run.dbt.name),
         schema=render.code(run.schema),
         without_state=state is not None and not state.found,
-        built=_moment(state.generated_at) if state and state.generated_at else "",
+        built=moments.for_people(state.generated_at if state else None),
         run_url=run.event.run_url,
     )
 
@@ -92,12 +90,3 @@ def _without_report(run: Run, *, too_long: bool) -> str:
         too_long=too_long,
         run_url=run.event.run_url,
     )
-
-
-def _moment(iso: str) -> str:
-    """A time for people, in UTC; empty if it is none."""
-    try:
-        moment = datetime.fromisoformat(iso.replace("Z", "+00:00"))
-    except ValueError:
-        return ""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

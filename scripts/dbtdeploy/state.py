@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
-from dbtdeploy import errors, files
+from dbtdeploy import errors, files, moments, phrases
 
 MANIFEST = "manifest.json"
 KINDS = {
@@ -182,28 +182,14 @@ def found_state(location: str, manifest: Manifest, names: tuple[str, ...]) -> fi
 def describe(state: files.State, now: datetime) -> str:
     """One line for the log: what was fetched, from where, by which dbt, how old."""
     adapter = f" ({state.adapter})" if state.adapter else ""
-    age = f", {ago(state.generated_at, now)}" if state.generated_at else ""
+    made = moments.parse(state.generated_at)
+    age = f", {phrases.age(int((now - made).total_seconds()))}" if made else ""
     commit = f", commit {state.commit[:7]}" if state.commit else ""
     listed = ", ".join(state.artifacts)
     return (
         f"State from {state.location}: {listed}; "
         f"written by dbt {state.dbt_version}{adapter}{age}{commit}."
     )
-
-
-def ago(then: str, now: datetime) -> str:
-    """How long ago, in the largest unit that fits: ``3 hours ago``.
-
-    Args:
-        then: ISO 8601.
-        now: with a time zone.
-    """
-    passed = now - datetime.fromisoformat(then)
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        count = passed // timedelta(seconds=length)
-        if count >= 1:
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "less than a minute ago"
 
 
 def _decode(content: bytes, kind: type[_A], source: str) -> _A:
@@ -245,15 +231,8 @@ def _minor(version: str) -> tuple[int, int]:
 
 
 def _utc(text: str | None) -> str | None:
-    """The time dbt wrote, as Python 3.10 reads it; None for what is not a time."""
-    try:
-        # Python before 3.11 does not know the Z.
-        moment = datetime.fromisoformat((text or "").replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc).isoformat(timespec="seconds")
+    moment = moments.parse(text)
+    return moments.written(moment) if moment else None
 
 
 def _commit(env: dict[str, object]) -> str | None:

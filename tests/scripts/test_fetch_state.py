@@ -136,7 +136,7 @@ def test_from_a_folder(production: Path, fetch: Fetch) -> None:
         found=True,
         dbt_version="1.11.16",
         adapter="postgres",
-        generated_at="2026-11-20T21:15:17+00:00",
+        generated_at="2026-11-20T21:15:17.985+00:00",
         commit=sha,
         artifacts=("manifest.json", "run_results.json", "catalog.json", "sources.json"),
     )
