@@ -152,17 +152,22 @@ class GitHubAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreAccess:
-    """How to reach the state store, beyond boto3's own credential chain."""
+    """How to reach the state store; what is None, boto3 finds in its own chain."""
 
     region: str | None
     endpoint_url: str | None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> StoreAccess:
-        """Read DBT_DEPLOY_AWS_REGION and DBT_DEPLOY_AWS_ENDPOINT_URL."""
+        """Read DBT_DEPLOY_AWS_<FIELD>."""
         return cls(
-            region=environ.get(PREFIX + "AWS_REGION") or None,
-            endpoint_url=environ.get(PREFIX + "AWS_ENDPOINT_URL") or None,
+            **{
+                name: environ.get(f"{PREFIX}AWS_{name.upper()}") or None
+                for name in cls.__dataclass_fields__
+            }
         )
 
 

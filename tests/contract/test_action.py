@@ -23,6 +23,8 @@ NOT_SETTINGS = {
     "aws-region",
     "aws-endpoint-url",
     "aws-role",
+    "aws-access-key-id",
+    "aws-secret-access-key",
     "cache",
 }
 
@@ -72,8 +74,10 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
             if any(f"inputs.{secret} " in str(value) for value in s.get("env", {}).values())
             for name in SCRIPT.findall(s["run"])
         }
-        for secret in ("dbt-env", "github-token")
+        for secret in ("dbt-env", "github-token", "aws-access-key-id", "aws-secret-access-key")
     }
+    assert holders["aws-access-key-id"] == {"fetch_state.py"}
+    assert holders["aws-secret-access-key"] == {"fetch_state.py"}
     assert holders["dbt-env"] == {"plan_build.py", "prepare_schema.py", "build_modified.py"}
     assert holders["github-token"] == {"post_comment.py"}
 
@@ -95,13 +99,16 @@ def test_scripts_replace_the_shell_so_that_signals_reach_them() -> None:
 def test_the_workflow_hands_every_input_on() -> None:
     called = workflow()[True]["workflow_call"]
     own = {"runs-on", "timeout-minutes", "artifact-name", "python-version"}
-    not_offered = {"command", "github-token", "comment-author", "dbt-env"}
+    secrets = set(called["secrets"])
+    not_offered = {"command", "github-token", "comment-author"} | secrets
     assert set(called["inputs"]) - own == set(ACTION["inputs"]) - not_offered
     steps = workflow()["jobs"]["slim-ci"]["steps"]
     (uses,) = [step for step in steps if "dbt-deploy" in step.get("uses", "")]
     assert set(uses["with"]) == set(ACTION["inputs"]) - {"github-token", "comment-author"}
     for name in set(called["inputs"]) - own:
         assert uses["with"][name] == f"${{{{ inputs.{name} }}}}"
+    for name in secrets:
+        assert uses["with"][name] == f"${{{{ secrets.{name} }}}}"
 
 
 def test_the_workflow_asks_for_the_least() -> None:

@@ -163,6 +163,18 @@ def test_from_s3_with_the_least_policy(s3_iam: s3.Store, fetch: Fetch) -> None:
     assert user.secret_key not in ended.out
 
 
+def test_keys_of_the_inputs_come_before_those_of_the_environment(
+    s3_iam: s3.Store, fetch: Fetch
+) -> None:
+    bucket = s3_iam.create_bucket()
+    for name, content in all_artifacts().items():
+        s3_iam.put(bucket, f"prod/{name}", content)
+    given = {f"DBT_DEPLOY_{n}": v for n, v in s3_iam.environ.items() if n.startswith("AWS_")}
+    wrong = {"AWS_ACCESS_KEY_ID": "wrong", "AWS_SECRET_ACCESS_KEY": "wrong"}
+    ended = fetch(f"s3://{bucket}/prod", **(s3_iam.environ | wrong | given))
+    assert ended.code == 0, ended.out
+
+
 def test_only_a_manifest_is_enough(production: Path, fetch: Fetch) -> None:
     for name in ("run_results.json", "catalog.json", "sources.json"):
         (production / name).unlink()

@@ -1,6 +1,6 @@
 """Amazon S3 and what speaks its protocol, by boto3.
 
-Credentials come from boto3's own chain (environment, OIDC web identity, profile, instance role).
+Credentials are those of the settings, else of boto3's own chain (environment, profile, role).
 Objects are asked for by name, so nothing is listed; ``s3:ListBucket`` is wanted all the same,
 because without it S3 answers 403 instead of 404 for a key that is not there
 (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html). A policy may bind it to a
@@ -141,6 +141,9 @@ class _Store:
                 "s3",
                 region_name=self._access.region,
                 endpoint_url=self._access.endpoint_url,
+                aws_access_key_id=self._access.access_key_id,
+                aws_secret_access_key=self._access.secret_access_key,
+                aws_session_token=self._access.session_token,
                 config=CLIENT,
             )
         except ValueError as cause:
