@@ -70,7 +70,7 @@ def _inputs(work: Path, run: files.Run) -> assemble.Inputs:
         if build and build.results
         else None,
         production_manifest=artifacts.read_manifest(state / "manifest.json"),
-        production_results=artifacts.read_run_results(state / "run_results.json"),
+        production_results=artifacts.read_production_results(state / "run_results.json"),
         sources=sources.of(Path(run.dbt.project_dir)),
     )
 

@@ -18,6 +18,9 @@ import msgspec
 EMPTY = msgspec.Raw(b"{}")
 NULL = msgspec.Raw(b"null")
 
+COMPILING = frozenset({"generate", "compile", "show"})
+"""dbt's commands that write run_results.json and build nothing."""
+
 T = TypeVar("T")
 
 
@@ -141,10 +144,18 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     adapter_response: dict[str, Any] | None = None
 
 
+class Invocation(msgspec.Struct, frozen=True):
+    """The command line of a run."""
+
+    which: str | None = None
+    """dbt's command, such as ``build``, or ``generate`` for ``dbt docs generate``."""
+
+
 class RunResults(msgspec.Struct, frozen=True):
     """run_results.json."""
 
     metadata: Metadata = Metadata()
+    args: Invocation = Invocation()
     results: list[Result] = []
     elapsed_time: float | None = None
 
@@ -161,6 +172,15 @@ def read_manifest(path: Path) -> Manifest | None:
 def read_run_results(path: Path) -> RunResults | None:
     """Read run results; None where there are none, or nothing that can be understood."""
     return _read(path, RunResults)
+
+
+def read_production_results(path: Path) -> RunResults | None:
+    """Read production's run results; None where they are those of a command that only compiles.
+
+    ``dbt docs generate`` writes a success for each node and test, and has run none of them.
+    """
+    results = read_run_results(path)
+    return None if results is None or results.args.which in COMPILING else results
 
 
 def decoded(raw: msgspec.Raw) -> Any:

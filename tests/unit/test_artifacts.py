@@ -29,6 +29,18 @@ def test_unknown_fields_statuses_and_kinds_pass_through(tmp_path: Path) -> None:
     assert results.by_id()["x.y.z"].failures is None
 
 
+@pytest.mark.parametrize(
+    ("which", "kept"), [("build", True), ("run", True), ("generate", False), ("compile", False)]
+)
+def test_results_of_a_command_that_builds_nothing_are_no_results_of_production(
+    which: str, kept: bool, tmp_path: Path
+) -> None:
+    result = {"unique_id": "test.a.b", "status": "success"}
+    written = {"args": {"which": which}, "results": [result]}
+    results = artifacts.read_production_results(write(tmp_path / "r.json", written))
+    assert (results is not None) is kept
+
+
 def test_a_manifest_of_an_older_dbt_lacks_fields(tmp_path: Path) -> None:
     old = {"nodes": {"model.a.b": {"name": "b", "checksum": {"name": "sha256", "checksum": "c"}}}}
     manifest = artifacts.read_manifest(write(tmp_path / "m.json", old))
