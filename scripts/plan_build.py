@@ -25,6 +25,7 @@ def main() -> None:
         relations = production.read_relations(work / files.STATE_FOLDER / "manifest.json")
         schemas = {(relation.database, relation.schema) for relation in relations.values()}
         guard.refuse_production(nodes, schemas, pull_request_schema=run.schema)
+    guard.refuse_elsewhere(nodes, pull_request_schema=run.schema)
     files.write(work / files.PLAN, files.Plan(nodes=nodes))
     print(f"{len(nodes)} nodes to build in {run.schema}." if nodes else "Nothing to build.")
     runner = settings.Runner.from_environ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "templates" / "dbt_package"
 BATCH = 100
 """Baselines a dbt process: Linux takes 128 KiB in one argument, and one is about 400 bytes."""
 
+WITHOUT_STATE = "production has no state yet"
+"""Its table may be there all the same; without a manifest nobody knows where."""
+
 
 def main() -> None:
     """Prepare the warehouse for dbt build, or refuse."""
@@ -50,6 +53,8 @@ def main() -> None:
     if schemas:
         for batch in _batches(jobs):
             laid += _prepare(dbt, run, work, schemas, batch)
+    if not state.found:
+        laid = [replace(baseline, reason=WITHOUT_STATE) for baseline in laid]
     for baseline in laid:
         print(f"{baseline.unique_id}: rows of production's: {baseline.how}")
     names = tuple(schema for _, schema in schemas)

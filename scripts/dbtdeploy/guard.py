@@ -1,4 +1,4 @@
-"""No node may land where production lives. Pure.
+"""No node may land where production lives, or outside the pull request's schemas. Pure.
 
 The comparison is by schema, not by relation: a new model has no relation in production's manifest,
 and would still be written among production's tables when a profile ignores DBT_DEPLOY_SCHEMA.
@@ -48,6 +48,32 @@ def refuse_production(
     )
 
 
+def refuse_elsewhere(nodes: Iterable[PlannedNode], *, pull_request_schema: str) -> None:
+    """Refuse nodes whose schema does not hold the pull request's.
+
+    Production may not be there, so nothing of it would be hurt; but two pull requests would share
+    such a schema, and the report would name a schema in which nothing was built.
+
+    Args:
+        nodes: what dbt would build.
+        pull_request_schema: the value of DBT_DEPLOY_SCHEMA.
+
+    Raises:
+        SchemaNotOurs: names the nodes and offers the mend that fits them.
+    """
+    own = pull_request_schema.lower()
+    outside = [node for node in written(nodes) if own not in (node.schema or "").lower()]
+    if not outside:
+        return
+    count = f"{len(outside)} node" + ("s" if len(outside) > 1 else "")
+    raise errors.SchemaNotOurs(
+        f"{count} would be written outside `{pull_request_schema}`, the schema of this pull "
+        f"request:\n{_names(outside)}",
+        not_done="Nothing was built, and nothing was written to the warehouse.",
+        remedy=_mend(outside, list(written(nodes)), pull_request_schema),
+    )
+
+
 def refuse_long_names(nodes: Iterable[PlannedNode]) -> None:
     """Refuse schema names that PostgreSQL would cut, so that two of them could become one.
 
@@ -78,12 +104,12 @@ def _names(nodes: list[PlannedNode]) -> str:
 
 
 def _mend(inside: list[PlannedNode], all_written: list[PlannedNode], schema: str) -> str:
-    """The exact change that keeps these nodes out of production."""
+    """The exact change that brings these nodes into the pull request's schemas."""
     none_in_pr_schema = not any((n.schema or "").lower().startswith(schema) for n in all_written)
     if none_in_pr_schema:
         return (
             f"The profile does not use the pull request's schema. {PROFILE_LINE} If the project "
-            "has a macro generate_schema_name that ignores target.schema, let it begin with\n"
+            "has a macro `generate_schema_name` that ignores `target.schema`, let it begin with\n"
             "    {%- if env_var('DBT_DEPLOY_SCHEMA', '') -%} {{ target.schema }}"
             "{{ '_' ~ custom_schema_name if custom_schema_name }} {%- else -%} ..."
         )
@@ -96,8 +122,8 @@ def _mend(inside: list[PlannedNode], all_written: list[PlannedNode], schema: str
             f"or leave them out with the input `exclude: {_exclusion(inside)}`."
         )
     return (
-        "These nodes have a schema of their own that does not depend on the pull request's. Let "
-        "the macro generate_schema_name return `{{ target.schema }}_{{ custom_schema_name }}`, as "
+        "The schema of these nodes does not depend on the pull request's. Let the "
+        "macro `generate_schema_name` return `{{ target.schema }}_{{ custom_schema_name }}`, as "
         f"dbt's own does, or leave them out with the input `exclude: {_exclusion(inside)}`."
     )
 

@@ -63,7 +63,7 @@ class Prepared:
         (self.work / "state" / "manifest.json").write_text(json.dumps(manifest))
 
     def run(
-        self, *names: str, schema: str = "pr_7_shop", **policy: Any
+        self, *names: str, schema: str = "pr_7_shop", found: bool = True, **policy: Any
     ) -> subprocess.CompletedProcess[str]:
         """Prepare incremental models of these names."""
         project = files.DbtProject(
@@ -99,7 +99,7 @@ class Prepared:
             for name in names
         )
         files.write(self.work / files.RUN, run)
-        files.write(self.work / files.STATE, files.State(location="s", found=True))
+        files.write(self.work / files.STATE, files.State(location="s", found=found))
         files.write(self.work / files.PLAN, files.Plan(nodes=nodes))
         return subprocess.run(
             [sys.executable, SCRIPT],
@@ -219,6 +219,13 @@ def test_no_rows_when_the_input_says_so(prepared: Prepared) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert prepared.baselines()["orders"].how == "none"
     assert prepared.database.value("select to_regclass('pr_7_shop.orders')") is None
+
+
+def test_without_state_nothing_is_said_of_productions_tables(prepared: Prepared) -> None:
+    done = prepared.run("orders", found=False)
+    assert done.returncode == 0, done.stderr
+    (laid,) = files.read(prepared.work / files.SCHEMAS, files.Schemas).baselines
+    assert (laid.how, laid.reason) == ("none", "production has no state yet")
 
 
 @pytest.mark.fault(24, 37)

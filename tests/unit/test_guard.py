@@ -63,6 +63,20 @@ def test_case_does_not_hide_production() -> None:
     refusal(node("a", "ANALYTICS", database="SHOP"))
 
 
+@pytest.mark.fault(24)
+def test_a_schema_that_is_neither_production_nor_the_pull_requests_is_refused() -> None:
+    nodes = [node("a", "dbt_jane"), node("b", "dbt_jane_marts")]
+    with pytest.raises(errors.SchemaNotOurs) as caught:
+        guard.refuse_elsewhere(nodes, pull_request_schema="pr_1_shop")
+    assert '- b -> "shop"."dbt_jane_marts"."b"' in caught.value.what
+    assert "env_var('DBT_DEPLOY_SCHEMA'" in caught.value.remedy
+
+
+def test_a_schema_that_holds_the_pull_requests_name_is_its_own() -> None:
+    nodes = [node("a", "PR_1_SHOP_MARTS"), node("b", "marts_pr_1_shop"), node("e", None)]
+    guard.refuse_elsewhere(nodes, pull_request_schema="pr_1_shop")
+
+
 def test_another_database_is_another_place() -> None:
     nodes = [node("a", "analytics", database="scratch")]
     guard.refuse_production(nodes, PRODUCTION, pull_request_schema="pr_1_shop")
