@@ -24,8 +24,8 @@ test: setup-all ## Run all tests
 	$(VENV)/pytest --numprocesses auto --dist loadgroup $(PYTEST)
 
 try: setup-own ## Your own project: make try PROJECT=path STATE=s3://bucket/prefix-or-folder
-	@test -n "$(PROJECT)" -a -n "$(STATE)" || { echo 'make try PROJECT=path STATE=s3://bucket/prefix-or-folder' >&2; exit 2; }
-	$(VENV)/python tests/demo/try_project.py --project "$(PROJECT)" --state "$(STATE)"
+	@test -n "$(PROJECT)" -a -n "$(STATE)" || { echo 'Say what to try: make try PROJECT=path STATE=s3://bucket/prefix, or STATE=folder' >&2; exit 2; }
+	@$(VENV)/python tests/demo/try_project.py --project "$(PROJECT)" --state "$(STATE)"
 
 faults: setup-all ## Run the fault tests; a line for each row of the fault table
 	$(VENV)/pytest --numprocesses auto --dist loadgroup -m fault --fault-table --quiet $(PYTEST)

@@ -16,8 +16,14 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
         "Set that variable: as a line of the secret `dbt-env`, or in the job's `env`.",
     ),
     (
-        r"Could not find profile named|No profiles\.yml|does not have a target named|Runtime Error"
-        r"\s+Credentials in profile|Could not run dbt|profiles\.yml|'--profiles-dir'",
+        # dbt gives None for a DBT_ENV_SECRET_* that is not set.
+        r"Credentials in profile .* invalid",
+        "A value of that target in profiles.yml is missing or wrong. Check that each variable it "
+        "reads is a line of the secret `dbt-env`, or in the job's `env`.",
+    ),
+    (
+        r"Could not find profile named|No profiles\.yml|does not have a target named"
+        r"|Could not run dbt|profiles\.yml|'--profiles-dir'",
         "Check the inputs `profiles-dir`, `profile` and `target` against profiles.yml.",
     ),
     (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,10 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 
 from dbtdeploy import files  # noqa: E402  found by the line above
 from standins import preview  # noqa: E402
+
+INPUTS = """
+Here an input is a variable, `target` for one is DBT_DEPLOY_TARGET=ci; and what the comment says of
+the secret `dbt-env` and of the job's `env` goes for the variables of this shell."""
 
 STEPS = ("fetch_state.py", "plan_build.py", "prepare_schema.py", "build_modified.py")
 
@@ -33,6 +38,10 @@ def main() -> int:
     parser.add_argument("--state", required=True, help="s3://bucket/prefix or a folder")
     given = parser.parse_args()
     project: Path = given.project.expanduser().resolve()
+    refused = _refusal(project)
+    if refused:
+        print(refused, file=sys.stderr)
+        return 2
     output = ROOT / "try-output"
     work = output / "work"
     state = given.state if "://" in given.state else str(Path(given.state).expanduser().resolve())
@@ -43,11 +52,14 @@ def main() -> int:
         "DBT_DEPLOY_WORK": str(work),
         "GITHUB_WORKSPACE": _git(project, "rev-parse", "--show-toplevel") or str(project),
         "GITHUB_SHA": _git(project, "rev-parse", "HEAD"),
+        # Step outputs are for a workflow; without a file to take them they would be printed.
+        "GITHUB_OUTPUT": os.devnull,
         # Two colleagues on one warehouse get a schema each.
         "GITHUB_REF_NAME": f"try_{getpass.getuser()}",
     }
     code = _run("start_run.py", environ)
     if code:
+        print(INPUTS)
         return code
     for script in STEPS:
         if script == "prepare_schema.py" and not files.read(work / files.PLAN, files.Plan).nodes:
@@ -60,7 +72,26 @@ def main() -> int:
     page = output / "comment.html"
     page.write_text(preview.to_html(comment, "make try"), encoding="utf-8")
     print(f"\n{comment}\n\nAs GitHub would show it: {page}")
+    if code:
+        print(INPUTS)
     return code
+
+
+def _refusal(project: Path) -> str:
+    """Why this cannot be tried, with what to do; empty where it can."""
+    if not (project / "dbt_project.yml").is_file():
+        return (
+            f"There is no dbt_project.yml in {project}. Nothing was done.\n"
+            "Set PROJECT to the folder that holds it."
+        )
+    dbt = os.environ.get("DBT_DEPLOY_DBT_COMMAND") or "dbt"
+    if shutil.which(dbt) is None:
+        return (
+            f"There is no {dbt} on PATH. Nothing was done.\n"
+            "Activate the environment that your project's dbt is installed in, or name the command "
+            "by DBT_DEPLOY_DBT_COMMAND=/path/to/dbt."
+        )
+    return ""
 
 
 def _run(script: str, environ: dict[str, str]) -> int:
