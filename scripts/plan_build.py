@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from dbtdeploy import cli, commands, dbt_step, files, guard, plan, production, project, settings
@@ -26,7 +27,9 @@ def main() -> None:
         schemas = {(relation.database, relation.schema) for relation in relations.values()}
         guard.refuse_production(nodes, schemas, pull_request_schema=run.schema)
     guard.refuse_elsewhere(nodes, pull_request_schema=run.schema)
-    files.write(work / files.PLAN, files.Plan(nodes=nodes))
+    redact = settings.redactor()
+    shown = (replace(n, relation_name=redact(n.relation_name or "") or None) for n in nodes)
+    files.write(work / files.PLAN, files.Plan(nodes=tuple(shown)))
     print(f"{len(nodes)} nodes to build in {run.schema}." if nodes else "Nothing to build.")
     runner = settings.Runner.from_environ()
     actions.set_outputs(runner.output, {"nodes": str(len(nodes))})
@@ -43,7 +46,7 @@ def _install_packages(dbt: Dbt, run: files.Run) -> None:
 def _list(dbt: Dbt, run: files.Run, state: Path | None) -> tuple[files.PlannedNode, ...]:
     arguments = commands.listing(run.selection, state, run.dbt.extra_args) + dbt.options()
     lines: list[str] = []
-    outcome = dbt.run(arguments, name="ls", on_line=lines.append)
+    outcome = dbt.run(arguments, name="ls", on_line=lines.append, redacted=False)
     dbt_step.require_success(outcome, lines, doing="while it listed what has changed")
     return plan.read_listing(lines)
 

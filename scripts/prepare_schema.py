@@ -13,6 +13,7 @@ import msgspec
 from dbtdeploy import (
     baselines,
     cli,
+    commands,
     dbt_step,
     errors,
     files,
@@ -53,13 +54,14 @@ def main() -> None:
     if schemas:
         for batch in _batches(jobs):
             laid += _prepare(dbt, run, work, schemas, batch)
+    redact = settings.redactor()
     if not state.found:
         laid = [replace(baseline, reason=WITHOUT_STATE) for baseline in laid]
     for baseline in laid:
-        print(f"{baseline.unique_id}: rows of production's: {baseline.how}")
+        print(redact(f"{baseline.unique_id}: rows of production's: {baseline.how}"))
     names = tuple(schema for _, schema in schemas)
     files.write(work / files.SCHEMAS, files.Schemas(schemas=names, baselines=tuple(laid)))
-    print(f"Ready: {', '.join(names) or 'no schema needed'}.")
+    print(redact(f"Ready: {', '.join(names) or 'no schema needed'}."))
 
 
 def _batches(jobs: list[baselines.BaselineJob]) -> Iterator[list[baselines.BaselineJob]]:
@@ -83,12 +85,13 @@ def _prepare(
         "baselines": [asdict(entry) for entry in jobs],
     }
     arguments = [
-        *("--quiet", "run-operation", "prepare_schemas", "--args", json.dumps({"job": job})),
+        *commands.READ_BY_US,
+        *("run-operation", "prepare_schemas", "--args", json.dumps({"job": job})),
         *("--project-dir", str(PACKAGE), "--target-path", str(work / "warehouse")),
         *dbt.connection(),
     ]
     lines: list[str] = []
-    outcome = dbt.run(arguments, name="prepare", on_line=lines.append)
+    outcome = dbt.run(arguments, name="prepare", on_line=lines.append, redacted=False)
     if outcome.interrupted:
         raise dbt_step.cancelled()
     answers = [line.removeprefix(token) for line in lines if line.startswith(token)]

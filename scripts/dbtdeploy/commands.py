@@ -10,6 +10,10 @@ LISTED_KEYS = (
     "unique_id resource_type name database schema alias relation_name config original_file_path"
 )
 
+READ_BY_US = ("--quiet", "--print", "--log-format", "text", "--log-level", "info")
+"""For calls whose output a script reads: with DBT_LOG_FORMAT=json or DBT_LOG_LEVEL=none of the
+caller's, ``dbt ls`` would end well and list nothing that can be understood."""
+
 SELECTING_OPTIONS = (
     "--resource-type",
     "--resource-types",
@@ -51,7 +55,7 @@ def needs_state(select: str) -> bool:
 def listing(selection: Selection, state: Path | None, extra: tuple[str, ...]) -> list[str]:
     """``dbt ls`` for what ``building`` would build, one JSON object a line."""
     return [
-        "--quiet",
+        *READ_BY_US,
         "ls",
         *selecting(selection, state),
         *_selecting_extra(extra),

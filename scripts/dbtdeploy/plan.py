@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
+from dbtdeploy import errors
 from dbtdeploy.files import PlannedNode
 
 BUILT = frozenset({"model", "seed", "snapshot", "test", "unit_test", "function"})
 """Of what ``dbt ls`` lists, what ``dbt build`` runs; sources and exposures are only listed."""
 
+NODE = '"relation_name":'
+"""A line with it is a node: dbt was asked for this key, and nobody prints it by chance."""
+
+SCRUBBED = "*****"
+"""What dbt prints for the values of DBT_ENV_SECRET_*, in the middle of JSON too. With such a hole
+in the name of a schema the guard would compare the wrong one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Config:
     materialized: str | None = None
-    full_refresh: bool | None = None
+    full_refresh: object = None
+    """True or False, or whatever a config() made of it, which dbt takes as it comes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +45,38 @@ def read_listing(lines: Iterable[str]) -> tuple[PlannedNode, ...]:
     """The nodes to build, in dbt's order.
 
     Lines that are no node are passed over: a project's own ``print()`` lands between them.
+
+    Raises:
+        DbtStopped: a line is a node and cannot be understood, so the guard could not see it.
     """
     nodes: dict[str, PlannedNode] = {}
     for line in lines:
-        with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
+        try:
             listed = msgspec.json.decode(line, type=_Listed)
-            if listed.resource_type in BUILT:
-                nodes[listed.unique_id] = _planned(listed)
+        except msgspec.DecodeError:
+            if NODE in line:
+                raise _not_understood(line) from None
+            continue
+        if any(SCRUBBED in (text or "") for text in _decisive(listed)):
+            raise _not_understood(line)
+        if listed.resource_type in BUILT:
+            nodes[listed.unique_id] = _planned(listed)
     return tuple(nodes.values())
+
+
+def _decisive(listed: _Listed) -> tuple[str | None, ...]:
+    place = (listed.database, listed.schema, listed.alias)
+    return (listed.unique_id, listed.resource_type, listed.name, *place)
+
+
+def _not_understood(line: str) -> errors.DbtStopped:
+    return errors.DbtStopped(
+        f"dbt listed a node that cannot be understood:\n{line[:300]}",
+        not_done="Nothing was built, and nothing was written to the warehouse.",
+        remedy=f"If it holds {SCRUBBED}, the value of a variable DBT_ENV_SECRET_* is part of a "
+        "name: give that variable a name without SECRET if it is none. Otherwise mend the node's "
+        "config.",
+    )
 
 
 def _planned(listed: _Listed) -> PlannedNode:
@@ -57,6 +89,6 @@ def _planned(listed: _Listed) -> PlannedNode:
         identifier=listed.alias or listed.name,
         relation_name=listed.relation_name,
         materialized=listed.config.materialized,
-        full_refresh=listed.config.full_refresh,
+        full_refresh=bool(wish) if (wish := listed.config.full_refresh) is not None else None,
         path=listed.original_file_path,
     )

@@ -48,8 +48,12 @@ def statuses(path: Path, *, proof: str) -> list[str] | None:
     return [result.status for result in parsed.results]
 
 
+NOT_SECRET = frozenset({"unique_id", "status"})
+"""Names of the repository's files and dbt's own words: a password ``pass`` changes neither."""
+
+
 def keep_redacted(source: Path, destination: Path, redact: Redact) -> None:
-    """Copy run results with every string redacted; numbers and structure stay."""
+    """Copy run results with every string redacted but ids and statuses; structure stays."""
     content = msgspec.json.decode(source.read_bytes())
     destination.write_bytes(msgspec.json.encode(_redacted(content, redact)))
 
@@ -60,5 +64,8 @@ def _redacted(value: Any, redact: Redact) -> Any:
     if isinstance(value, list):
         return [_redacted(item, redact) for item in value]
     if isinstance(value, dict):
-        return {redact(key): _redacted(item, redact) for key, item in value.items()}
+        return {
+            redact(key): item if key in NOT_SECRET else _redacted(item, redact)
+            for key, item in value.items()
+        }
     return value

@@ -44,6 +44,7 @@ class Prepared:
         self.project.mkdir()
         (self.project / "profiles.yml").write_text(PROFILE)
         self.dbt_command = str(dbt_command)
+        self.environment: dict[str, str] = {}
 
     def production(self, **nodes: str) -> None:
         """Nodes of production's manifest: name to schema."""
@@ -113,6 +114,7 @@ class Prepared:
                 "DB_USER": self.database.user,
                 "DB_NAME": self.database.name,
                 "DBT_SEND_ANONYMOUS_USAGE_STATS": "0",
+                **self.environment,
             },
             capture_output=True,
             text=True,
@@ -212,6 +214,21 @@ def test_the_newest_rows_by_a_column(prepared: Prepared) -> None:
     assert prepared.database.value("select min(id) from pr_7_shop.orders") == 91
     assert (laid["plain"].how, laid["plain"].rows) == ("all", 2)
     assert laid["plain"].reason == "it has no column updated_at"
+
+
+def test_neither_a_secret_nor_the_log_settings_of_the_caller_change_the_answer(
+    prepared: Prepared,
+) -> None:
+    prepared.environment = {
+        "SOME_KEY": "orders",
+        "OTHER_KEY": "null",
+        "DBT_LOG_FORMAT": "json",
+        "DBT_PRINT": "false",
+    }
+    done = prepared.run("orders")
+    assert done.returncode == 0, done.stdout + done.stderr
+    laid = prepared.baselines()
+    assert (laid["orders"].how, laid["orders"].rows) == ("all", 100)
 
 
 def test_no_rows_when_the_input_says_so(prepared: Prepared) -> None:

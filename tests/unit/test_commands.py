@@ -42,7 +42,7 @@ def test_listing_gets_the_arguments_that_select_and_no_others() -> None:
     extra = ("--fail-fast", "--exclude-resource-type", "unit_test", "test", "--no-color", "x")
     line = commands.listing(Selection(select="a"), STATE, extra)
     assert line[: line.index("--output")] == [
-        *("--quiet", "ls", "--select", "a", "--state", "/work/state"),
+        *(*commands.READ_BY_US, "ls", "--select", "a", "--state", "/work/state"),
         *("--exclude-resource-type", "unit_test", "test"),
     ]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from dbtdeploy import plan
+import pytest
+
+from dbtdeploy import errors, plan
 
 MODEL = {
     "unique_id": "model.shop.b",
@@ -32,6 +34,26 @@ def test_a_node_is_read_whole() -> None:
 def test_what_a_project_prints_between_is_passed_over() -> None:
     lines = ["hello", '{"a": 1}', "[]", "", '{"unique_id": 4}', json.dumps(MODEL)]
     assert [node.name for node in plan.read_listing(lines)] == ["b"]
+
+
+def test_a_node_that_cannot_be_understood_is_not_passed_over() -> None:
+    with pytest.raises(errors.DbtStopped, match="cannot be understood"):
+        plan.read_listing([json.dumps({**MODEL, "schema": 7})])
+
+
+@pytest.mark.fault(24, 51)
+@pytest.mark.parametrize("secret", ["pr_1", "shop", "true", "model"])
+def test_what_dbt_scrubs_out_of_a_listing_hides_no_node(secret: str) -> None:
+    line = json.dumps(MODEL).replace(secret, "*****")
+    with pytest.raises(errors.DbtStopped) as refused:
+        plan.read_listing([line])
+    assert "DBT_ENV_SECRET_*" in refused.value.remedy
+
+
+def test_a_config_of_another_type_hides_no_node() -> None:
+    config = {"materialized": "incremental", "full_refresh": "yes"}
+    (node,) = plan.read_listing([json.dumps({**MODEL, "config": config})])
+    assert node.full_refresh is True
 
 
 def test_what_is_only_listed_is_not_built() -> None:

@@ -45,3 +45,12 @@ def test_a_kept_copy_holds_no_secret_and_stays_json(tmp_path: Path) -> None:
     run_results.keep_redacted(source, copy, lambda text: text.replace("1234", "***"))
     (result,) = json.loads(copy.read_text())["results"]
     assert (result["message"], result["execution_time"]) == ("key ***", 0.1234)
+
+
+@pytest.mark.fault(51)
+def test_a_secret_that_is_one_of_dbts_words_changes_no_status(tmp_path: Path) -> None:
+    copy, source = tmp_path / "copy.json", tmp_path / "r.json"
+    result = {"unique_id": "test.shop.pass", "status": "pass", "message": "pass"}
+    source.write_text(json.dumps({"metadata": {}, "results": [result]}))
+    run_results.keep_redacted(source, copy, lambda text: text.replace("pass", "***"))
+    assert json.loads(copy.read_text())["results"] == [{**result, "message": "***"}]

@@ -91,13 +91,17 @@ class Dbt:
             options += ["--target", project.target]
         return options
 
-    def run(self, arguments: Sequence[str], *, name: str, on_line: Line) -> Outcome:
+    def run(
+        self, arguments: Sequence[str], *, name: str, on_line: Line, redacted: bool = True
+    ) -> Outcome:
         """Run one dbt command to its end.
 
         Args:
             arguments: everything after ``dbt``.
             name: of the log folder of this call.
-            on_line: gets each line of standard output and error, redacted, without its newline.
+            on_line: gets each line of standard output and error, without its newline.
+            redacted: whether secrets are taken out of those lines. Not where a script reads them:
+                a secret ``true`` or one that is also a schema's name would change their meaning.
 
         Returns:
             The outcome. An interrupt (SIGINT or SIGTERM to this process) is passed on as SIGINT and
@@ -118,7 +122,8 @@ class Dbt:
         with _Interrupts() as interrupts, self._start(command) as process:
             interrupts.pass_on_to(process)
             for line in process.stdout or ():
-                on_line(self._redact(line.rstrip("\r\n")))
+                text = line.rstrip("\r\n")
+                on_line(self._redact(text) if redacted else text)
             code = process.wait()
         return Outcome(
             exit_code=code,

@@ -1,0 +1,123 @@
+"""plan_build.py with the real dbt command, which lists without a warehouse."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy import files
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "plan_build.py"
+
+PROFILE = """
+shop:
+  target: ci
+  outputs:
+    ci:
+      type: postgres
+      host: nowhere.invalid
+      port: 1
+      user: dbt
+      password: "{{ env_var('DB_PASSWORD') }}"
+      dbname: shop
+      schema: "{{ env_var(env_var('SCHEMA_FROM')) }}"
+      threads: 1
+"""
+
+
+class Planned:
+    """A project with one model, and the script on it."""
+
+    def __init__(self, work: Path, dbt_command: Path) -> None:
+        self.work = work
+        self.project = work.parent / "project"
+        (self.project / "models").mkdir(parents=True)
+        (self.project / "profiles.yml").write_text(PROFILE)
+        (self.project / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
+        (self.project / "models" / "orders.sql").write_text("select 1 as id")
+        production = {"PRODUCTION": "prod", "SCHEMA_FROM": "PRODUCTION", "DB_PASSWORD": "x"}
+        subprocess.run(
+            [dbt_command, "--quiet", "parse", "--target-path", work / "state"],
+            cwd=self.project,
+            env={"PATH": os.environ["PATH"], "HOME": str(work), **production},
+            check=True,
+        )
+        self.run = files.Run(
+            event=files.Event(name="x", repository="o/r", sha="a", ref="fix", pull_request=7),
+            dbt=files.DbtProject(
+                command=str(dbt_command),
+                project_dir=str(self.project),
+                repository_path=".",
+                name="shop",
+                profiles_dir=None,
+                profile="shop",
+                target=None,
+                target_path=str(self.project / "target"),
+                packages_path=str(self.project / "dbt_packages"),
+            ),
+            selection=files.Selection(select="orders"),
+            policy=files.Policy(state="s"),
+            schema="pr_7_shop",
+            started_at="2026-11-21T00:00:00+00:00",
+        )
+
+    def start(self, *, secret: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the script."""
+        files.write(self.work / files.RUN, self.run)
+        files.write(self.work / files.STATE, files.State(location="s", found=True))
+        return subprocess.run(
+            [sys.executable, SCRIPT],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.work),
+                "DBT_DEPLOY_WORK": str(self.work),
+                "DBT_DEPLOY_DBT_ENV": secret,
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "0",
+                "PRODUCTION": "prod",
+                "SCHEMA_FROM": "DBT_DEPLOY_SCHEMA",
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def planned(work: Path, dbt_command: Path) -> Planned:
+    return Planned(work, dbt_command)
+
+
+@pytest.mark.fault(24, 51)
+@pytest.mark.parametrize("password", ["prod", "true"])
+def test_a_secret_that_equals_a_name_hides_nothing_from_the_guard(
+    planned: Planned, password: str
+) -> None:
+    done = planned.start(secret=f"DB_PASSWORD={password}", SCHEMA_FROM="PRODUCTION")
+    assert done.returncode == 20, done.stdout + done.stderr
+    assert not (planned.work / files.PLAN).exists()
+    failure = files.read(planned.work / files.FAILURE, files.Failure)
+    assert failure.kind == "WouldWriteToProduction"
+    assert f'"{password}"' not in failure.what
+
+
+@pytest.mark.fault(24, 51)
+def test_a_secret_that_dbt_scrubs_out_of_a_schemas_name_is_refused(planned: Planned) -> None:
+    secret = "DB_PASSWORD=x\nDBT_ENV_SECRET_WORD=prod"
+    done = planned.start(secret=secret, SCHEMA_FROM="PRODUCTION")
+    assert done.returncode == 31, done.stdout + done.stderr
+    assert not (planned.work / files.PLAN).exists()
+    failure = files.read(planned.work / files.FAILURE, files.Failure)
+    assert "cannot be understood" in failure.what
+
+
+def test_how_the_caller_has_dbt_log_does_not_empty_the_plan(planned: Planned) -> None:
+    logging = {"DBT_LOG_FORMAT": "json", "DBT_LOG_LEVEL": "none", "DBT_PRINT": "false"}
+    done = planned.start(secret="DB_PASSWORD=hunter2", **logging)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (node,) = files.read(planned.work / files.PLAN, files.Plan).nodes
+    assert (node.name, node.schema) == ("orders", "pr_7_shop")
