@@ -288,7 +288,7 @@ def test_wrong_region_is_mended_where_s3_accepts_the_right_one(
     assert got == state.Fetched(names=state.ARTIFACTS)
 
 
-@pytest.mark.fault(6, 13)
+@pytest.mark.fault(13)
 @pytest.mark.parametrize(
     ("status", "code"), [(500, "InternalError"), (503, "SlowDown"), (503, "ServiceUnavailable")]
 )
@@ -304,7 +304,6 @@ def test_faults_of_the_store_are_tried_again_a_bounded_number_of_times(
     assert sum(pauses) <= 15
 
 
-@pytest.mark.fault(6)
 def test_a_store_that_comes_back_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:

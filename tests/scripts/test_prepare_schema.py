@@ -245,7 +245,7 @@ def test_without_state_nothing_is_said_of_productions_tables(prepared: Prepared)
     assert (laid.how, laid.reason) == ("none", "production has no state yet")
 
 
-@pytest.mark.fault(24, 37)
+@pytest.mark.fault(24)
 @pytest.mark.parametrize(
     ("schema", "comment", "remedy"),
     [
