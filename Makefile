@@ -31,7 +31,7 @@ faults: setup-all ## Run the fault tests; a line for each row of the fault table
 	$(VENV)/pytest --numprocesses auto --dist loadgroup -m fault --fault-table --quiet $(PYTEST)
 
 bench: setup-own ## Time report and fetch on 5,000 models
-	$(VENV)/python tests/benchmarks/bench_report.py
+	$(VENV)/python tests/benchmarks/run.py
 
 lint: setup-own ## Every linter
 	.ci/lint

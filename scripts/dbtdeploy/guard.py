@@ -110,8 +110,11 @@ def _mend(inside: list[PlannedNode], all_written: list[PlannedNode], schema: str
         return (
             f"The profile does not use the pull request's schema. {PROFILE_LINE} If the project "
             "has a macro `generate_schema_name` that ignores `target.schema`, let it begin with\n"
-            "    {%- if env_var('DBT_DEPLOY_SCHEMA', '') -%} {{ target.schema }}"
-            "{{ '_' ~ custom_schema_name if custom_schema_name }} {%- else -%} ..."
+            "    {%- if env_var('DBT_DEPLOY_SCHEMA', '') -%}\n"
+            "    {{ target.schema }}{{ '_' ~ custom_schema_name if custom_schema_name }}\n"
+            "    {%- else -%}\n"
+            "and end with\n"
+            "    {%- endif -%}"
         )
     kinds = {node.resource_type for node in inside}
     if kinds == {"snapshot"}:
