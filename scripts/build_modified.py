@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from dbtdeploy import cli, commands, dbt_step, files, moments, run_results, settings
 from dbtdeploy.edges.dbt import Outcome
+from dbtdeploy.outcomes import OUTCOMES
 from dbtdeploy.redact import Redact
+from dbtdeploy.report import GOOD
 
 NODE_FAILED = 1
 """dbt's exit code when it ran and a node failed."""
@@ -62,19 +65,30 @@ def main() -> int:
             errors=outcome.errors,
         ),
     )
-    return _verdict(outcome, last, found, fail_on_warnings=run.policy.fail_on_warnings)
+    code = _verdict(outcome, last, found)
+    plan = files.read(work / files.PLAN, files.Plan)
+    if code == 0 and (open_ends := _open_ends(plan, found or {})):
+        print(redact("dbt's exit code is 0, and these did not pass:\n" + "\n".join(open_ends)))
+        return NODE_FAILED
+    if code == 0 and run.policy.fail_on_warnings and "warn" in (found or {}).values():
+        print("A test warned, and `fail-on-warnings` is true.")
+        return NODE_FAILED
+    return code
 
 
-def _verdict(
-    outcome: Outcome, last: list[str], found: list[str] | None, *, fail_on_warnings: bool
-) -> int:
+def _open_ends(plan: files.Plan, found: Mapping[str, str]) -> list[str]:
+    """What was skipped, ended in a way nobody knows, or has no result; the report says the same."""
+    # An ephemeral model is inlined where it is used and never has a result.
+    listed = [node.unique_id for node in plan.nodes if node.materialized != "ephemeral"]
+    ends = {**dict.fromkeys(listed, "no result"), **found}
+    return [f"{name}: {end}" for name, end in ends.items() if OUTCOMES.get(end) not in GOOD]
+
+
+def _verdict(outcome: Outcome, last: list[str], found: Mapping[str, str] | None) -> int:
     if outcome.interrupted:
         raise dbt_step.cancelled()
     if found is None or outcome.exit_code not in (0, NODE_FAILED):
         raise dbt_step.stopped(outcome, last, doing="before it finished")
-    if outcome.exit_code == 0 and fail_on_warnings and "warn" in found:
-        print("A test warned, and `fail-on-warnings` is true.")
-        return NODE_FAILED
     return outcome.exit_code
 
 

@@ -50,6 +50,9 @@ OWN_INPUTS = {
 }
 """dbt options that dbt-deploy sets itself, and the input that sets them."""
 
+SHORT = re.compile(r"-[A-Za-z]")
+"""Short options may be joined, and their value too."""
+
 ORDER_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -181,6 +184,9 @@ def _extra_args(text: str) -> tuple[str, ...]:
         raise _invalid("dbt-args", f"cannot be split: {cause}", "Close the quotes.") from None
     for argument in arguments:
         option = argument.split("=", 1)[0]
+        if SHORT.match(option):
+            # `-tprod` is `--target prod`, and `-xf` is `--fail-fast --full-refresh`.
+            option = next((f"-{c}" for c in option[1:] if f"-{c}" in OWN_INPUTS), option)
         if option in OWN_INPUTS:
             own = OWN_INPUTS[option]
             remedy = f"Use the input `{own}` instead." if own else "dbt-deploy sets it itself."

@@ -23,6 +23,7 @@ class _Metadata:
 
 @dataclass(frozen=True, kw_only=True)
 class _Result:
+    unique_id: str = ""
     status: str = ""
 
 
@@ -32,8 +33,8 @@ class _RunResults:
     results: list[_Result] = field(default_factory=list)
 
 
-def statuses(path: Path, *, proof: str) -> list[str] | None:
-    """The status of each result, or None when the file is not the one of this call.
+def statuses(path: Path, *, proof: str) -> dict[str, str] | None:
+    """The status of each result by node, or None when the file is not the one of this call.
 
     Args:
         path: dbt's run_results.json.
@@ -45,7 +46,7 @@ def statuses(path: Path, *, proof: str) -> list[str] | None:
         return None
     if parsed.metadata.env.get(PROOF) != proof:
         return None
-    return [result.status for result in parsed.results]
+    return {result.unique_id: result.status for result in parsed.results}
 
 
 NOT_SECRET = frozenset({"unique_id", "status"})

@@ -71,6 +71,8 @@ def test_a_state_folder_starts_from_the_workspace(tmp_path: Path) -> None:
         ({"baseline_rows": "100", "baseline_order_by": "id; drop table x"}, "`baseline-order-by`"),
         ({"dbt_args": "--target prod"}, "--target"),
         ({"dbt_args": "--vars={}"}, "--vars"),
+        ({"dbt_args": "-tprod"}, "-t"),
+        ({"dbt_args": "-xf"}, "-f"),
         ({"dbt_args": "--state elsewhere"}, "--state"),
         ({"dbt_args": "'open"}, "`dbt-args`"),
     ],

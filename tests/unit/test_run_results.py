@@ -14,14 +14,17 @@ def write(path: Path, proof: str | None) -> Path:
     env = {run_results.PROOF: proof} if proof else {}
     content = {
         "metadata": {"env": env},
-        "results": [{"status": "success", "execution_time": 0.1234, "message": "key 1234"}],
+        "results": [
+            {"unique_id": "a", "status": "success", "execution_time": 0.1234, "message": "key 1234"}
+        ],
     }
     path.write_text(json.dumps(content))
     return path
 
 
 def test_the_calls_own_results_are_read(tmp_path: Path) -> None:
-    assert run_results.statuses(write(tmp_path / "r.json", "abc"), proof="abc") == ["success"]
+    read = run_results.statuses(write(tmp_path / "r.json", "abc"), proof="abc")
+    assert read == {"a": "success"}
 
 
 @pytest.mark.fault(18)
