@@ -28,6 +28,7 @@ shop:
       password: "{{ env_var('DB_PASSWORD') }}"
       dbname: "{{ env_var('DB_NAME') }}"
       schema: "{{ env_var('DBT_DEPLOY_SCHEMA') }}"
+      application_name: "{{ var('who') }}"
       threads: 1
 """
 
@@ -77,6 +78,7 @@ class Prepared:
             target=None,
             target_path=str(self.project / "target"),
             packages_path=str(self.project / "dbt_packages"),
+            vars="{who: nobody}",
         )
         run = files.Run(
             event=files.Event(name="x", repository="o/r", sha="a", ref="fix", pull_request=7),
@@ -142,6 +144,8 @@ def prepared(work: Path, database: Database, dbt_command: Path) -> Prepared:
         """
         create schema analytics;
         create table analytics.orders (id int primary key, updated_at date, "Odd ""Name" text);
+        create table analytics.spelled (id int, "Updated_At" date);
+        insert into analytics.spelled select n, '2026-01-01'::date + n from generate_series(1, 9) n;
         insert into analytics.orders select n, '2026-01-01'::date + n, 'x'
           from generate_series(1, 100) n;
         create table analytics.plain (id int);
@@ -155,6 +159,7 @@ def prepared(work: Path, database: Database, dbt_command: Path) -> Prepared:
     made = Prepared(work, database, dbt_command)
     made.production(
         orders="analytics",
+        spelled="analytics",
         plain="analytics",
         seen="analytics",
         numbered="analytics",
@@ -203,7 +208,8 @@ def test_schemas_are_made_and_marked_and_get_productions_rows(prepared: Prepared
 
 
 def test_the_newest_rows_by_a_column(prepared: Prepared) -> None:
-    done = prepared.run("orders", "plain", baseline_rows="10", baseline_order_by="updated_at")
+    names = ("orders", "plain", "spelled")
+    done = prepared.run(*names, baseline_rows="10", baseline_order_by="updated_at")
     assert done.returncode == 0, done.stdout + done.stderr
     laid = prepared.baselines()
     assert (laid["orders"].how, laid["orders"].rows, laid["orders"].order_by) == (
@@ -212,6 +218,7 @@ def test_the_newest_rows_by_a_column(prepared: Prepared) -> None:
         "updated_at",
     )
     assert prepared.database.value("select min(id) from pr_7_shop.orders") == 91
+    assert (laid["spelled"].how, laid["spelled"].order_by) == ("latest", "Updated_At")
     assert (laid["plain"].how, laid["plain"].rows) == ("all", 2)
     assert laid["plain"].reason == "it has no column updated_at"
 

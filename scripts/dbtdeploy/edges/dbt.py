@@ -77,10 +77,13 @@ class Dbt:
         """The options that make every call mean the same project, profile and target."""
         project = self._project
         options = ["--project-dir", project.project_dir, "--target-path", project.target_path]
-        return options + self.connection() + (["--vars", project.vars] if project.vars else [])
+        return options + self.connection()
 
     def connection(self) -> list[str]:
-        """The options that name profile and target, for a project of our own too."""
+        """The options that name profile and target, for a project of our own too.
+
+        A profile may read ``var()``, so the variables belong to them.
+        """
         project = self._project
         options: list[str] = []
         if project.profiles_dir:
@@ -89,6 +92,8 @@ class Dbt:
             options += ["--profile", project.profile]
         if project.target:
             options += ["--target", project.target]
+        if project.vars:
+            options += ["--vars", project.vars]
         return options
 
     def run(

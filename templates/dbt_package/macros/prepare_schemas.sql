@@ -59,10 +59,12 @@
     {% do result.update({'reason': 'production has a ' ~ source.type ~ ' there'}) %}
   {% else %}
     {% set rows, order_by = baseline.rows, baseline.order_by %}
-    {% if rows is not none and not dbtdeploy.has_column(source, order_by) %}
+    {% set column = dbtdeploy.column_like(source, order_by) if rows is not none %}
+    {% if rows is not none and not column %}
       {% do result.update({'reason': 'it has no column ' ~ order_by}) %}
-      {% set rows, order_by = none, none %}
+      {% set rows = none %}
     {% endif %}
+    {% set order_by = column if rows is not none else none %}
     {% set target = api.Relation.create(database=baseline.database, schema=baseline.schema,
         identifier=baseline.identifier, type='table') %}
     {% do result.update(dbtdeploy.copy_rows(source, target, rows, order_by)) %}
@@ -71,7 +73,11 @@
 {% endmacro %}
 
 
-{% macro has_column(relation, name) %}
-  {% set names = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') %}
-  {{ return(name | lower in names | list) }}
+{# The column as the warehouse spells it, for it will be quoted: UPDATED_AT on Snowflake. #}
+{% macro column_like(relation, name) %}
+  {% set alike = [] %}
+  {% for column in adapter.get_columns_in_relation(relation) if column.name | lower == name | lower %}
+    {% do alike.append(column.name) %}
+  {% endfor %}
+  {{ return(name if name in alike else alike | first | default(none)) }}
 {% endmacro %}
