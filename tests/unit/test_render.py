@@ -304,6 +304,16 @@ def test_a_refusal_leads_with_cause_and_remedy() -> None:
 
 
 @pytest.mark.fault(26)
+def test_what_was_planned_before_a_refusal_is_listed_once() -> None:
+    stopped = builds.failure("WarehouseStepFailed", "The schema could not be prepared", "No.")
+    built = builds.passed()
+    planned = built.now[:1]
+    text = comment(replace(built, build=None, results=None, selected=planned, failure=stopped))
+    assert text.count(f"`{planned[0]['name']}`") == 1, text
+    assert "No result for" not in text
+
+
+@pytest.mark.fault(26)
 def test_dbts_own_words_stand_in_a_fence_with_no_prefix_twice() -> None:
     stopped = builds.failure(
         "DbtStopped",
