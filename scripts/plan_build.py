@@ -48,7 +48,11 @@ def _list(dbt: Dbt, run: files.Run, state: Path | None) -> tuple[files.PlannedNo
     lines: list[str] = []
     outcome = dbt.run(arguments, name="ls", on_line=lines.append, redacted=False)
     dbt_step.require_success(outcome, lines, doing="while it listed what has changed")
-    return plan.read_listing(lines)
+    nodes = plan.read_listing(lines)
+    variables = settings.DbtEnvironment.from_environ().variables
+    if commands.stores_failures(run.dbt.extra_args, variables):
+        return plan.with_stored_failures(nodes)
+    return nodes
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from dbtdeploy.files import Selection
@@ -79,6 +80,13 @@ def building(
     if threads is not None:
         options += ["--threads", str(threads)]
     return [*options, *extra]
+
+
+def stores_failures(extra: tuple[str, ...], variables: Mapping[str, str]) -> bool:
+    """Whether tests write the rows they find; ``dbt ls`` lacks the option and cannot tell."""
+    named = (variables.get(f"{prefix}_STORE_FAILURES", "") for prefix in ("DBT_ENGINE", "DBT"))
+    wish = next((value for value in named if value), "")
+    return "--store-failures" in extra or wish.lower() in ("1", "t", "true", "y", "yes", "on")
 
 
 def _selecting_extra(extra: tuple[str, ...]) -> list[str]:

@@ -92,12 +92,15 @@ def refuse_long_names(nodes: Iterable[PlannedNode]) -> None:
 
 
 def written(nodes: Iterable[PlannedNode]) -> list[PlannedNode]:
-    """The nodes that write a relation: not ephemeral models, not tests that store nothing."""
-    return [node for node in nodes if node.relation_name and node.schema]
+    """The nodes that write: not ephemeral models, not tests that store nothing.
+
+    A function is made in its schema too, though dbt gives it no relation.
+    """
+    return [n for n in nodes if n.schema and (n.relation_name or n.resource_type == "function")]
 
 
 def _names(nodes: list[PlannedNode]) -> str:
-    lines = [f"- {node.name} -> {node.relation_name}" for node in nodes[:LISTED]]
+    lines = [f"- {n.name} -> {n.relation_name or f'{n.schema}.{n.name}'}" for n in nodes[:LISTED]]
     if len(nodes) > LISTED:
         lines.append(f"- and {len(nodes) - LISTED} more")
     return "\n".join(lines)

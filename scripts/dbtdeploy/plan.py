@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -62,6 +62,16 @@ def read_listing(lines: Iterable[str]) -> tuple[PlannedNode, ...]:
         if listed.resource_type in BUILT:
             nodes[listed.unique_id] = _planned(listed)
     return tuple(nodes.values())
+
+
+def with_stored_failures(nodes: tuple[PlannedNode, ...]) -> tuple[PlannedNode, ...]:
+    """The nodes, with the table that every test writes the rows it finds to."""
+    return tuple(
+        replace(node, relation_name=f"{node.schema}.{node.identifier or node.name}")
+        if node.resource_type == "test" and not node.relation_name
+        else node
+        for node in nodes
+    )
 
 
 def _decisive(listed: _Listed) -> tuple[str | None, ...]:

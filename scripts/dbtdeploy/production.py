@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -26,10 +26,12 @@ class _Node:
 @dataclass(frozen=True, kw_only=True)
 class _Manifest:
     nodes: dict[str, _Node]
+    functions: dict[str, _Node] = field(default_factory=dict)
+    """From dbt 1.11 on; without relation names."""
 
 
 def read_relations(manifest: Path) -> Relations:
-    """The relation of each node of production's that has one.
+    """The relation of each node of production's that has one, and the place of each function.
 
     Stricter than what the report reads: a build is only safe when production's place is known.
 
@@ -37,7 +39,7 @@ def read_relations(manifest: Path) -> Relations:
         StateCorrupt: the manifest cannot be read.
     """
     try:
-        nodes = msgspec.json.decode(manifest.read_bytes(), type=_Manifest).nodes
+        found = msgspec.json.decode(manifest.read_bytes(), type=_Manifest)
     except (OSError, msgspec.DecodeError) as cause:
         raise errors.StateCorrupt(
             f"Production's {manifest.name} cannot be read: {cause}",
@@ -50,6 +52,6 @@ def read_relations(manifest: Path) -> Relations:
             schema=node.schema or "",
             identifier=node.alias or node.name,
         )
-        for unique_id, node in nodes.items()
-        if node.relation_name
+        for unique_id, node in (*found.nodes.items(), *found.functions.items())
+        if node.relation_name or unique_id in found.functions
     }

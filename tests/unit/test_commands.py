@@ -50,3 +50,18 @@ def test_listing_gets_the_arguments_that_select_and_no_others() -> None:
 def test_listing_keeps_arguments_written_with_an_equals_sign() -> None:
     line = commands.listing(Selection(select="a"), None, ("--indirect-selection=cautious",))
     assert "--indirect-selection=cautious" in line
+
+
+@pytest.mark.parametrize(
+    ("extra", "variables", "stored"),
+    [
+        ((), {}, False),
+        (("--store-failures",), {}, True),
+        ((), {"DBT_STORE_FAILURES": "True"}, True),
+        ((), {"DBT_STORE_FAILURES": "1", "DBT_ENGINE_STORE_FAILURES": "0"}, False),
+    ],
+)
+def test_who_may_say_that_tests_store_failures(
+    extra: tuple[str, ...], variables: dict[str, str], stored: bool
+) -> None:
+    assert commands.stores_failures(extra, variables) is stored

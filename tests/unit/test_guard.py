@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dbtdeploy import errors, guard
+from dbtdeploy import errors, guard, plan, production
 from dbtdeploy.files import PlannedNode
 
 PRODUCTION = {("shop", "analytics"), ("shop", "analytics_marts"), ("shop", "snapshots")}
@@ -104,3 +106,24 @@ def test_a_schema_name_that_postgresql_would_cut_is_refused() -> None:
     with pytest.raises(errors.SchemaNameTooLong) as caught:
         guard.refuse_long_names([node("a", "x" * 64)])
     assert "64 bytes" in caught.value.what
+
+
+@pytest.mark.fault(24)
+def test_a_function_is_written_though_dbt_gives_it_no_relation() -> None:
+    said = refusal(node("f", "analytics", "function", relation_name=None))
+    assert "- f -> analytics.f" in said.what
+
+
+def test_production_owns_the_schemas_of_its_functions(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    function = {"name": "f", "database": "shop", "schema": "udfs"}
+    manifest.write_text(json.dumps({"nodes": {}, "functions": {"function.shop.f": function}}))
+    (relation,) = production.read_relations(manifest).values()
+    assert (relation.database, relation.schema) == ("shop", "udfs")
+
+
+@pytest.mark.fault(24)
+def test_a_test_that_stores_failures_is_written() -> None:
+    tested = node("t", "analytics", "test", relation_name=None)
+    assert not guard.written([tested])
+    assert "- t -> analytics." in refusal(*plan.with_stored_failures((tested,))).what
