@@ -31,14 +31,14 @@ def selecting(selection: Selection, state: Path | None) -> list[str]:
     Args:
         selection: the user's.
         state: folder of production's manifest; None when production has none. A ``select`` that
-            needs state is then dropped, which selects everything.
+            needs state is then dropped, which selects everything, and so is such an ``exclude``.
     """
     options: list[str] = []
     if selection.selector:
         options += ["--selector", selection.selector]
     elif selection.select and (state is not None or not needs_state(selection.select)):
         options += ["--select", *selection.select.split()]
-    if selection.exclude:
+    if selection.exclude and (state is not None or not needs_state(selection.exclude)):
         options += ["--exclude", *selection.exclude.split()]
     if state is not None:
         options += ["--state", str(state)]

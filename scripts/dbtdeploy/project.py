@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import yaml
 
 from dbtdeploy import errors
+
+NAME = re.compile(r"[^\d\W]\w*")
+"""What dbt takes as a project's name. It becomes part of a folder's, for forks too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +41,12 @@ def read_project(folder: Path) -> Project:
         )
     content = _yaml(path)
     name = content.get("name")
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise errors.InvalidInput(
-            f"{path} has no `name`.",
+            f"{path} has no `name`, or one that dbt does not take.",
             not_done="dbt was not started.",
-            remedy="Give the project a name, as `name: analytics`.",
+            remedy="Give the project a name of letters, digits and underscores, as "
+            "`name: analytics`.",
         )
     return Project(
         name=name,

@@ -26,6 +26,13 @@ def test_without_state_everything_is_built() -> None:
     assert line == ["build"]
 
 
+@pytest.mark.fault(14)
+def test_without_state_nothing_is_excluded_by_it() -> None:
+    selection = Selection(select="tag:daily", exclude="state:old")
+    line = commands.building(selection, None, threads=None, extra=())
+    assert line == ["build", "--select", "tag:daily"]
+
+
 def test_without_state_a_selection_that_needs_none_stays() -> None:
     selection = Selection(select="tag:daily", exclude="slow")
     line = commands.building(selection, None, threads=None, extra=())

@@ -17,7 +17,7 @@ def test_a_project_is_read(tmp_path: Path) -> None:
     assert (found.name, found.profile, found.target_path) == ("shop", None, "out")
 
 
-@pytest.mark.parametrize("text", [None, "name: [", "- a", "version: 1"])
+@pytest.mark.parametrize("text", [None, "name: [", "- a", "version: 1", "name: ../../shop"])
 def test_no_project_is_said(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "dbt_project.yml").write_text(text)
