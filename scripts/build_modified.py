@@ -47,6 +47,7 @@ def main() -> int:
             name="build",
             title=shlex.join(["dbt", *arguments]),
             keep=lambda line: print(ANSI.sub("", line), file=kept),
+            hide_rows=run.policy.hide_row_data,
         )
     found = run_results.statuses(results, proof=proof)
     redact = settings.redactor()

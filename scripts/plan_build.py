@@ -50,7 +50,7 @@ def _list(dbt: Dbt, run: files.Run, state: Path | None) -> tuple[files.PlannedNo
     dbt_step.require_success(outcome, lines, doing="while it listed what has changed")
     nodes = plan.read_listing(lines)
     variables = settings.DbtEnvironment.from_environ().variables
-    if commands.stores_failures(run.dbt.extra_args, variables):
+    if run.dbt.stores_failures or commands.stores_failures(run.dbt.extra_args, variables):
         return plan.with_stored_failures(nodes)
     return nodes
 

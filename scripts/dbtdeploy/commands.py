@@ -31,10 +31,11 @@ def selecting(selection: Selection, state: Path | None) -> list[str]:
     Args:
         selection: the user's.
         state: folder of production's manifest; None when production has none. A ``select`` that
-            needs state is then dropped, which selects everything, and so is such an ``exclude``.
+            needs state is then dropped, which selects everything, and so are such an ``exclude``
+            and a ``selector`` of a selectors.yml that compares with state.
     """
     options: list[str] = []
-    if selection.selector:
+    if selection.selector and (state is not None or not selection.selectors_need_state):
         options += ["--selector", selection.selector]
     elif selection.select and (state is not None or not needs_state(selection.select)):
         options += ["--select", *selection.select.split()]
@@ -74,7 +75,8 @@ def building(
     """
     options = ["build", *selecting(selection, state)]
     if state is not None:
-        options += ["--defer", "--favor-state"]
+        # Named, too: DBT_DEFER_STATE of the caller's would else be what dbt defers to.
+        options += ["--defer", "--defer-state", str(state), "--favor-state"]
     if selection.full_refresh:
         options.append("--full-refresh")
     if threads is not None:

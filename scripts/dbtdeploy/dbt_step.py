@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dbtdeploy import errors, redact, remedies, settings
+from dbtdeploy import errors, redact, remedies, row_data, settings
 from dbtdeploy.edges import actions
 from dbtdeploy.edges.dbt import Dbt, Line, Outcome, echo, streamed
 from dbtdeploy.files import STATE_FOLDER, Run, State
@@ -19,7 +19,15 @@ def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
     environment = settings.DbtEnvironment.from_environ()
     _mask(run, work, environment.secret)
     variables = {**environment.variables, "DBT_DEPLOY_SCHEMA": run.schema, **(extra or {})}
-    return Dbt(run.dbt, variables=variables, redact=settings.redactor(), logs=work / "logs")
+    return Dbt(run.dbt, variables=variables, redact=_redactor(run), logs=work / "logs")
+
+
+def _redactor(run: Run) -> redact.Redact:
+    """Hides secrets, and the warehouse's messages where they must not be shown."""
+    hide = settings.redactor()
+    if run.policy.hide_row_data:
+        return lambda text: hide(row_data.without_rows(text))
+    return hide
 
 
 def _mask(run: Run, work: Path, secret: Mapping[str, str]) -> None:
@@ -42,9 +50,23 @@ def state_folder(work: Path, state: State) -> Path | None:
 
 
 def call(
-    dbt: Dbt, arguments: Sequence[str], *, name: str, title: str, keep: Line | None = None
+    dbt: Dbt,
+    arguments: Sequence[str],
+    *,
+    name: str,
+    title: str,
+    keep: Line | None = None,
+    hide_rows: bool = False,
 ) -> tuple[Outcome, list[str]]:
     """Run dbt with its output shown in a folded group.
+
+    Args:
+        dbt: the caller's.
+        arguments: everything after ``dbt``.
+        name: of the log folder of this call.
+        title: of the group.
+        keep: gets each line that is shown.
+        hide_rows: show only how far dbt is.
 
     Returns:
         The outcome and the last lines of output.
@@ -54,13 +76,15 @@ def call(
     """
     last: deque[str] = deque(maxlen=LAST_LINES)
 
-    def both(line: str) -> None:
-        last.append(line)
-        if keep is not None:
-            keep(line)
+    show = echo(keep)
+
+    def take(line: str) -> None:
+        if not hide_rows or row_data.is_progress(line):
+            last.append(line)
+            show(line)
 
     with streamed(title):
-        outcome = dbt.run(arguments, name=name, on_line=echo(both))
+        outcome = dbt.run(arguments, name=name, on_line=take)
     return outcome, list(last)
 
 

@@ -71,6 +71,8 @@ class DbtProject:
     vars: str | None = None
     threads: int | None = None
     extra_args: tuple[str, ...] = ()
+    stores_failures: bool = False
+    """Whether dbt_project.yml says that tests store the rows they find."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,8 @@ class Selection:
     select: str | None = None
     exclude: str | None = None
     selector: str | None = None
+    selectors_need_state: bool = False
+    """Whether selectors.yml compares with state somewhere."""
     full_refresh: bool = False
 
 

@@ -83,6 +83,12 @@ def parse(
         raise _invalid("command", f"is {inputs.command!r}", f"Use {_any(COMMANDS)}.")
     if not inputs.state:
         raise _invalid("state", "is empty", "Set it to `s3://bucket/prefix` or to a folder.")
+    if not inputs.profile and project.profile is None:
+        raise _invalid(
+            "profile",
+            "is empty, and dbt_project.yml names no profile that can be read without dbt",
+            "Set it to the profile's name in profiles.yml.",
+        )
     return Run(
         event=event,
         dbt=DbtProject(
@@ -100,8 +106,9 @@ def parse(
             vars=_vars(inputs.vars),
             threads=_threads(inputs.threads),
             extra_args=_extra_args(inputs.dbt_args),
+            stores_failures=project.stores_failures,
         ),
-        selection=_selection(inputs),
+        selection=_selection(inputs, project),
         policy=_policy(inputs, workspace),
         schema=schema_name.schema_name(
             prefix=inputs.schema_prefix or "pr",
@@ -142,7 +149,7 @@ def _policy(inputs: Inputs, workspace: Path) -> Policy:
     )
 
 
-def _selection(inputs: Inputs) -> Selection:
+def _selection(inputs: Inputs, project: Project) -> Selection:
     if inputs.selector and (inputs.select or inputs.exclude):
         raise _invalid(
             "selector",
@@ -153,6 +160,7 @@ def _selection(inputs: Inputs) -> Selection:
         select=None if inputs.selector else inputs.select or DEFAULT_SELECT,
         exclude=inputs.exclude or None,
         selector=inputs.selector or None,
+        selectors_need_state=project.selectors_need_state,
         full_refresh=_flag("full-refresh", inputs.full_refresh, default=False),
     )
 

@@ -14,6 +14,11 @@ from dbtdeploy import errors
 NAME = re.compile(r"[^\d\W]\w*")
 """What dbt takes as a project's name. It becomes part of a folder's, for forks too."""
 
+STATE_METHOD = re.compile(
+    r"\b(state|result|source_status):|method:\s*[\"']?(state|result|source_status)\b"
+)
+"""As a string and as a mapping: https://docs.getdbt.com/reference/node-selection/yaml-selectors"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
@@ -23,6 +28,10 @@ class Project:
     profile: str | None
     target_path: str
     packages_path: str
+    stores_failures: bool = False
+    """Whether ``flags`` say that tests store the rows they find."""
+    selectors_need_state: bool = False
+    """Whether selectors.yml compares with state somewhere."""
 
 
 def read_project(folder: Path) -> Project:
@@ -53,6 +62,8 @@ def read_project(folder: Path) -> Project:
         profile=_plain(content.get("profile")),
         target_path=_plain(content.get("target-path")) or "target",
         packages_path=_plain(content.get("packages-install-path")) or "dbt_packages",
+        stores_failures=_flag(content, "store_failures"),
+        selectors_need_state=_selectors_need_state(folder / "selectors.yml"),
     )
 
 
@@ -68,6 +79,16 @@ def needs_deps(folder: Path, packages: Path) -> bool:
     if not packages.is_dir() or not any(packages.iterdir()):
         return True
     return max(path.stat().st_mtime for path in listing) > packages.stat().st_mtime
+
+
+def _selectors_need_state(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return STATE_METHOD.search(text) is not None
+
+
+def _flag(content: dict[str, Any], name: str) -> bool:
+    flags = content.get("flags")
+    return isinstance(flags, dict) and flags.get(name) is True
 
 
 def _yaml(path: Path) -> dict[str, Any]:

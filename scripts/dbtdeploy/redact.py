@@ -9,7 +9,11 @@ from urllib.parse import quote, quote_plus
 
 REPLACEMENT = "***"
 
-SECRET_NAME = re.compile(r"^DBT_ENV_SECRET_|PASSWORD|TOKEN|SECRET|KEY", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"^DBT_ENV_SECRET_|PASSWORD|TOKEN|SECRET|KEY|PASS|CREDENTIAL|.PWD", re.IGNORECASE
+)
+"""The first five are documented; the others are what people also call their passwords. PWD alone
+is the shell's working folder."""
 
 MIN_LENGTH = 4
 """Shorter values of variables that are only *named* like a secret (``SORT_KEY=id``) would take
@@ -30,7 +34,7 @@ def secret_values(environment: Mapping[str, str], extra: Iterable[str] = ()) -> 
     """
     values = {value for value in extra if value.strip()}
     for name, value in environment.items():
-        if not SECRET_NAME.search(name):
+        if not SECRET_NAME.search(name) or name == "OLDPWD":
             continue
         shortest = 1 if name.startswith("DBT_ENV_SECRET_") else MIN_LENGTH
         values.update(

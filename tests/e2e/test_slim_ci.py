@@ -320,6 +320,23 @@ def test_a_secret_in_a_database_error_is_nowhere(author: Author) -> None:
     assert secret not in job.everything
 
 
+def test_rows_in_a_database_error_are_nowhere_when_the_input_says_so(author: Author) -> None:
+    row = "ada@example.com"
+    checkout = author.push(
+        {
+            "models/marts/leak.sql": f"select cast(lower('{row.upper()}') as integer) as id\n",
+            "dbt_project.yml": source("dbt_project.yml")
+            + f"\non-run-end: \"select cast(lower('{row.upper()}') as integer)\"\n",
+        }
+    )
+    job = author.job(checkout, **{"hide-row-data": "true"})
+    assert job.status == "failed"
+    assert "leak" in job.comment
+    assert "hide-row-data" in job.comment
+    assert "ERROR creating" in job.log
+    assert row not in job.everything
+
+
 # Events without a pull request, and pull requests with two projects ------------------------------
 
 

@@ -16,7 +16,7 @@ def test_build_defers_and_favours_state() -> None:
     line = commands.building(Selection(select="state:modified+"), STATE, threads=4, extra=())
     assert line == [
         *("build", "--select", "state:modified+", "--state", "/work/state"),
-        *("--defer", "--favor-state", "--threads", "4"),
+        *("--defer", "--defer-state", "/work/state", "--favor-state", "--threads", "4"),
     ]
 
 
@@ -43,6 +43,15 @@ def test_a_selector_stands_alone() -> None:
     line = commands.building(Selection(selector="slim"), STATE, threads=None, extra=())
     assert "--select" not in line
     assert line[:3] == ["build", "--selector", "slim"]
+
+
+@pytest.mark.fault(14)
+def test_without_state_a_selector_that_may_need_it_is_dropped() -> None:
+    needy = Selection(selector="slim", selectors_need_state=True)
+    assert commands.building(needy, None, threads=None, extra=()) == ["build"]
+    assert "--selector" in commands.building(needy, STATE, threads=None, extra=())
+    plain = Selection(selector="daily")
+    assert "--selector" in commands.building(plain, None, threads=None, extra=())
 
 
 def test_listing_gets_the_arguments_that_select_and_no_others() -> None:

@@ -17,12 +17,12 @@ PROJECT = Project(
 )
 
 
-def parse(workspace: Path, **given: str) -> Run:
+def parse(workspace: Path, project: Project = PROJECT, /, **given: str) -> Run:
     environ = {f"DBT_DEPLOY_{name.upper()}": text for name, text in given.items()}
     return inputs.parse(
         Inputs.from_environ({"DBT_DEPLOY_STATE": "s3://b/prod", **environ}),
         event=EVENT,
-        project=PROJECT,
+        project=project,
         workspace=workspace,
         target_path=workspace / "target",
         started_at="2026-11-21T00:00:00+00:00",
@@ -89,6 +89,13 @@ def test_a_wrong_input_is_named(tmp_path: Path, given: dict[str, str], named: st
 def test_dbt_args_cannot_move_the_target_onto_the_state(tmp_path: Path, arguments: str) -> None:
     with pytest.raises(errors.InvalidInput, match="--target-path"):
         parse(tmp_path, dbt_args=arguments)
+
+
+def test_a_profile_that_only_dbt_could_read_is_asked_for(tmp_path: Path) -> None:
+    jinja = Project(name="a", profile=None, target_path="t", packages_path="p")
+    assert parse(tmp_path, jinja, profile="shop").dbt.profile == "shop"
+    with pytest.raises(errors.InvalidInput, match="`profile`"):
+        parse(tmp_path, jinja)
 
 
 def test_other_dbt_args_pass(tmp_path: Path) -> None:

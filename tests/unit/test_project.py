@@ -17,6 +17,25 @@ def test_a_project_is_read(tmp_path: Path) -> None:
     assert (found.name, found.profile, found.target_path) == ("shop", None, "out")
 
 
+@pytest.mark.parametrize(
+    ("selectors", "need"),
+    [
+        ("selectors:\n- name: a\n  definition: 'state:modified+'", True),
+        ("selectors:\n- name: a\n  definition:\n    method: state\n    value: new", True),
+        ("selectors:\n- name: a\n  definition: 'tag:estate'", False),
+        (None, False),
+    ],
+)
+def test_selectors_that_compare_with_state_are_known(
+    tmp_path: Path, selectors: str | None, need: bool
+) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: shop\nflags: {store_failures: true}\n")
+    if selectors:
+        (tmp_path / "selectors.yml").write_text(selectors)
+    found = project.read_project(tmp_path)
+    assert (found.selectors_need_state, found.stores_failures) == (need, True)
+
+
 @pytest.mark.parametrize("text", [None, "name: [", "- a", "version: 1", "name: ../../shop"])
 def test_no_project_is_said(tmp_path: Path, text: str | None) -> None:
     if text is not None:

@@ -16,13 +16,17 @@ def hide(text: str, environment: dict[str, str], *listed: str) -> str:
 @pytest.mark.fault(51)
 @pytest.mark.parametrize(
     "name",
-    ["DBT_ENV_SECRET_X", "PGPASSWORD", "db_password", "API_TOKEN", "MY_SECRET", "SSH_KEY_FILE"],
+    [
+        *("DBT_ENV_SECRET_X", "PGPASSWORD", "db_password", "API_TOKEN", "MY_SECRET"),
+        *("SSH_KEY_FILE", "DBT_PASS", "DB_PWD", "SSH_PASSPHRASE", "GCP_CREDENTIALS"),
+    ],
 )
 def test_values_of_names_like_a_secrets_are_hidden(name: str) -> None:
     assert hide("login with s3cr3t failed", {name: "s3cr3t"}) == "login with *** failed"
 
 
 def test_other_values_stay() -> None:
+    assert hide("in /work/shop", {"PWD": "/work", "OLDPWD": "/work"}) == "in /work/shop"
     assert hide("database analytics", {"DBT_DATABASE": "analytics"}) == "database analytics"
 
 
