@@ -27,6 +27,9 @@ from dbtdeploy.edges.dbt import Dbt
 
 PACKAGE = Path(__file__).resolve().parent.parent / "templates" / "dbt_package"
 
+DEAF_GRACE_SECONDS = 1.0
+"""run-operation hears no interrupt while it waits for a query; see ``postgres__copy_rows``."""
+
 BATCH = 100
 """Baselines a dbt process: Linux takes 128 KiB in one argument, and one is about 400 bytes."""
 
@@ -91,7 +94,13 @@ def _prepare(
         *dbt.connection(),
     ]
     lines: list[str] = []
-    outcome = dbt.run(arguments, name="prepare", on_line=lines.append, redacted=False)
+    outcome = dbt.run(
+        arguments,
+        name="prepare",
+        on_line=lines.append,
+        redacted=False,
+        grace_seconds=DEAF_GRACE_SECONDS,
+    )
     if outcome.interrupted:
         raise dbt_step.cancelled()
     answers = [line.removeprefix(token) for line in lines if line.startswith(token)]

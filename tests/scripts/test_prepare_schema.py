@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +66,16 @@ class Prepared:
         (self.work / "state").mkdir(exist_ok=True)
         (self.work / "state" / "manifest.json").write_text(json.dumps(manifest))
 
-    def run(
-        self, *names: str, schema: str = "pr_7_shop", found: bool = True, **policy: Any
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *names: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Prepare incremental models of these names."""
+        with self.start(*names, **options) as process:
+            out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def start(
+        self, *names: str, schema: str = "pr_7_shop", found: bool = True, **policy: Any
+    ) -> subprocess.Popen[str]:
+        """Begin to."""
         project = files.DbtProject(
             command=self.dbt_command,
             project_dir=str(self.project),
@@ -104,7 +112,7 @@ class Prepared:
         files.write(self.work / files.RUN, run)
         files.write(self.work / files.STATE, files.State(location="s", found=found))
         files.write(self.work / files.PLAN, files.Plan(nodes=nodes))
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, SCRIPT],
             env={
                 "PATH": os.environ["PATH"],
@@ -118,9 +126,9 @@ class Prepared:
                 "DBT_SEND_ANONYMOUS_USAGE_STATS": "0",
                 **self.environment,
             },
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
 
     def baselines(self) -> dict[str, files.Baseline]:
@@ -289,3 +297,33 @@ def test_a_wrong_password_is_said_and_not_shown(prepared: Prepared) -> None:
     assert "dbt-env" in failure.remedy
     assert "hunter2-wrong" not in done.stdout + done.stderr
     assert "Traceback" not in failure.what
+
+
+@pytest.mark.fault(21)
+def test_a_cancelled_copy_ends_in_the_warehouse_too(prepared: Prepared) -> None:
+    waiting = (
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
+        "and datname = current_database() and query like '%create table%'"
+    )
+
+    def waits() -> bool:
+        return bool(prepared.database.value(waiting))
+
+    with prepared.database.connect() as holder, holder.transaction():
+        holder.execute("lock table analytics.orders in access exclusive mode")
+        with prepared.start("orders") as process:
+            until(waits)
+            process.terminate()
+            process.communicate(timeout=60)
+        assert process.returncode == 130
+        # The lock is still held: only the server can have ended the query.
+        until(lambda: not waits())
+    assert prepared.database.value("select to_regclass('pr_7_shop.orders')") is None
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    """Ask again until it is true; what is waited for happens in another process."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)

@@ -97,7 +97,13 @@ class Dbt:
         return options
 
     def run(
-        self, arguments: Sequence[str], *, name: str, on_line: Line, redacted: bool = True
+        self,
+        arguments: Sequence[str],
+        *,
+        name: str,
+        on_line: Line,
+        redacted: bool = True,
+        grace_seconds: float | None = None,
     ) -> Outcome:
         """Run one dbt command to its end.
 
@@ -107,6 +113,8 @@ class Dbt:
             on_line: gets each line of standard output and error, without its newline.
             redacted: whether secrets are taken out of those lines. Not where a script reads them:
                 a secret ``true`` or one that is also a schema's name would change their meaning.
+            grace_seconds: how long an interrupted dbt may take to cancel its queries before it is
+                killed; ``CANCEL_GRACE_SECONDS`` if None.
 
         Returns:
             The outcome. An interrupt (SIGINT or SIGTERM to this process) is passed on as SIGINT and
@@ -124,7 +132,8 @@ class Dbt:
             *arguments,
             *("--log-path", str(logs), "--log-format-file", "json", "--log-level-file", "error"),
         ]
-        with _Interrupts() as interrupts, self._start(command) as process:
+        grace = CANCEL_GRACE_SECONDS if grace_seconds is None else grace_seconds
+        with _Interrupts(grace) as interrupts, self._start(command) as process:
             interrupts.pass_on_to(process)
             for line in process.stdout or ():
                 text = line.rstrip("\r\n")
@@ -195,11 +204,12 @@ def streamed(title: str) -> Iterator[None]:
 class _Interrupts:
     """Turns SIGINT or SIGTERM to this process into one SIGINT for dbt.
 
-    dbt has ``CANCEL_GRACE_SECONDS`` to cancel its queries; then it is killed.
+    dbt has ``grace_seconds`` to cancel its queries; then it is killed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grace_seconds: float) -> None:
         self.happened = False
+        self._grace_seconds = grace_seconds
         self._process: subprocess.Popen[str] | None = None
         self._watchdog: threading.Timer | None = None
         self._before: dict[int, Any] = {}
@@ -228,7 +238,7 @@ class _Interrupts:
     def _interrupt(self, process: subprocess.Popen[str]) -> None:
         _signal_group(process, signal.SIGINT)
         self._watchdog = threading.Timer(
-            CANCEL_GRACE_SECONDS, _signal_group, (process, signal.SIGKILL)
+            self._grace_seconds, _signal_group, (process, signal.SIGKILL)
         )
         self._watchdog.daemon = True
         self._watchdog.start()

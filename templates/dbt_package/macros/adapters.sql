@@ -64,9 +64,12 @@
 
 {#
   LIKE ... INCLUDING ALL keeps indexes and constraints, which a unique_key may lean on. Identity and
-  generated columns become plain ones: their values are copied, not made anew.
+  generated columns become plain ones: their values are copied, not made anew. run-operation waits in
+  the driver for its query and hears no interrupt, so a cancelled job can only end dbt; from version
+  14 on the server then ends the query itself. An older one has no such setting, and finishes it.
 #}
 {% macro postgres__copy_rows(source, target, rows, order_by) %}
+  {% do run_query("select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval'") %}
   {% call statement('copy_rows') %}
     create table {{ target }} (like {{ source }} including all excluding identity excluding generated);
     insert into {{ target }} select * from {{ source }}{{ dbtdeploy.newest(rows, order_by) }}
