@@ -9,14 +9,14 @@ import pytest
 from dbtdeploy import commands
 from dbtdeploy.files import Selection
 
-STATE = Path("/work/state")
+STATE = Path("/w/state")
 
 
 def test_build_defers_and_favours_state() -> None:
     line = commands.building(Selection(select="state:modified+"), STATE, threads=4, extra=())
     assert line == [
-        *("build", "--select", "state:modified+", "--state", "/work/state"),
-        *("--defer", "--defer-state", "/work/state", "--favor-state", "--threads", "4"),
+        *("build", "--select", "state:modified+", "--state", "/w/state"),
+        *("--defer", "--defer-state", "/w/state", "--favor-state", "--threads", "4"),
     ]
 
 
@@ -58,7 +58,7 @@ def test_listing_gets_the_arguments_that_select_and_no_others() -> None:
     extra = ("--fail-fast", "--exclude-resource-type", "unit_test", "test", "--no-color", "x")
     line = commands.listing(Selection(select="a"), STATE, extra)
     assert line[: line.index("--output")] == [
-        *(*commands.READ_BY_US, "ls", "--select", "a", "--state", "/work/state"),
+        *(*commands.READ_BY_US, "ls", "--select", "a", "--state", "/w/state"),
         *("--exclude-resource-type", "unit_test", "test"),
     ]
 
