@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from dbtdeploy import cli, commands, dbt_step, files, moments, run_results, settings
+from dbtdeploy import ansi, cli, commands, dbt_step, files, moments, run_results, settings
 from dbtdeploy.edges.dbt import Outcome
-from dbtdeploy.outcomes import OUTCOMES
+from dbtdeploy.outcomes import NODE_FAILED, OUTCOMES
 from dbtdeploy.redact import Redact
 from dbtdeploy.report import GOOD
-
-NODE_FAILED = 1
-"""dbt's exit code when it ran and a node failed."""
-
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
-"""dbt's colours: GitHub's log shows them, a text file does not."""
 
 
 def main() -> int:
@@ -46,7 +39,7 @@ def main() -> int:
             arguments + dbt.options(),
             name="build",
             title=shlex.join(["dbt", *arguments]),
-            keep=lambda line: print(ANSI.sub("", line), file=kept),
+            keep=lambda line: print(ansi.plain(line), file=kept),
             hide_rows=run.policy.hide_row_data,
         )
     found = run_results.statuses(results, proof=proof)
@@ -79,8 +72,7 @@ def main() -> int:
 
 def _open_ends(plan: files.Plan, found: Mapping[str, str]) -> list[str]:
     """What was skipped, ended in a way nobody knows, or has no result; the report says the same."""
-    # An ephemeral model is inlined where it is used and never has a result.
-    listed = [node.unique_id for node in plan.nodes if node.materialized != "ephemeral"]
+    listed = [node.unique_id for node in plan.nodes if node.has_result]
     ends = {**dict.fromkeys(listed, "no result"), **found}
     return [f"{name}: {end}" for name, end in ends.items() if OUTCOMES.get(end) not in GOOD]
 

@@ -19,6 +19,7 @@ def main() -> None:
         nodes: tuple[files.PlannedNode, ...] = ()
     else:
         dbt = dbt_step.dbt_of(run, work)
+        dbt_step.warn_of_dropped_outputs(run, work)
         _install_packages(dbt, run)
         nodes = _list(dbt, run, dbt_step.state_folder(work, state))
     guard.refuse_long_names(nodes)

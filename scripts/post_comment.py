@@ -9,8 +9,6 @@ The build's verdict is not decided here: whatever goes wrong is a warning, and t
 from __future__ import annotations
 
 import argparse
-import sys
-import traceback
 from pathlib import Path
 
 from dbtdeploy import cli, comment, errors, files, settings
@@ -23,18 +21,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("when", choices=["started", "finished"])
     when = parser.parse_args().when
-    redact = settings.redactor()
     title = errors.GitHubFailed.title
     try:
         work = settings.work_folder()
         run = files.read(work / files.RUN, files.Run)
         _started(run, work) if when == "started" else _finished(run, work)
     except errors.DbtDeployError as failure:
-        actions.warning(title, redact(str(failure)))
+        actions.warning(title, settings.redactor()(str(failure)))
     except Exception as fault:
         # Even a fault of ours must not turn a green build red.
-        with actions.foreign_output(sys.stderr):
-            sys.stderr.write(redact("".join(traceback.format_exception(fault))))
+        cli.print_trace(fault)
         what = f"dbt-deploy has a fault: {type(fault).__name__}."
         remedy = "The step's log holds the details; please report it with them."
         actions.warning(title, f"{what}\nThe build's result is what it was.\n{remedy}")

@@ -164,8 +164,7 @@ def _selected(inputs: Inputs, results: list[str]) -> list[PlannedNode]:
         for unique_id in results
         if unique_id not in known and unique_id.startswith(kinds)
     ]
-    # An ephemeral model is inlined where it is used and never has a result.
-    return [node for node in planned + beyond if node.materialized != "ephemeral"]
+    return [node for node in planned + beyond if node.has_result]
 
 
 def _planned(unique_id: str, manifest: Manifest | None) -> PlannedNode:

@@ -44,9 +44,7 @@ def run(step: Callable[[], int | None]) -> NoReturn:
     except errors.DbtDeployError as failure:
         code = _leave(failure)
     except Exception as fault:
-        redact = settings.redactor()
-        with actions.foreign_output(sys.stderr):
-            sys.stderr.write(redact("".join(traceback.format_exception(fault))))
+        print_trace(fault)
         _leave(
             errors.DbtDeployError(
                 f"dbt-deploy has a fault: {type(fault).__name__} in {settings.script_name()}.",
@@ -57,6 +55,13 @@ def run(step: Callable[[], int | None]) -> NoReturn:
         code = UNEXPECTED
     sys.stdout.flush()
     raise SystemExit(code)
+
+
+def print_trace(fault: Exception) -> None:
+    """A fault of ours, whole and without secrets, to the log and nowhere else."""
+    redact = settings.redactor()
+    with actions.foreign_output(sys.stderr):
+        sys.stderr.write(redact("".join(traceback.format_exception(fault))))
 
 
 def _leave(failure: errors.DbtDeployError) -> int:

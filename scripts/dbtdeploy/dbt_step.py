@@ -17,7 +17,8 @@ LAST_LINES = 30
 def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
     """The dbt of this run, in its environment, with the pull request's schema named in it."""
     environment = settings.DbtEnvironment.from_environ()
-    _mask(run, work, environment.secret)
+    for value in _masked(run, work, environment.secret):
+        actions.mask(value)
     variables = {**environment.variables, "DBT_DEPLOY_SCHEMA": run.schema, **(extra or {})}
     return Dbt(run.dbt, variables=variables, redact=_redactor(run), logs=work / "logs")
 
@@ -30,18 +31,21 @@ def _redactor(run: Run) -> redact.Redact:
     return hide
 
 
-def _mask(run: Run, work: Path, secret: Mapping[str, str]) -> None:
-    """Have the runner hide what ``dbt-env`` holds, and tell if that costs an output."""
-    masked = redact.masked_values(secret, [run.schema, run.event.repository, str(work)])
-    for value in masked:
-        actions.mask(value)
+def warn_of_dropped_outputs(run: Run, work: Path) -> None:
+    """Tell, once in a job, if hiding what ``dbt-env`` holds costs an output."""
+    secret = settings.DbtEnvironment.from_environ().secret
     outputs = {"schema": run.schema, "artifact-folder": str(work)}
-    for name in redact.dropped_outputs(outputs, masked):
+    for name in redact.dropped_outputs(outputs, _masked(run, work, secret)):
         actions.warning(
             f"The output `{name}` will be empty",
             f"It holds a value of `dbt-env` that is named like a secret, and GitHub drops such "
             f"outputs. Rename that variable, or change what makes `{name}` hold its value.",
         )
+
+
+def _masked(run: Run, work: Path, secret: Mapping[str, str]) -> list[str]:
+    """What the runner shall hide of ``dbt-env``."""
+    return redact.masked_values(secret, [run.schema, run.event.repository, str(work)])
 
 
 def state_folder(work: Path, state: State) -> Path | None:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dbtdeploy import files, hints, places, reasons
+from dbtdeploy import ansi, files, hints, places, reasons
 from dbtdeploy.artifacts import Checksum, Manifest, Node, Result
 from dbtdeploy.files import PlannedNode
 from dbtdeploy.outcomes import Waiting, outcome, rows
@@ -21,7 +21,6 @@ from dbtdeploy.report import (
     Why,
 )
 
-ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 HEADER = re.compile(r"^[A-Z][A-Za-z ]+ in \w+ .*\(.*\)$")
 """dbt's first line, ``Database Error in model x (models/x.sql)``, says what the report says."""
 
@@ -150,7 +149,7 @@ def in_order(nodes: tuple[NodeReport, ...], facts: Facts) -> tuple[NodeReport, .
 
 def tidied(message: str) -> str:
     """A message without colours, dbt's heading, and the path of a file on the runner."""
-    lines = ANSI.sub("", message).replace("\r\n", "\n").strip("\n").split("\n")
+    lines = ansi.plain(message).replace("\r\n", "\n").strip("\n").split("\n")
     if len(lines) > 1 and HEADER.match(lines[0].strip()):
         lines = lines[1:]
     kept = [line for line in lines if not line.strip().startswith("compiled code at ")]

@@ -144,6 +144,11 @@ class PlannedNode:
     full_refresh: bool | None = None
     path: str = ""
 
+    @property
+    def has_result(self) -> bool:
+        """Whether dbt reports on it: an ephemeral model is inlined where it is used."""
+        return self.materialized != "ephemeral"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:

@@ -42,7 +42,7 @@ OWN_INPUTS = {
     "--threads": "threads",
     "--full-refresh": "full-refresh",
     "-f": "full-refresh",
-    "--target-path": "state",
+    "--target-path": "",
     "--log-path": "",
     "--log-format-file": "",
     "--log-level-file": "",

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dbtdeploy.artifacts import Manifest, Result
 from dbtdeploy.report import GOOD, WAITING, Outcome
 
+NODE_FAILED = 1
+"""dbt's exit code when it ran to its end and something failed."""
+
 OUTCOMES: Mapping[str, Outcome] = {
     "success": "passed",
     "pass": "passed",

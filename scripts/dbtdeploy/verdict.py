@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dbtdeploy import files, locate, places, report
+from dbtdeploy.outcomes import NODE_FAILED
 from dbtdeploy.report import Counts, Problem, Status
-
-NODE_FAILED = 1
-"""dbt's exit code when it ran to its end and something failed."""
 
 INTERRUPTED = frozenset({"Cancelled"})
 DBT_STOPPED = frozenset({"DbtStopped"})

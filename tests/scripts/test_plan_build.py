@@ -121,3 +121,9 @@ def test_how_the_caller_has_dbt_log_does_not_empty_the_plan(planned: Planned) ->
     assert done.returncode == 0, done.stdout + done.stderr
     (node,) = files.read(planned.work / files.PLAN, files.Plan).nodes
     assert (node.name, node.schema) == ("orders", "pr_7_shop")
+
+
+@pytest.mark.fault(46)
+def test_an_output_that_a_mask_would_empty_is_told_once(planned: Planned) -> None:
+    done = planned.start(secret="DB_PASSWORD=x\nSOME_KEY=pr_7_shop")
+    assert done.stdout.count("The output `schema` will be empty") == 1, done.stdout + done.stderr

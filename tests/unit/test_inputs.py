@@ -87,8 +87,9 @@ def test_a_wrong_input_is_named(tmp_path: Path, given: dict[str, str], named: st
 @pytest.mark.fault(17)
 @pytest.mark.parametrize("arguments", ["--target-path state", "--target-path=state"])
 def test_dbt_args_cannot_move_the_target_onto_the_state(tmp_path: Path, arguments: str) -> None:
-    with pytest.raises(errors.InvalidInput, match="--target-path"):
+    with pytest.raises(errors.InvalidInput, match="--target-path") as caught:
         parse(tmp_path, dbt_args=arguments)
+    assert caught.value.remedy == "dbt-deploy sets it itself."
 
 
 def test_a_profile_that_only_dbt_could_read_is_asked_for(tmp_path: Path) -> None:
