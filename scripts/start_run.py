@@ -9,7 +9,18 @@ from pathlib import Path
 
 import msgspec
 
-from dbtdeploy import cli, errors, event, files, inputs, moments, project, settings
+from dbtdeploy import (
+    cli,
+    deploy_files,
+    deploy_inputs,
+    errors,
+    event,
+    files,
+    inputs,
+    moments,
+    project,
+    settings,
+)
 from dbtdeploy.edges import actions
 
 
@@ -18,6 +29,10 @@ def main() -> None:
     context = settings.GitHubContext.from_environ()
     given = settings.Inputs.from_environ()
     runner = settings.Runner.from_environ()
+    command = inputs.command_of(given)
+    if command in inputs.STORE_COMMANDS:
+        _start_store_command(context, given, command)
+        return
     folder = (context.workspace / (given.project_dir or ".")).resolve()
     own = project.read_project(folder)
     run = inputs.parse(
@@ -31,8 +46,25 @@ def main() -> None:
     work = settings.work_folder_if_known() or runner.temp / "dbt-deploy" / _folder_name(run)
     _empty(work)
     files.write(work / files.RUN, run)
-    mode = "skip" if run.event.skip else "build"
+    mode = "skip" if run.event.skip else command
     actions.set_outputs(runner.output, {"work": str(work), "mode": mode, "schema": run.schema})
+
+
+def _start_store_command(
+    context: settings.GitHubContext, given: settings.Inputs, command: str
+) -> None:
+    """A command that needs no project: no checkout, no dbt."""
+    runner = settings.Runner.from_environ()
+    asked = deploy_inputs.store_command(
+        given,
+        command=command,
+        location=inputs.location(given, context.workspace),
+        event=_event(context),
+    )
+    work = settings.work_folder_if_known() or runner.temp / "dbt-deploy" / command
+    _empty(work)
+    files.write(work / deploy_files.STORE_COMMAND, asked)
+    actions.set_outputs(runner.output, {"work": str(work), "mode": command})
 
 
 def _event(context: settings.GitHubContext) -> files.Event:
@@ -56,7 +88,7 @@ def _folder_name(run: files.Run) -> str:
 def _empty(work: Path) -> None:
     """Remove what an earlier run left; never a folder that is not ours."""
     if work.is_dir() and any(work.iterdir()):
-        if not (work / files.RUN).is_file():
+        if not any((work / name).is_file() for name in (files.RUN, deploy_files.STORE_COMMAND)):
             raise errors.InvalidInput(
                 f"The work folder {work} holds files that are not dbt-deploy's.",
                 not_done="Nothing was deleted, dbt was not started.",

@@ -19,7 +19,10 @@ def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
     environment = settings.DbtEnvironment.from_environ()
     for value in _masked(run, work, environment.secret):
         actions.mask(value)
-    variables = {**environment.variables, "DBT_DEPLOY_SCHEMA": run.schema, **(extra or {})}
+    variables = {**environment.variables, **(extra or {})}
+    variables.pop("DBT_DEPLOY_SCHEMA", None)
+    if run.schema:
+        variables["DBT_DEPLOY_SCHEMA"] = run.schema
     return Dbt(run.dbt, variables=variables, redact=_redactor(run), logs=work / "logs")
 
 

@@ -169,3 +169,101 @@ class GitHubFailed(DbtDeployError):
 
     exit_code = 40
     title = "The comment could not be written"
+
+
+class StateVersionMissing(DbtDeployError):
+    """The pointer names a version that is not there."""
+
+    exit_code = 19
+    title = "The current version is not in the store"
+
+
+class LeaseHeld(DbtDeployError):
+    """Someone else works on the environment."""
+
+    exit_code = 50
+    title = "Someone else works on this environment"
+
+
+class LeaseLost(DbtDeployError):
+    """The lease expired, was broken or stolen while this run worked."""
+
+    exit_code = 51
+    title = "This run no longer holds the environment"
+
+
+class OnHold(DbtDeployError):
+    """The environment is on hold."""
+
+    exit_code = 52
+    title = "The environment is on hold"
+
+
+class ConditionsIgnored(DbtDeployError):
+    """The store takes writes whose condition does not hold."""
+
+    exit_code = 53
+    title = "The store ignores conditional writes"
+
+
+class WrongCommit(DbtDeployError):
+    """The checkout is not the commit that this environment runs."""
+
+    exit_code = 54
+    title = "This checkout is not what the environment runs"
+
+
+class PublishingFailed(DbtDeployError):
+    """The build is done, and its artifacts are not published."""
+
+    exit_code = 55
+    title = "The artifacts were not published"
+
+
+class PrivilegesMissing(DbtDeployError):
+    """The role lacks a right that the build needs."""
+
+    exit_code = 60
+    title = "The warehouse role lacks privileges"
+
+
+class DependentsInTheWay(DbtDeployError):
+    """Objects of others hang on what the build would replace."""
+
+    exit_code = 61
+    title = "Objects of others hang on what would be rebuilt"
+
+
+class DependentsNotRestored(DbtDeployError):
+    """Objects that the build took along could not be made again."""
+
+    exit_code = 62
+    title = "Some objects could not be made again"
+
+
+class SourcesStale(DbtDeployError):
+    """A source is older than its project allows."""
+
+    exit_code = 63
+    title = "Sources are stale"
+
+
+class TimeLimit(DbtDeployError):
+    """The build took longer than it may."""
+
+    exit_code = 64
+    title = "The time limit was reached"
+
+
+class DocsFailed(DbtDeployError):
+    """The documentation could not be made or uploaded."""
+
+    exit_code = 65
+    title = "The documentation was not written"
+
+
+class TeardownIncomplete(DbtDeployError):
+    """A schema that should go is still there."""
+
+    exit_code = 70
+    title = "Some schemas were not dropped"

@@ -90,6 +90,7 @@ def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
         if run_id
         else "",
         server_url=context.server_url,
+        actor=context.actor,
         skip=_skip(context, pull),
     )
 

@@ -47,6 +47,8 @@ class Event:
     run_attempt: int = 1
     run_url: str = ""
     server_url: str = "https://github.com"
+    actor: str = ""
+    """Login of who started the run; the machine's user outside Actions."""
     skip: str | None = None
     """Why dbt must not run: ``fork``, ``dependabot``; None when it may."""
 
@@ -102,6 +104,40 @@ class Policy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Deploy:
+    """What ``deploy`` does beyond building."""
+
+    environment: str = "production"
+    """GitHub's name of it."""
+    retry_failed: bool = False
+    """Whether what failed since the current version is built too (``build: modified``)."""
+    source_freshness: str = "warn"
+    """``warn``, ``fail`` or ``off``."""
+    retries: int = 1
+    """How often what failed on a transient fault is built again."""
+    time_limit_minutes: int | None = None
+    """For the build, retries included."""
+    wait_minutes: int = 0
+    """For a lease that someone else holds."""
+    docs: bool = True
+    docs_location: str | None = None
+    """A folder or ``s3://`` of its own; the store's ``docs/`` if None."""
+    docs_url: str | None = None
+    """Where people read it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeardownPolicy:
+    """Whose schemas ``teardown`` drops."""
+
+    pull_request: int | None = None
+    sweep: bool = False
+    """All closed pull requests', and those unused for ``older_than_days``."""
+    older_than_days: int = 14
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """``run.json``: everything that is known before anything is done."""
 
@@ -110,9 +146,12 @@ class Run:
     selection: Selection
     policy: Policy
     schema: str
-    """Handed to dbt as DBT_DEPLOY_SCHEMA."""
+    """Handed to dbt as DBT_DEPLOY_SCHEMA; empty where dbt builds production."""
     started_at: str
     """ISO 8601, UTC."""
+    command: str = "ci"
+    deploy: Deploy | None = None
+    teardown: TeardownPolicy | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +166,8 @@ class State:
     """When production's manifest was written, ISO 8601, UTC."""
     commit: str | None = None
     artifacts: tuple[str, ...] = ()
+    version: str | None = None
+    """Of a store that dbt-deploy fills; None for plain files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +231,20 @@ class LogError:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One dbt build of a deploy."""
+
+    exit_code: int
+    seconds: float
+    nodes: int
+    """How many results it left."""
+    transient: tuple[str, ...] = ()
+    """Unique ids of what failed on a transient fault, and was built again after it."""
+    reason: str | None = None
+    """The warehouse's words about the first of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Build:
     """``build.json``: how dbt's process ended. ``results`` is false without trusted run results."""
 
@@ -201,6 +256,8 @@ class Build:
     command: str
     """Without secrets, as a person would type it."""
     errors: tuple[LogError, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    """Every dbt process of a deploy, the first one too; empty in slim CI."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,23 @@ from pathlib import Path
 
 import yaml
 
-from dbtdeploy import errors, schema_name
+from dbtdeploy import deploy_inputs, schema_name
+from dbtdeploy.deploy_inputs import any_of, flag, invalid, number
 from dbtdeploy.files import DbtProject, Event, Policy, Run, Selection
 from dbtdeploy.project import Project
 from dbtdeploy.settings import Inputs
 
 DEFAULT_SELECT = "state:modified+"
 
-COMMANDS = ("ci",)
+PROJECT_COMMANDS = ("ci", "deploy", "teardown")
+"""Commands that need the dbt project."""
+
+STORE_COMMANDS = (
+    *("status", "versions", "prune", "adopt", "drive", "hold", "lift-hold", "break-lease"),
+)
+"""Commands on the store alone."""
+
+COMMANDS = (*PROJECT_COMMANDS, *STORE_COMMANDS)
 
 MISSING_STATE_POLICIES = ("build-all", "fail", "skip")
 
@@ -78,13 +87,10 @@ def parse(
     Raises:
         InvalidInput: an input that cannot be understood; the message names it.
     """
+    command = command_of(inputs)
     folder = (workspace / (inputs.project_dir or ".")).resolve()
-    if (inputs.command or "ci") not in COMMANDS:
-        raise _invalid("command", f"is {inputs.command!r}", f"Use {_any(COMMANDS)}.")
-    if not inputs.state:
-        raise _invalid("state", "is empty", "Set it to `s3://bucket/prefix` or to a folder.")
     if not inputs.profile and project.profile is None:
-        raise _invalid(
+        raise invalid(
             "profile",
             "is empty, and dbt_project.yml names no profile that can be read without dbt",
             "Set it to the profile's name in profiles.yml.",
@@ -104,64 +110,94 @@ def parse(
             target_path=str(target_path),
             packages_path=str(folder / project.packages_path),
             vars=_vars(inputs.vars),
-            threads=_threads(inputs.threads),
+            threads=number("threads", inputs.threads),
             extra_args=_extra_args(inputs.dbt_args),
             stores_failures=project.stores_failures,
         ),
-        selection=_selection(inputs, project),
+        selection=_selection(inputs, project, command),
         policy=_policy(inputs, workspace),
-        schema=schema_name.schema_name(
+        # Production is built where the profile says, and a schema of ours must not leak into it.
+        schema=""
+        if command == "deploy"
+        else schema_name.schema_name(
             prefix=inputs.schema_prefix or "pr",
             pull_request=event.pull_request,
             ref=event.ref or "local",
             project=project.name,
         ),
         started_at=started_at,
+        command=command,
+        deploy=deploy_inputs.deploy(inputs, workspace) if command == "deploy" else None,
+        teardown=deploy_inputs.teardown(inputs, event) if command == "teardown" else None,
     )
+
+
+def command_of(inputs: Inputs) -> str:
+    """The command, once it and the store's location are given.
+
+    Raises:
+        InvalidInput: one of the two is not.
+    """
+    command = inputs.command or "ci"
+    if command not in COMMANDS:
+        raise invalid("command", f"is {command!r}", f"Use {any_of(COMMANDS)}.")
+    if not inputs.state:
+        raise invalid("state", "is empty", "Set it to `s3://bucket/prefix` or to a folder.")
+    return command
+
+
+def location(inputs: Inputs, workspace: Path) -> str:
+    """The store's location, a folder's absolute."""
+    state = inputs.state
+    return state if "://" in state else str((workspace / state).resolve())
 
 
 def _policy(inputs: Inputs, workspace: Path) -> Policy:
     policy = inputs.on_missing_state or "build-all"
     if policy not in MISSING_STATE_POLICIES:
-        raise _invalid("on-missing-state", f"is {policy!r}", f"Use {_any(MISSING_STATE_POLICIES)}.")
+        raise invalid(
+            "on-missing-state", f"is {policy!r}", f"Use {any_of(MISSING_STATE_POLICIES)}."
+        )
     rows, order_by = inputs.baseline_rows or "all", inputs.baseline_order_by or None
     if rows not in ("all", "none"):
         if not rows.isdecimal() or int(rows) == 0:
-            raise _invalid("baseline-rows", f"is {rows!r}", "Use all, none or a number of rows.")
+            raise invalid("baseline-rows", f"is {rows!r}", "Use all, none or a number of rows.")
         if order_by is None:
-            raise _invalid(
+            raise invalid(
                 "baseline-rows",
                 "is a number, and no column says which rows are the newest",
                 "Set `baseline-order-by` to a column such as updated_at.",
             )
     if order_by is not None and not ORDER_COLUMN.fullmatch(order_by):
-        raise _invalid("baseline-order-by", f"is {order_by!r}", "Use the name of one column.")
-    state = inputs.state
+        raise invalid("baseline-order-by", f"is {order_by!r}", "Use the name of one column.")
     return Policy(
-        state=state if "://" in state else str((workspace / state).resolve()),
+        state=location(inputs, workspace),
         on_missing_state=policy,
         baseline_rows=rows,
         baseline_order_by=order_by,
-        fail_on_warnings=_flag("fail-on-warnings", inputs.fail_on_warnings, default=False),
-        hide_row_data=_flag("hide-row-data", inputs.hide_row_data, default=False),
-        comment=_flag("comment", inputs.comment, default=True),
+        fail_on_warnings=flag("fail-on-warnings", inputs.fail_on_warnings, default=False),
+        hide_row_data=flag("hide-row-data", inputs.hide_row_data, default=False),
+        comment=flag("comment", inputs.comment, default=True),
         comment_author=inputs.comment_author or "github-actions[bot]",
     )
 
 
-def _selection(inputs: Inputs, project: Project) -> Selection:
+def _selection(inputs: Inputs, project: Project, command: str) -> Selection:
     if inputs.selector and (inputs.select or inputs.exclude):
-        raise _invalid(
+        raise invalid(
             "selector",
             "is set beside `select` or `exclude`",
             "dbt takes either; put the exclusion into selectors.yml.",
         )
+    default = DEFAULT_SELECT
+    if command == "deploy":
+        default = deploy_inputs.select(inputs)
     return Selection(
-        select=None if inputs.selector else inputs.select or DEFAULT_SELECT,
+        select=None if inputs.selector else inputs.select or default or None,
         exclude=inputs.exclude or None,
         selector=inputs.selector or None,
         selectors_need_state=project.selectors_need_state,
-        full_refresh=_flag("full-refresh", inputs.full_refresh, default=False),
+        full_refresh=flag("full-refresh", inputs.full_refresh, default=False),
     )
 
 
@@ -173,23 +209,15 @@ def _vars(text: str) -> str | None:
     except yaml.YAMLError:
         content = None
     if not isinstance(content, dict):
-        raise _invalid("vars", "is not a YAML mapping", 'Write it as {"name": "value"}.')
+        raise invalid("vars", "is not a YAML mapping", 'Write it as {"name": "value"}.')
     return text
-
-
-def _threads(text: str) -> int | None:
-    if not text:
-        return None
-    if not text.isdecimal() or int(text) == 0:
-        raise _invalid("threads", f"is {text!r}", "Use a number such as 8.")
-    return int(text)
 
 
 def _extra_args(text: str) -> tuple[str, ...]:
     try:
         arguments = tuple(shlex.split(text))
     except ValueError as cause:
-        raise _invalid("dbt-args", f"cannot be split: {cause}", "Close the quotes.") from None
+        raise invalid("dbt-args", f"cannot be split: {cause}", "Close the quotes.") from None
     for argument in arguments:
         option = argument.split("=", 1)[0]
         if SHORT.match(option):
@@ -198,16 +226,8 @@ def _extra_args(text: str) -> tuple[str, ...]:
         if option in OWN_INPUTS:
             own = OWN_INPUTS[option]
             remedy = f"Use the input `{own}` instead." if own else "dbt-deploy sets it itself."
-            raise _invalid("dbt-args", f"holds {option}", remedy)
+            raise invalid("dbt-args", f"holds {option}", remedy)
     return arguments
-
-
-def _flag(name: str, text: str, *, default: bool) -> bool:
-    if not text:
-        return default
-    if text.lower() not in ("true", "false"):
-        raise _invalid(name, f"is {text!r}", "Use true or false.")
-    return text.lower() == "true"
 
 
 def _from_root(folder: Path, workspace: Path) -> str:
@@ -215,15 +235,3 @@ def _from_root(folder: Path, workspace: Path) -> str:
         return folder.relative_to(workspace.resolve()).as_posix()
     except ValueError:
         return "."
-
-
-def _any(values: tuple[str, ...]) -> str:
-    return " or ".join(values)
-
-
-def _invalid(name: str, what: str, remedy: str) -> errors.InvalidInput:
-    return errors.InvalidInput(
-        f"The input `{name}` {what}.",
-        not_done="dbt was not started, nothing was written.",
-        remedy=remedy,
-    )

@@ -44,6 +44,23 @@ class Inputs:
     comment: str
     comment_author: str
     dbt_args: str
+    environment: str
+    build: str
+    source_freshness: str
+    retries: str
+    time_limit_minutes: str
+    wait_minutes: str
+    docs: str
+    docs_location: str
+    docs_url: str
+    pull_request: str
+    sweep: str
+    older_than_days: str
+    driver: str
+    reason: str
+    retention_days: str
+    keep_versions: str
+    dry_run: str
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Inputs:
@@ -188,7 +205,12 @@ class DbtEnvironment:
         """
         secret = dotenv.parse(environ.get(PREFIX + "DBT_ENV", ""))
         hidden = {PREFIX + "DBT_ENV", PREFIX + "GITHUB_TOKEN", PREFIX + "REDACT"}
-        kept = {name: value for name, value in environ.items() if name not in hidden}
+        kept = {
+            name: value
+            for name, value in environ.items()
+            # The store's keys are for us; code of the project's runs inside dbt.
+            if name not in hidden and not name.startswith(PREFIX + "AWS_")
+        }
         return cls(variables={**kept, **secret}, secret=secret)
 
 

@@ -56,7 +56,7 @@ def test_a_state_folder_starts_from_the_workspace(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({"command": "deploy"}, "`command`"),
+        ({"command": "undo"}, "`command`"),
         ({"state": ""}, "`state`"),
         ({"selector": "slim", "select": "a"}, "`selector`"),
         ({"vars": "just text"}, "`vars`"),

@@ -1,0 +1,185 @@
+"""The files that the scripts of ``deploy``, ``teardown`` and the store's commands hand each other.
+
+As in ``files.py``: all live in the work folder, and ``files.write`` and ``files.read`` do the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbtdeploy.files import Event
+
+STORE_COMMAND = "store_command.json"
+LEASE = "held_lease.json"
+FRESHNESS = "freshness.json"
+DEPENDENTS = "dependents.json"
+RESTORED = "restored.json"
+DOCS = "docs.json"
+PUBLICATION = "publication.json"
+TEARDOWN = "teardown.json"
+
+STATIC_DOCS = "static_index.html"
+"""What ``dbt docs generate --static`` writes into the target folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreCommand:
+    """``store_command.json``: a command that needs the store only, no dbt and no project."""
+
+    command: str
+    event: Event
+    location: str
+    environment: str
+    reason: str | None = None
+    """Why, for ``hold`` and ``break-lease``."""
+    driver: str | None = None
+    retention_days: int = 30
+    keep_versions: int = 5
+    dry_run: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldLease:
+    """``held_lease.json``: the lease that this run took."""
+
+    nonce: str
+    """Proves ownership; no secret, for every write compares it."""
+    purpose: str
+    taken_at: str
+    """ISO 8601, UTC."""
+    seconds: int
+    """How long it lasts after each renewal."""
+    broken_in: str | None = None
+    """Whose expired lease was taken over, a run's address or a person."""
+    finished: str | None = None
+    """The version that a killed run had left unpublished, now published."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFreshness:
+    """One source table as ``dbt source freshness`` found it."""
+
+    unique_id: str
+    name: str
+    """``source.table``."""
+    status: str
+    """dbt's: ``pass``, ``warn``, ``error``, ``runtime error``."""
+    max_loaded_at: str | None = None
+    age_seconds: float | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freshness:
+    """``freshness.json``: every source that has a freshness to check."""
+
+    sources: tuple[SourceFreshness, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependent:
+    """A view or function that dbt's ``drop ... cascade`` would take along.
+
+    ``statements`` make it again, in order: definition, owner, grants, comment, indexes.
+    """
+
+    kind: str
+    """``view``, ``materialized view`` or ``function``."""
+    schema: str
+    name: str
+    owner: str
+    statements: tuple[str, ...]
+    depends_on: tuple[str, ...] = ()
+    """The relations of this build that it hangs on, ``schema.name``."""
+    unique_id: str | None = None
+    """The node of this project that it is, if it is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependents:
+    """``dependents.json``: what was kept before the build, parents first.
+
+    ``leftovers`` are half-built relations of an earlier, killed dbt.
+    """
+
+    kept: tuple[Dependent, ...] = ()
+    leftovers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotRestored:
+    """One object that could not be made again, and the warehouse's words."""
+
+    name: str
+    message: str
+    statements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """``restored.json``: what was made again after the build."""
+
+    restored: tuple[str, ...] = ()
+    failed: tuple[NotRestored, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Docs:
+    """``docs.json``: what ``dbt docs generate --static`` wrote.
+
+    ``uploaded_to`` is where publishing put it, ``url`` where people read it.
+    """
+
+    file: str
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """``publication.json``: where the artifacts of this run went.
+
+    ``version`` is None for a failed run: its artifacts then lie under ``failed``, for reading.
+    """
+
+    location: str
+    version: str | None = None
+    previous: str | None = None
+    failed: str | None = None
+    """Key prefix of a failed run's artifacts."""
+    pending: tuple[str, ...] = ()
+    """Unique ids of modified nodes that this partial build left out; the state keeps their old
+    definition, so that the next build still counts them as modified."""
+    carried: int = 0
+    """Results of other nodes that were carried over from the version before."""
+    docs: str | None = None
+    """Where the documentation was uploaded to."""
+    docs_url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DroppedSchema:
+    """A schema that is gone."""
+
+    schema: str
+    owner: str
+    """``pull request 12`` or ``branch feature/x``."""
+    pull_request: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptSchema:
+    """A schema that stays, and why."""
+
+    schema: str
+    reason: str
+    pull_request: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teardown:
+    """``teardown.json``."""
+
+    dropped: tuple[DroppedSchema, ...] = ()
+    kept: tuple[KeptSchema, ...] = ()
+    dry_run: bool = False

@@ -1,0 +1,82 @@
+"""What a store of objects can do, whether it is S3 or a folder. The edges implement it.
+
+Keys are relative to the store's location. A write may carry a condition; that is all the locking
+there is, and all that is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+ABSENT = "*absent*"
+"""As ``only_if``: write only where no such object is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One object, whole. ``now`` is the store's clock when it answered; ages are by that clock."""
+
+    body: bytes
+    etag: str
+    modified: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of a listing."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+class Conflict(Exception):
+    """The condition of a write did not hold: somebody else wrote first."""
+
+
+class Store(Protocol):
+    """One environment's objects. Every method may raise the failures of ``edges/s3.py``."""
+
+    @property
+    def location(self) -> str:
+        """``s3://bucket/prefix`` or the folder, without a slash at its end."""
+
+    def address(self, key: str) -> str:
+        """An object's full name, for messages."""
+
+    def get(self, key: str) -> Stored | None:
+        """Read one object; None where there is none."""
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        only_if: str | None = None,
+        content_type: str = "application/json",
+    ) -> str:
+        """Write one object, whole or not at all; safe to repeat.
+
+        Args:
+            key: the object's.
+            body: its content.
+            only_if: ``ABSENT``, or the ETag that the object must still have.
+            content_type: as a browser will be told.
+
+        Returns:
+            The new ETag.
+
+        Raises:
+            Conflict: the condition does not hold. A write of ours that was made though its answer
+                was lost is no conflict: the object is read again and compared.
+        """
+
+    def delete(self, key: str) -> None:
+        """Remove one object; no error where there is none."""
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """All objects whose key begins so, by key; every page is read."""
