@@ -29,7 +29,7 @@ def deploy(inputs: Inputs, workspace: Path) -> Deploy:
     where = inputs.docs_location
     return Deploy(
         environment=inputs.environment or "production",
-        retry_failed=inputs.build == "modified",
+        retry_failed=inputs.build == "modified" and not (inputs.select or inputs.selector),
         source_freshness=freshness,
         retries=number("retries", inputs.retries, least=0, default=1),
         time_limit_minutes=number("time-limit-minutes", inputs.time_limit_minutes),
@@ -46,17 +46,11 @@ def select(inputs: Inputs) -> str:
     """What ``deploy`` builds where no ``select`` is given; empty for everything.
 
     Raises:
-        InvalidInput: ``build`` is unknown, or stands beside a selection of its own.
+        InvalidInput: ``build`` is unknown.
     """
     build = inputs.build or "all"
     if build not in BUILDS:
         raise invalid("build", f"is {build!r}", f"Use {any_of(BUILDS)}.")
-    if build == "modified" and (inputs.select or inputs.selector):
-        raise invalid(
-            "build",
-            "is modified, and `select` or `selector` says something else",
-            "Use either; `exclude` may stand beside both.",
-        )
     return "state:modified+" if build == "modified" else ""
 
 
