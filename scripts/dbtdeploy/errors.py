@@ -220,6 +220,13 @@ class PublishingFailed(DbtDeployError):
     title = "The artifacts were not published"
 
 
+class StoreTooNew(DbtDeployError):
+    """A newer dbt-deploy wrote the store in a layout that this one does not know."""
+
+    exit_code = 56
+    title = "The store was written by a newer dbt-deploy"
+
+
 class PrivilegesMissing(DbtDeployError):
     """The role lacks a right that the build needs."""
 
