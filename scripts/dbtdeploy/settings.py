@@ -275,3 +275,13 @@ def redactor() -> redact.Redact:
 def script_name() -> str:
     """The running script's file name, for messages."""
     return Path(sys.argv[0]).name
+
+
+def crash_at(environ: Mapping[str, str] = os.environ) -> str | None:
+    """DBT_DEPLOY_CRASH_AT, the point at which a test kills this process; see ``crash.py``.
+
+    None without DBT_DEPLOY_TEST=1, so that no stray variable can end a deploy.
+    """
+    if environ.get(PREFIX + "TEST") != "1":
+        return None
+    return environ.get(PREFIX + "CRASH_AT") or None
