@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
 from contract.readme_tables import ROOT, load_action, placed
 from dbtdeploy.settings import Inputs
@@ -23,21 +22,15 @@ NOT_SETTINGS = {
     "aws-region",
     "aws-endpoint-url",
     "aws-role",
+    "aws-role-seconds",
     "aws-access-key-id",
     "aws-secret-access-key",
     "cache",
 }
 
 
-def workflow() -> dict[Any, Any]:
-    text = (ROOT / ".github" / "workflows" / "slim-ci.yml").read_text(encoding="utf-8")
-    content: dict[Any, Any] = yaml.safe_load(text)
-    return content
-
-
 def step(script: str) -> dict[str, Any]:
-    (found,) = [s for s in STEPS if f"scripts/{script}" in s.get("run", "")]
-    return found
+    return next(s for s in STEPS if f"scripts/{script}" in s.get("run", ""))
 
 
 def test_every_input_is_a_setting_and_reaches_the_script_that_reads_it() -> None:
@@ -76,50 +69,51 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
         }
         for secret in ("dbt-env", "github-token", "aws-access-key-id", "aws-secret-access-key")
     }
-    assert holders["aws-access-key-id"] == {"fetch_state.py"}
-    assert holders["aws-secret-access-key"] == {"fetch_state.py"}
-    assert holders["dbt-env"] == {"plan_build.py", "prepare_schema.py", "build_modified.py"}
-    assert holders["github-token"] == {"post_comment.py"}
+    in_warehouse = {
+        *("check_freshness.py", "plan_build.py", "prepare_schema.py", "build_modified.py"),
+        *("check_production.py", "build_production.py", "restore_dependents.py"),
+        *("generate_docs.py", "find_schemas.py", "drop_schemas.py"),
+    }
+    on_github = {"post_comment.py", "choose_schemas.py"}
+    in_store = {
+        *("take_lease.py", "fetch_state.py", "publish_artifacts.py", "release_lease.py"),
+        *("register_pull_request.py", "choose_schemas.py"),
+        *("show_status.py", "list_versions.py", "prune_versions.py", "adopt_state.py"),
+        *("set_driver.py", "set_hold.py", "break_lease.py"),
+    }
+    # Each renews the lease while dbt works, or keeps in the store what dbt may take along.
+    under_the_lease = {
+        *("check_freshness.py", "check_production.py", "build_production.py"),
+        *("restore_dependents.py", "generate_docs.py"),
+    }
+    assert holders["aws-access-key-id"] == in_store | under_the_lease
+    assert holders["aws-secret-access-key"] == in_store | under_the_lease
+    assert holders["dbt-env"] == in_warehouse
+    assert holders["github-token"] == on_github
 
 
 def test_what_must_run_after_a_failure_does() -> None:
     assert step("write_report.py")["if"].startswith("always()")
+    for script in ("restore_dependents.py", "publish_artifacts.py", "release_lease.py"):
+        assert step(script)["if"].startswith("always()"), script
     final = STEPS[-1]
     assert "finished" in final["run"]
     assert final["if"].startswith("always()")
     assert final["continue-on-error"] is True
 
 
+def test_the_lease_is_released_when_nothing_writes_any_more() -> None:
+    order = [name for s in STEPS for name in SCRIPT.findall(s.get("run", ""))]
+    work = order[order.index("take_lease.py") : order.index("release_lease.py")]
+    assert {"build_production.py", "restore_dependents.py", "publish_artifacts.py"} <= set(work)
+    assert work.index("check_production.py") < work.index("build_production.py")
+    assert work.index("restore_dependents.py") < work.index("publish_artifacts.py")
+
+
 def test_scripts_replace_the_shell_so_that_signals_reach_them() -> None:
     for found in STEPS:
         if "run" in found:
             assert found["run"].startswith("exec "), found["name"]
-
-
-def test_the_workflow_hands_every_input_on() -> None:
-    called = workflow()[True]["workflow_call"]
-    own = {"runs-on", "timeout-minutes", "artifact-name", "python-version"}
-    secrets = set(called["secrets"])
-    not_offered = {"command", "github-token", "comment-author"} | secrets
-    assert set(called["inputs"]) - own == set(ACTION["inputs"]) - not_offered
-    steps = workflow()["jobs"]["slim-ci"]["steps"]
-    (uses,) = [step for step in steps if "dbt-deploy" in step.get("uses", "")]
-    assert set(uses["with"]) == set(ACTION["inputs"]) - {"github-token", "comment-author"}
-    for name in set(called["inputs"]) - own:
-        assert uses["with"][name] == f"${{{{ inputs.{name} }}}}"
-    for name in secrets:
-        assert uses["with"][name] == f"${{{{ secrets.{name} }}}}"
-
-
-def test_the_workflow_asks_for_the_least() -> None:
-    assert workflow()["permissions"] == {}
-    (job,) = workflow()["jobs"].values()
-    assert job["permissions"] == {
-        "contents": "read",
-        "pull-requests": "write",
-        "id-token": "write",
-    }
-    assert job["timeout-minutes"]
 
 
 def test_actions_are_pinned_by_commit() -> None:
@@ -141,12 +135,3 @@ def test_the_readme_holds_every_input_and_output() -> None:
 def test_the_readme_quotes_the_policy_that_the_tests_use() -> None:
     policy = (ROOT / "tests" / "fixtures" / "policy-pull-request.json").read_text(encoding="utf-8")
     assert policy.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_caller_workflow_asks_only_for_inputs_that_exist() -> None:
-    text = (ROOT / "templates" / "workflows" / "slim-ci.yml").read_text(encoding="utf-8")
-    job = yaml.safe_load(text)["jobs"]["slim-ci"]
-    called = workflow()[True]["workflow_call"]
-    assert set(job["with"]) <= set(called["inputs"])
-    assert set(job["secrets"]) <= set(called["secrets"])
-    assert text in (ROOT / "README.md").read_text(encoding="utf-8")
