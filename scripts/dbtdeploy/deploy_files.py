@@ -11,6 +11,7 @@ from dbtdeploy.files import Event
 
 STORE_COMMAND = "store_command.json"
 LEASE = "held_lease.json"
+NOT_NOW = "not_now.json"
 FRESHNESS = "freshness.json"
 DEPENDENTS = "dependents.json"
 RESTORED = "restored.json"
@@ -53,6 +54,15 @@ class HeldLease:
     """Whose expired lease was taken over, a run's address or a person."""
     finished: str | None = None
     """The version that a killed run had left unpublished, now published."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotNow:
+    """``not_now.json``: a push that take_lease.py lets pass, for releases drive the environment."""
+
+    driver: str
+    version: str | None = None
+    """The current one."""
 
 
 @dataclass(frozen=True, kw_only=True)
