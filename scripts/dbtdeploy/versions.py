@@ -35,6 +35,7 @@ HISTORY = 50
 DEPLOYED, ADOPTED, FAILED_RUN = "deploy", "adopted", "failed"
 
 ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-z]{1,7}(-\d+)?")
+FAILED_NAME = re.compile(r"\d{8}T\d{6}Z-\d+-\d+")
 UNKNOWN_COMMIT = "unknown"
 
 T = TypeVar("T")

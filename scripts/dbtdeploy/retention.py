@@ -1,0 +1,120 @@
+"""Which versions go, which stay, and why. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dbtdeploy import inventory, moments
+from dbtdeploy.inventory import Folder, Inventory
+
+LEFTOVER_AGE = timedelta(days=1)
+"""Objects without an index may be those of a run that is uploading; after a day they are not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The inputs ``retention-days`` and ``keep-versions``."""
+
+    days: int
+    keep: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What happens to one version or failed run, and why."""
+
+    folder: Folder
+    state: str
+    goes: bool
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decisions:
+    """All of them, newest first, and the keys of probes that a killed run left."""
+
+    versions: tuple[Decision, ...]
+    failed: tuple[Decision, ...]
+    probes: tuple[str, ...] = ()
+
+    @property
+    def going(self) -> tuple[Decision, ...]:
+        """What is to be removed."""
+        return tuple(item for item in (*self.versions, *self.failed) if item.goes)
+
+    @property
+    def freed(self) -> int:
+        """Bytes that go."""
+        return sum(item.folder.size for item in self.going)
+
+    @property
+    def stays(self) -> int:
+        """Bytes that stay."""
+        every = (*self.versions, *self.failed)
+        return sum(item.folder.size for item in every if not item.goes)
+
+
+def decide(found: Inventory, policy: Policy, now: datetime) -> Decisions:
+    """Decide about everything there is.
+
+    Args:
+        found: what the store holds.
+        policy: how much is kept.
+        now: by the store's clock, or near it.
+    """
+    since = now - timedelta(days=policy.days)
+    reasons = _reasons(found, policy, since)
+    return Decisions(
+        versions=tuple(_of_version(found, item, reasons, policy, now) for item in found.versions),
+        failed=tuple(_of_failed(item, policy, since) for item in found.failed),
+        probes=tuple(e.key for e in found.probes if e.modified < now - LEFTOVER_AGE),
+    )
+
+
+def _reasons(found: Inventory, policy: Policy, since: datetime) -> dict[str | None, str]:
+    """Why a version stays whatever its age, by its name; the strongest reason counts."""
+    pointer, published = found.pointer, found.published
+    by_name = {folder.name: folder for folder in found.versions if folder.index}
+    reasons: dict[str | None, str] = {}
+    usable = [name for name in by_name if name in published]
+    for name in usable[: policy.keep]:
+        reasons[name] = f"one of the newest {policy.keep}"
+    # Each was current until the next one was made; a rollback can go back to that time.
+    until = moments.parse(pointer.moved_at)
+    for name in pointer.history:
+        if until is None or until >= since:
+            reasons[name] = f"was current within {policy.days} days"
+        after = by_name.get(name)
+        until = after.made if after else until
+    current = by_name.get(pointer.version or "")
+    before = current.index.previous if current and current.index else None
+    for last in (before, *pointer.history[:1]):
+        reasons[last] = "was current before this one"
+    reasons[pointer.version] = "is current"
+    return reasons
+
+
+def _of_version(
+    found: Inventory, folder: Folder, reasons: dict[str | None, str], policy: Policy, now: datetime
+) -> Decision:
+    state = found.state_of(folder)
+    since = now - timedelta(days=policy.days)
+    if state == inventory.INCOMPLETE:
+        goes = folder.written < now - LEFTOVER_AGE
+        why = "has no index: left by a killed run" if goes else "has no index yet"
+    elif folder.name in reasons:
+        goes, why = False, reasons[folder.name]
+    else:
+        goes, why = _by_age(folder, policy, since)
+    return Decision(folder=folder, state=state, goes=goes, why=why)
+
+
+def _of_failed(folder: Folder, policy: Policy, since: datetime) -> Decision:
+    goes, why = _by_age(folder, policy, since)
+    return Decision(folder=folder, state="failed run", goes=goes, why=why)
+
+
+def _by_age(folder: Folder, policy: Policy, since: datetime) -> tuple[bool, str]:
+    goes = folder.made < since
+    return goes, f"{'older' if goes else 'younger'} than {policy.days} days"
