@@ -54,6 +54,8 @@ class HeldLease:
     """Whose expired lease was taken over, a run's address or a person."""
     finished: str | None = None
     """The version that a killed run had left unpublished, now published."""
+    commit: str | None = None
+    """What is checked out: not GITHUB_SHA where a schedule rebuilds the current version."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
 FRACTION = re.compile(r"\.(\d{1,9})")
 
 
@@ -28,6 +30,33 @@ def for_people(text: str | None) -> str:
     """A time as ``2026-11-21 09:00 UTC``; empty for what is no time."""
     moment = parse(text)
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC") if moment else ""
+
+
+def clock(moment: datetime, today: datetime) -> str:
+    """``06:20 UTC``, with the date before it where that is not the day of ``today``."""
+    moment, today = moment.astimezone(timezone.utc), today.astimezone(timezone.utc)
+    return moment.strftime("%H:%M UTC" if moment.date() == today.date() else "%Y-%m-%d %H:%M UTC")
+
+
+def lasted(seconds: float) -> str:
+    """``12 minutes``, in whole units of the largest kind."""
+    for size, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if (count := int(seconds // size)) > 0:
+            return f"{count:,} {name}" + ("" if count == 1 else "s")
+    return "less than a minute"
+
+
+def since(text: str, at: datetime) -> str:
+    """``06:20 UTC (12 minutes)``; the text as it is where it is no time.
+
+    Args:
+        text: when it began.
+        at: the moment to count to.
+    """
+    moment = parse(text)
+    if moment is None:
+        return text
+    return f"{clock(moment, at)} ({lasted((at - moment).total_seconds())})"
 
 
 def now() -> str:
