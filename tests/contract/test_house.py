@@ -19,7 +19,7 @@ OWNERS = {
     "boto3": {"edges/s3.py"},
     "github": {"edges/github.py"},
     "jinja2": {"render.py"},
-    "subprocess": {"edges/dbt.py", "edges/dbt_version.py", "edges/uv.py"},
+    "subprocess": {"edges/dbt.py", "edges/dbt_version.py", "edges/git.py", "edges/uv.py"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
