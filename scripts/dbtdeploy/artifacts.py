@@ -122,14 +122,16 @@ class Manifest(msgspec.Struct, frozen=True):
     sources: dict[str, Node] = {}
     macros: dict[str, Macro] = {}
     unit_tests: dict[str, Node] = {}
+    functions: dict[str, Node] = {}
     disabled: dict[str, msgspec.Raw] = {}
 
     def find(self, unique_id: str) -> Node | None:
-        """A node, source or unit test by its id."""
+        """A node, source, unit test or function by its id."""
         return (
             self.nodes.get(unique_id)
             or self.sources.get(unique_id)
             or self.unit_tests.get(unique_id)
+            or self.functions.get(unique_id)
         )
 
 

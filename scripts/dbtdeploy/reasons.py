@@ -28,10 +28,15 @@ ACCESS = "access"
 """Access, latest version or deprecation date; no subselector either."""
 DEFINITION = "definition"
 """A unit test's, or a source's, own lines."""
+PENDING = "pending"
+"""An earlier deploy left it out, though something that is compiled into it had changed."""
+
+PENDING_MARK = "dbt_deploy_pending"
+"""How ``splice.py`` says so: a key of ``unrendered_config``, a test's checksum or fqn."""
 
 RELATION_KEYS = ("database", "schema", "alias")
-NOT_COMPARED = frozenset({*RELATION_KEYS, "tags", "group"})
-"""Config keys that dbt marks ``CompareBehavior.Exclude``."""
+NOT_COMPARED = frozenset({*RELATION_KEYS, "tags", "group", PENDING_MARK})
+"""Config keys that dbt marks ``CompareBehavior.Exclude``, and our own."""
 
 
 class Reasons:
@@ -62,6 +67,8 @@ class Reasons:
         if old is None:
             return (NEW,)
         found = _differences(new, old)
+        if _is_marked(old):
+            found.append(PENDING)
         if self.changed_macros(unique_id):
             found.append(MACROS)
         return tuple(found)
@@ -95,7 +102,7 @@ class Reasons:
 
 def _differences(new: Node, old: Node) -> list[str]:
     if new.resource_type == "unit_test":
-        return [DEFINITION] if new.checksum != old.checksum else []
+        return [DEFINITION] if new.checksum != old.checksum and not _is_marked(old) else []
     if new.resource_type == "source":
         return [DEFINITION] if _source_parts(new) != _source_parts(old) else []
     new_config, old_config = _configs(new, old)
@@ -105,13 +112,19 @@ def _differences(new: Node, old: Node) -> list[str]:
         RELATION: any(new_config.get(key) != old_config.get(key) for key in RELATION_KEYS),
         CONTRACT: _contract_changed(new, old),
         PERSISTED_DESCRIPTIONS: _descriptions_changed(new, old),
-        MOVED: new.fqn != old.fqn,
+        MOVED: new.fqn != [part for part in old.fqn if part != PENDING_MARK],
         ACCESS: new.resource_type == "model" and _reference(new) != _reference(old),
     }
     if _is_generic_test(new):
         # dbt compares a generic test by its arguments' config and name only.
         checks = {key: value for key, value in checks.items() if key in (CONFIGS, MOVED)}
     return [reason for reason, changed in checks.items() if changed]
+
+
+def _is_marked(old: Node) -> bool:
+    return PENDING_MARK in (old.checksum, *old.fqn) or f'"{PENDING_MARK}":'.encode() in bytes(
+        old.unrendered_config
+    )
 
 
 def _is_generic_test(node: Node) -> bool:
