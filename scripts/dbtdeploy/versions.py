@@ -96,6 +96,10 @@ class Index:
     """How long the build took."""
     problem: str | None = None
     """Why a failed run failed."""
+    planned: tuple[str, ...] = ()
+    """Of a failed run, the ids of the nodes it was to build and that dbt reports on."""
+    results: dict[str, str] = field(default_factory=dict)
+    """Of a failed run, dbt's status by node; what is planned and not here was never reached."""
 
     @property
     def size(self) -> int:
