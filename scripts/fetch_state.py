@@ -6,12 +6,16 @@ Only state that this job's dbt can read gets as far as ``state/``. What is missi
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from dbtdeploy import cli, errors, files, settings, state
-from dbtdeploy.edges import actions, dbt_version, store
+from dbtdeploy import cli, errors, files, read_version, settings, state
+from dbtdeploy.edges import actions, dbt_version
+from dbtdeploy.edges.store import local_folder, open_store
+from dbtdeploy.objects import Store
 
 WITHOUT_STATE = {
     "build-all": "Everything will be built (on-missing-state: build-all).",
@@ -27,7 +31,7 @@ def main() -> None:
     (work / files.STATE).unlink(missing_ok=True)
     workspace = settings.GitHubContext.from_environ().workspace
     target, fetched_to = Path(run.dbt.target_path), work / files.STATE_FOLDER
-    for folder in (store.local_folder(run.policy.state, workspace), fetched_to):
+    for folder in (local_folder(run.policy.state, workspace), fetched_to):
         if folder is not None and folder.resolve() == target.resolve():
             raise _is_target(folder, run)
 
@@ -35,40 +39,50 @@ def main() -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     try:
-        location = run.policy.state
-        access = settings.StoreAccess.from_environ()
-        fetched = store.fetch(location, fresh, workspace=workspace, access=access)
-        found = _checked(run, fresh, fetched)
+        with _nothing_started():
+            access = settings.StoreAccess.from_environ()
+            store = open_store(run.policy.state, workspace=workspace, access=access)
+            fetched = read_version.fetch(store, fresh)
+            found = _checked(run, store, fresh, fetched)
     finally:
         shutil.rmtree(fetched_to, ignore_errors=True)
     fresh.rename(fetched_to)
     files.write(work / files.STATE, found)
 
 
-def _checked(run: files.Run, folder: Path, fetched: state.Fetched) -> files.State:
-    location = run.policy.state
+@contextlib.contextmanager
+def _nothing_started() -> Iterator[None]:
+    """The store says what it did not read; how far the job has come, only this script knows."""
+    try:
+        yield
+    except errors.DbtDeployError as failure:
+        if state.NOTHING_STARTED not in failure.not_done:
+            failure.not_done = f"{state.NOTHING_STARTED} {failure.not_done}"
+        raise
+
+
+def _checked(run: files.Run, store: Store, folder: Path, fetched: state.Fetched) -> files.State:
     for name in fetched.denied:
         actions.warning(
             "An artifact of production's was refused",
-            f"{store.object_name(location, name)} is not there, or may not be read: to a role "
+            f"{store.address(name)} is not there, or may not be read: to a role "
             "without s3:ListBucket, S3 answers 403 for both. Its figures are left out.",
         )
     if state.MANIFEST not in fetched.names:
         for name in fetched.names:
             (folder / name).unlink()
         return _missing(run, fetched.names)
-    manifest = _manifest(run, folder)
+    source = {name: store.address(fetched.keys.get(name, name)) for name in fetched.names}
+    manifest = _manifest(run, folder, source[state.MANIFEST])
     for name in fetched.names:
         if name != state.MANIFEST:
-            content = (folder / name).read_bytes()
-            state.check_artifact(name, content, source=store.object_name(location, name))
-    found = state.found_state(location, manifest, fetched.names)
+            state.check_artifact(name, (folder / name).read_bytes(), source=source[name])
+    found = state.found_state(run.policy.state, manifest, fetched)
     print(state.describe(found, datetime.now(timezone.utc)))
     return found
 
 
-def _manifest(run: files.Run, folder: Path) -> state.Manifest:
-    source = store.object_name(run.policy.state, state.MANIFEST)
+def _manifest(run: files.Run, folder: Path, source: str) -> state.Manifest:
     manifest = state.read_manifest((folder / state.MANIFEST).read_bytes(), source=source)
     state.refuse_newer(manifest, _installed(run), source=source)
     if not manifest.is_known:

@@ -11,7 +11,7 @@ dbt/catalog/v1.json, dbt/sources/v3.json. ``metadata.env`` holds the variables n
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -56,11 +56,16 @@ class Fetched:
     """What a store gave.
 
     ``names`` lie in the destination folder under these names; ``denied`` are optional artifacts
-    that the store refused, which may be there or not.
+    that the store refused, which may be there or not. Of plain files there is no ``version``.
     """
 
     names: tuple[str, ...]
     denied: tuple[str, ...] = ()
+    version: str | None = None
+    commit: str | None = None
+    """That the version was built from, if its index says."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """Where in the store an artifact was, if not under its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +171,7 @@ def refuse_newer(manifest: Manifest, installed: str, *, source: str) -> None:
     )
 
 
-def found_state(location: str, manifest: Manifest, names: tuple[str, ...]) -> files.State:
+def found_state(location: str, manifest: Manifest, fetched: Fetched) -> files.State:
     """What ``state.json`` says when there is state."""
     return files.State(
         location=location,
@@ -174,8 +179,9 @@ def found_state(location: str, manifest: Manifest, names: tuple[str, ...]) -> fi
         dbt_version=manifest.dbt_version,
         adapter=manifest.adapter,
         generated_at=manifest.generated_at,
-        commit=manifest.commit,
-        artifacts=names,
+        commit=fetched.commit or manifest.commit,
+        artifacts=fetched.names,
+        version=fetched.version,
     )
 
 
@@ -186,8 +192,9 @@ def describe(state: files.State, now: datetime) -> str:
     age = f", {phrases.age(int((now - made).total_seconds()))}" if made else ""
     commit = f", commit {state.commit[:7]}" if state.commit else ""
     listed = ", ".join(state.artifacts)
+    version = f", version {state.version}" if state.version else ""
     return (
-        f"State from {state.location}: {listed}; "
+        f"State from {state.location}{version}: {listed}; "
         f"written by dbt {state.dbt_version}{adapter}{age}{commit}."
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dbtdeploy import errors, state
+from dbtdeploy import errors, read_version, state
 from dbtdeploy.edges import s3 as edge
 from dbtdeploy.settings import StoreAccess
 from standins import s3, wire
@@ -48,6 +48,10 @@ def bucket(s3_iam: s3.Store) -> str:
     return name
 
 
+def fetch(location: str, destination: Path, given: StoreAccess) -> state.Fetched:
+    return read_version.fetch(edge.Bucket(location, given), destination)
+
+
 def access(url: str, region: str | None = s3.REGION) -> StoreAccess:
     return StoreAccess(region=region, endpoint_url=url)
 
@@ -70,18 +74,31 @@ def played(
     with wire.serve(answer) as server:
         try:
             got: state.Fetched | errors.DbtDeployError
-            got = edge.fetch("s3://bucket/prod", destination, access(server.url, region))
+            got = fetch("s3://bucket/prod", destination, access(server.url, region))
         except errors.DbtDeployError as failure:
             got = failure
     assert SECRET not in str(got)
     return got, server.requests
 
 
+def in_plain_layout(
+    answer: Callable[[wire.Request], wire.Answer],
+) -> Callable[[wire.Request], wire.Answer]:
+    """The same server, in which nobody has published a version."""
+
+    def answer_artifacts(request: wire.Request) -> wire.Answer:
+        if request.path.endswith("/current.json"):
+            return wire.s3_error(404, "NoSuchKey")
+        return answer(request)
+
+    return answer_artifacts
+
+
 def test_least_policy_reads_all_artifacts(
     s3_iam: s3.Store, bucket: str, tmp_path: Path, as_user: Callable[[s3.Keys], None]
 ) -> None:
     as_user(s3_iam.create_user(policy_for(bucket)))
-    got = edge.fetch(f"s3://{bucket}/prod/", tmp_path, access(s3_iam.url))
+    got = fetch(f"s3://{bucket}/prod/", tmp_path, access(s3_iam.url))
     assert got == state.Fetched(names=state.ARTIFACTS)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == all_artifacts()
 
@@ -91,7 +108,7 @@ def test_least_policy_tells_no_state_yet(
 ) -> None:
     empty = s3_iam.create_bucket()
     as_user(s3_iam.create_user(policy_for(empty)))
-    got = edge.fetch(f"s3://{empty}/prod", tmp_path, access(s3_iam.url))
+    got = fetch(f"s3://{empty}/prod", tmp_path, access(s3_iam.url))
     assert got == state.Fetched(names=())
 
 
@@ -101,7 +118,7 @@ def test_artifacts_at_the_root_of_a_bucket(
     root = s3_iam.create_bucket()
     s3_iam.put(root, "manifest.json", artifact("manifest.json"))
     as_user(s3_iam.admin)
-    assert edge.fetch(f"s3://{root}", tmp_path, access(s3_iam.url)).names == ("manifest.json",)
+    assert fetch(f"s3://{root}", tmp_path, access(s3_iam.url)).names == ("manifest.json",)
 
 
 def test_gzip_is_unpacked(
@@ -111,7 +128,7 @@ def test_gzip_is_unpacked(
     content = artifact("manifest.json")
     s3_iam.put(packed, "p/manifest.json", gzip.compress(content), ContentEncoding="gzip")
     as_user(s3_iam.admin)
-    edge.fetch(f"s3://{packed}/p", tmp_path, access(s3_iam.url))
+    fetch(f"s3://{packed}/p", tmp_path, access(s3_iam.url))
     assert (tmp_path / "manifest.json").read_bytes() == content
 
 
@@ -136,7 +153,7 @@ def test_what_cannot_be_unpacked_is_named(
     s3_iam.put(packed, "p/manifest.json", body, ContentEncoding=encoding)
     as_user(s3_iam.admin)
     with pytest.raises(errors.StateCorrupt, match=f"{packed}/p/manifest.json {said}"):
-        edge.fetch(f"s3://{packed}/p", tmp_path, access(s3_iam.url))
+        fetch(f"s3://{packed}/p", tmp_path, access(s3_iam.url))
     assert not (tmp_path / "manifest.json").exists()
 
 
@@ -148,8 +165,8 @@ def test_no_right_to_read_is_no_first_run(
     elsewhere["Statement"][0]["Resource"] = f"arn:aws:s3:::{bucket}/staging/*"
     as_user(s3_iam.create_user(elsewhere))
     with pytest.raises(errors.StateAccessDenied) as caught:
-        edge.fetch(f"s3://{bucket}/prod", tmp_path, access(s3_iam.url))
-    assert f"s3://{bucket}/prod/manifest.json" in caught.value.what
+        fetch(f"s3://{bucket}/prod", tmp_path, access(s3_iam.url))
+    assert f"s3://{bucket}/prod/current.json" in caught.value.what
     assert "not taken for a first run" in caught.value.not_done
     assert f"s3:GetObject on arn:aws:s3:::{bucket}/prod/*" in caught.value.remedy
     assert f"s3:ListBucket on arn:aws:s3:::{bucket}" in caught.value.remedy
@@ -160,7 +177,7 @@ def test_no_right_to_read_is_no_first_run(
 def test_no_bucket(s3_iam: s3.Store, tmp_path: Path, as_user: Callable[[s3.Keys], None]) -> None:
     as_user(s3_iam.admin)
     with pytest.raises(errors.StateBucketMissing) as caught:
-        edge.fetch("s3://no-such-bucket/prod", tmp_path, access(s3_iam.url))
+        fetch("s3://no-such-bucket/prod", tmp_path, access(s3_iam.url))
     assert "no-such-bucket" in caught.value.what
     assert "not taken for a first run" in caught.value.not_done
 
@@ -171,7 +188,7 @@ def test_unknown_keys(
 ) -> None:
     as_user(s3.Keys(access_key="AKIAUNKNOWN", secret_key=SECRET))
     with pytest.raises(errors.StateCredentials, match="InvalidAccessKeyId") as caught:
-        edge.fetch(f"s3://{bucket}/prod", tmp_path, access(s3_iam.url))
+        fetch(f"s3://{bucket}/prod", tmp_path, access(s3_iam.url))
     assert SECRET not in str(caught.value)
     assert "aws-role" in caught.value.remedy
 
@@ -182,21 +199,21 @@ def test_wrong_secret_key(
 ) -> None:
     as_user(s3.Keys(access_key=s3_iam.admin.access_key, secret_key=SECRET))
     with pytest.raises(errors.StateCredentials, match="SignatureDoesNotMatch") as caught:
-        edge.fetch(f"s3://{bucket}/prod", tmp_path, access(s3_iam.url))
+        fetch(f"s3://{bucket}/prod", tmp_path, access(s3_iam.url))
     assert SECRET not in str(caught.value)
 
 
 @pytest.mark.fault(13)
 def test_no_keys_at_all(s3_iam: s3.Store, bucket: str, tmp_path: Path) -> None:
     with pytest.raises(errors.StateCredentials, match="NoCredentialsError"):
-        edge.fetch(f"s3://{bucket}/prod", tmp_path, access(s3_iam.url))
+        fetch(f"s3://{bucket}/prod", tmp_path, access(s3_iam.url))
 
 
 @pytest.mark.fault(13)
 def test_unknown_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(errors.StateCredentials, match="ProfileNotFound"):
-        edge.fetch("s3://bucket/prod", tmp_path, access("http://127.0.0.1:1"))
+        fetch("s3://bucket/prod", tmp_path, access("http://127.0.0.1:1"))
 
 
 @pytest.mark.fault(13)
@@ -229,7 +246,7 @@ def test_a_refused_artifact_beside_the_manifest_is_told_and_left_out(
             return wire.Answer(body=artifact("manifest.json"))
         return wire.s3_error(403, "AccessDenied")
 
-    got, _ = played(answer, tmp_path, monkeypatch)
+    got, _ = played(in_plain_layout(answer), tmp_path, monkeypatch)
     denied = ("run_results.json", "catalog.json", "sources.json")
     assert got == state.Fetched(names=("manifest.json",), denied=denied)
 
@@ -280,10 +297,10 @@ def test_wrong_region_is_mended_where_s3_accepts_the_right_one(
 ) -> None:
     def answer(request: wire.Request) -> wire.Answer:
         if "/ap-south-1/s3/" in request.headers["authorization"]:
-            name = request.path.rpartition("/")[2]
-            return wire.Answer(body=artifact(name))
+            return plain(request)
         return wire.s3_error(400, "AuthorizationHeaderMalformed", "wrong", Region="ap-south-1")
 
+    plain = in_plain_layout(lambda each: wire.Answer(body=artifact(each.path.rpartition("/")[2])))
     got, _ = played(answer, tmp_path, monkeypatch)
     assert got == state.Fetched(names=state.ARTIFACTS)
 
@@ -310,9 +327,9 @@ def test_a_store_that_comes_back_is_read(
     left = [wire.s3_error(503, "SlowDown"), wire.s3_error(500, "InternalError")]
 
     def answer(request: wire.Request) -> wire.Answer:
-        name = request.path.rpartition("/")[2]
-        return left.pop() if left else wire.Answer(body=artifact(name))
+        return left.pop() if left else plain(request)
 
+    plain = in_plain_layout(lambda each: wire.Answer(body=artifact(each.path.rpartition("/")[2])))
     got, _ = played(answer, tmp_path, monkeypatch)
     assert got == state.Fetched(names=state.ARTIFACTS)
     assert len(pauses) == 2
@@ -323,10 +340,10 @@ def test_a_body_that_breaks_off_is_fetched_again_and_never_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
     cut = wire.Answer(body=b'{"metadata"', length=5000)
-    failure, asked = played(lambda _: cut, tmp_path, monkeypatch)
+    failure, asked = played(in_plain_layout(lambda _: cut), tmp_path, monkeypatch)
     assert isinstance(failure, errors.StateUnreachable)
     assert "s3://bucket/prod/manifest.json broke off 3 times" in failure.what
-    assert len(asked) == edge.DOWNLOADS
+    assert sum("/manifest.json" in request.path for request in asked) == edge.DOWNLOADS
     assert not (tmp_path / "manifest.json").exists()
 
 
@@ -337,7 +354,7 @@ def test_a_body_that_does_not_fit_its_checksum_is_never_used(
     altered = wire.Answer(
         body=artifact("manifest.json"), headers={"x-amz-checksum-crc32": "AAAAAA=="}
     )
-    failure, _ = played(lambda _: altered, tmp_path, monkeypatch)
+    failure, _ = played(in_plain_layout(lambda _: altered), tmp_path, monkeypatch)
     assert isinstance(failure, errors.StateCorrupt)
     assert "s3://bucket/prod/manifest.json does not fit the checksum" in failure.what
     assert not (tmp_path / "manifest.json").exists()
@@ -349,7 +366,7 @@ def test_nobody_at_the_endpoint(
 ) -> None:
     as_user(s3.Keys(access_key="A", secret_key=SECRET))
     with pytest.raises(errors.StateUnreachable) as caught:
-        edge.fetch("s3://bucket/prod", tmp_path, access(f"http://user:{SECRET}@127.0.0.1:1"))
+        fetch("s3://bucket/prod", tmp_path, access(f"http://user:{SECRET}@127.0.0.1:1"))
     assert "at 127.0.0.1:1" in caught.value.what
     assert SECRET not in str(caught.value)
 
@@ -380,7 +397,7 @@ def test_a_role_that_cannot_be_assumed_is_a_matter_of_credentials(
     with wire.serve(lambda _: wire.Answer(status=403, body=refused, headers=xml)) as sts:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
         with pytest.raises(errors.StateCredentials, match="AssumeRoleWithWebIdentity") as caught:
-            edge.fetch("s3://bucket/prod", tmp_path, access("http://127.0.0.1:1"))
+            fetch("s3://bucket/prod", tmp_path, access("http://127.0.0.1:1"))
     assert SECRET not in str(caught.value)
 
 
@@ -402,5 +419,5 @@ def test_inputs_that_cannot_be_used(
 ) -> None:
     as_user(s3.Keys(access_key="A", secret_key=SECRET))
     with pytest.raises(errors.InvalidInput) as caught:
-        edge.fetch(location, tmp_path, given)
+        fetch(location, tmp_path, given)
     assert "s3://bucket/prefix" in caught.value.remedy

@@ -132,7 +132,9 @@ def test_state_of_the_same_minor_or_an_older_dbt_is_read(wrote: str, reads: str)
 def test_one_line_says_what_was_fetched() -> None:
     content = artifact("manifest.json", env={"DBT_DEPLOY_COMMIT": "a1b2c3d4e5"})
     manifest = state.read_manifest(content, source=SOURCE)
-    found = state.found_state("s3://bucket/prod", manifest, ("manifest.json", "catalog.json"))
+    found = state.found_state(
+        "s3://bucket/prod", manifest, state.Fetched(names=("manifest.json", "catalog.json"))
+    )
     assert state.describe(found, NOW) == (
         "State from s3://bucket/prod: manifest.json, catalog.json; "
         "written by dbt 1.11.16 (postgres), 2 hours ago, commit a1b2c3d."

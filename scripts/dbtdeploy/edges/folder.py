@@ -1,61 +1,31 @@
-"""A local folder as the store of production's artifacts."""
+"""A local folder as a store, with S3's promises: writes whole or not at all, and conditions.
+
+Conditions hold between processes of one machine, by ``flock``; not on a network file system that
+lacks it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
-import shutil
-import tempfile
+import secrets
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from dbtdeploy import errors, state
+from dbtdeploy import errors
 from dbtdeploy.objects import ABSENT, Conflict, Entry, Stored
 
 PARTIAL = ".partial-"
 LOCK = ".lock"
-
-
-def fetch(source: Path, destination: Path) -> state.Fetched:
-    """Copy the artifacts that are there. An empty folder is a store without state yet.
-
-    Raises:
-        InvalidInput: there is no such folder; a wrong path must not pass for a first run.
-        StateAccessDenied: the folder or an artifact may not be read.
-    """
-    if not source.is_dir():
-        raise errors.InvalidInput(
-            f"The state folder {source} is a file."
-            if source.exists()
-            else f"The state folder {source} does not exist.",
-            not_done=state.NOTHING_STARTED,
-            remedy="Name the folder that holds production's manifest.json. If there is no state "
-            "yet, make it an empty folder.",
-        )
-    names = []
-    try:
-        for name in state.ARTIFACTS:
-            if (source / name).is_file():
-                shutil.copyfile(source / name, destination / name)
-                names.append(name)
-    except PermissionError as cause:
-        raise errors.StateAccessDenied(
-            f"{cause.filename} may not be read by this user.",
-            not_done=state.NOTHING_STARTED,
-            remedy="Let the job's user read the folder and the files in it.",
-        ) from None
-    return state.Fetched(names=tuple(names))
+NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
 
 class Folder:
-    """A folder as a store, with S3's promises: writes whole or not at all, and conditions.
-
-    Conditions hold between processes of one machine, by ``flock``; not on a network file system
-    that lacks it.
-    """
+    """A folder as a store. ``store.open_store`` refuses one that is not there."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -70,18 +40,22 @@ class Folder:
         return str(self._root / key)
 
     def get(self, key: str) -> Stored | None:
-        """Read one file; None where there is none."""
-        path = self._root / key
+        """Read one file; None where there is none.
+
+        Raises:
+            StateAccessDenied: it may not be read.
+            StateUnreachable: the file system failed.
+        """
         try:
-            body = path.read_bytes()
-            modified = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except PermissionError as cause:
-            raise _denied(cause) from None
-        return Stored(
-            body=body, etag=_etag(body), modified=modified, now=datetime.now(timezone.utc)
-        )
+            with (self._root / key).open("rb") as file:
+                # Of the open file: the name may be another's by now.
+                modified = os.fstat(file.fileno()).st_mtime
+                body = file.read()
+        except OSError as cause:
+            if cause.errno in NO_FILE:
+                return None
+            raise _failure(cause, "read") from None
+        return Stored(body=body, etag=_etag(body), modified=_utc(modified), now=_now())
 
     def put(
         self,
@@ -95,40 +69,66 @@ class Folder:
 
         Raises:
             Conflict: the condition does not hold.
+            StateAccessDenied: it may not be written.
+            StateUnreachable: the file system failed, for instance because it is full.
         """
         path = self._root / key
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._root.mkdir(parents=True, exist_ok=True)
             with self._locked():
                 if only_if is not None:
                     there = _etag(path.read_bytes()) if path.is_file() else ABSENT
                     if there != only_if:
                         raise Conflict(key)
-                with tempfile.NamedTemporaryFile(dir=self._root, prefix=PARTIAL, delete=False) as f:
-                    f.write(body)
-                    f.flush()
-                    os.fsync(f.fileno())
-                Path(f.name).replace(path)
-        except PermissionError as cause:
-            raise _denied(cause) from None
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._replace(path, body)
+        except OSError as cause:
+            raise _failure(cause, "written") from None
         return _etag(body)
 
     def delete(self, key: str) -> None:
-        """Remove one file; no error where there is none."""
+        """Remove one file and what folders it leaves empty; no error where there is none."""
+        path = self._root / key
         try:
-            (self._root / key).unlink(missing_ok=True)
-        except PermissionError as cause:
-            raise _denied(cause) from None
+            with self._locked():
+                path.unlink(missing_ok=True)
+                for parent in path.parents:
+                    if parent == self._root or any(parent.iterdir()):
+                        break
+                    parent.rmdir()
+        except OSError as cause:
+            if cause.errno not in NO_FILE:
+                raise _failure(cause, "deleted") from None
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """All files whose key begins so, by key."""
-        found = (path for path in self._root.rglob("*") if path.is_file())
-        keys = sorted(path.relative_to(self._root).as_posix() for path in found)
-        for key in keys:
-            if key.startswith(prefix) and not key.startswith((PARTIAL, LOCK)):
+        for key in sorted(self._keys(prefix)):
+            # Others may delete meanwhile, and some files are being written.
+            with contextlib.suppress(FileNotFoundError):
                 info = (self._root / key).stat()
-                modified = datetime.fromtimestamp(info.st_mtime, timezone.utc)
-                yield Entry(key=key, size=info.st_size, modified=modified)
+                yield Entry(key=key, size=info.st_size, modified=_utc(info.st_mtime))
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        def refuse(cause: OSError) -> None:
+            if cause.errno not in NO_FILE:
+                raise _failure(cause, "read") from None
+
+        top = self._root / prefix.rpartition("/")[0]
+        for folder, _, names in os.walk(top, onerror=refuse):
+            for name in names:
+                key = (Path(folder) / name).relative_to(self._root).as_posix()
+                if key.startswith(prefix) and key != LOCK and not key.startswith(PARTIAL):
+                    yield key
+
+    def _replace(self, path: Path, body: bytes) -> None:
+        for left in self._root.glob(f"{PARTIAL}*"):
+            left.unlink()  # by someone who was killed, for we hold the lock
+        partial = self._root / f"{PARTIAL}{secrets.token_hex(8)}"
+        with partial.open("xb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -141,9 +141,23 @@ def _etag(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def _denied(cause: PermissionError) -> errors.StateAccessDenied:
-    return errors.StateAccessDenied(
-        f"{cause.filename} may not be read or written by this user.",
-        not_done=state.NOTHING_STARTED,
-        remedy="Let the job's user read and write the folder and the files in it.",
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _utc(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, timezone.utc)
+
+
+def _failure(cause: OSError, done: str) -> errors.DbtDeployError:
+    if isinstance(cause, PermissionError):
+        return errors.StateAccessDenied(
+            f"{cause.filename} may not be {done} by this user.",
+            not_done=f"It was not {done}, and this was not taken for a first run.",
+            remedy="Let the job's user read and write the folder and the files in it.",
+        )
+    return errors.StateUnreachable(
+        f"{cause.filename or 'A file'} could not be {done}: {cause.strerror}.",
+        not_done=f"It was not {done}, and this was not taken for a first run.",
+        remedy="Look at the disk that holds the folder, then run this job again.",
     )

@@ -7,19 +7,25 @@ No text of a request is quoted, and of an address neither user name nor password
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from botocore import exceptions
 
-from dbtdeploy import errors, state
+from dbtdeploy import errors
+from dbtdeploy.edges.s3_operations import (
+    LIST,
+    NAMES,
+    READ,
+    WRITE,
+    WRITE_IF,
+    Operation,
+    code_of,
+    status_of,
+)
 from dbtdeploy.settings import StoreAccess
-
-ABSENT = "NoSuchKey"
-"""A bare 404 is not enough: any web server at a mistyped endpoint gives one."""
 
 CREDENTIALS = {
     "AuthFailure",
@@ -61,19 +67,12 @@ NOT_UNDERSTOOD = (
 )
 LONGEST_QUOTE = 300
 
-Failed = TypeVar("Failed", bound=errors.DbtDeployError)
-
-
-def is_absent(cause: exceptions.ClientError) -> bool:
-    """Whether S3 says that there is no such object, and nothing else is wrong."""
-    return cause.operation_name == "GetObject" and _code(cause) == ABSENT
-
 
 def invalid(said: str) -> errors.InvalidInput:
     """An input about the store that cannot be used."""
     return errors.InvalidInput(
         f"The inputs `state`, `aws-region` and `aws-endpoint-url` do not fit: {_quote(said)}.",
-        not_done=state.NOTHING_STARTED,
+        not_done="The store was not asked.",
         remedy="Write `state` as s3://bucket/prefix, `aws-region` as eu-central-1 and "
         "`aws-endpoint-url` as https://host.",
     )
@@ -81,117 +80,154 @@ def invalid(said: str) -> errors.InvalidInput:
 
 @dataclass(frozen=True, kw_only=True)
 class Failures:
-    """The failures of one bucket.
+    """The failures of one store in a bucket. Keys are relative to ``prefix``.
 
     ``attempts`` is how often a request was sent at most, for the message.
     """
 
     bucket: str
+    prefix: str
     access: StoreAccess
     attempts: int
 
-    def of(self, cause: Exception, key: str) -> errors.DbtDeployError:
-        """The failure that one of boto3's exceptions stands for, met while asking for ``key``."""
+    def of(self, cause: Exception, operation: Operation, key: str) -> errors.DbtDeployError:
+        """The failure that one of boto3's exceptions stands for."""
         if isinstance(cause, exceptions.ClientError):
-            return self._answered(cause, key)
+            return self._answered(cause, operation, key)
         if isinstance(cause, exceptions.FlexibleChecksumError):
             return self.damaged(key, "does not fit the checksum that S3 keeps of it")
         if isinstance(cause, NO_VALID_KEYS):
-            return self._no_keys(type(cause).__name__)
+            return self._no_keys(operation, type(cause).__name__)
         if isinstance(cause, NOT_UNDERSTOOD):
             return invalid(str(cause))
-        return self._silent(type(cause).__name__)
+        return self._silent(operation, type(cause).__name__)
 
     def damaged(self, key: str, said: str) -> errors.StateCorrupt:
         """An object that cannot be what production wrote."""
-        return _failure(
-            errors.StateCorrupt,
+        return errors.StateCorrupt(
             f"{self._name(key)} {said}.",
-            "Upload production's artifacts again, then run this job again.",
+            not_done="It was not used.",
+            remedy="Upload production's artifacts again, then run this job again.",
         )
 
     def broken_off(self, key: str, times: int) -> errors.StateUnreachable:
         """An object whose body did not come whole."""
-        return _failure(
-            errors.StateUnreachable,
+        return errors.StateUnreachable(
             f"{self._name(key)} broke off {times} times while it was downloaded.",
-            "Run the job again; if it stays so, look at the network between runner and store.",
+            not_done=READ.unanswered,
+            remedy="Run the job again; if it stays so, look at the network between runner and "
+            "store.",
         )
 
-    def _answered(self, cause: exceptions.ClientError, key: str) -> errors.DbtDeployError:
-        code, status = _code(cause), cause.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-        if code in CREDENTIALS or cause.operation_name != "GetObject":
+    def refuses_conditions(self, key: str, said: str) -> errors.ConditionsIgnored:
+        """A store whose conditional writes cannot be used."""
+        return errors.ConditionsIgnored(
+            f"The store {self._where()} {said} when asked to write {self._name(key)} under a "
+            "condition (If-Match or If-None-Match).",
+            not_done=WRITE.refused,
+            remedy="dbt-deploy locks by conditional writes: use a store that knows them, such as "
+            "Amazon S3, MinIO, Cloudflare R2 or Ceph, in a version that does, or a folder.",
+        )
+
+    def redirected(self, operation: Operation) -> errors.StateWrongRegion:
+        """The store points elsewhere and names no region."""
+        return errors.StateWrongRegion(
+            f"The store {self._where()} redirects requests for the bucket {self.bucket} to "
+            "another place, and names no region.",
+            not_done=operation.refused,
+            remedy="Set the input `aws-region` to the bucket's region; if `aws-endpoint-url` is "
+            "set, write it as the store's own address, with https:// where it wants that.",
+        )
+
+    def _answered(  # noqa: PLR0911 - one line per answer
+        self, cause: exceptions.ClientError, operation: Operation, key: str
+    ) -> errors.DbtDeployError:
+        code, status = _quote(code_of(cause)), status_of(cause)
+        if code in CREDENTIALS or cause.operation_name not in NAMES:
             # Another operation is boto3 fetching credentials, as AssumeRoleWithWebIdentity.
-            return self._no_keys(f"{cause.operation_name} was answered with {code}")
-        if code == "NoSuchBucket":
-            return _failure(
-                errors.StateBucketMissing,
-                f"There is no bucket {self.bucket} {self._where()}.",
-                "Mend the bucket's name in the input `state`, or create the bucket.",
-            )
-        if code in OTHER_REGION or status in REDIRECTS:
-            return self._other_region(cause)
+            return self._no_keys(operation, f"{cause.operation_name} was answered with {code}")
         if code == "InvalidBucketName":
             return invalid(f"{self.bucket!r} cannot be the name of a bucket")
+        if code in OTHER_REGION or status in REDIRECTS:
+            return self._other_region(cause, operation)
+        if code == "NoSuchBucket":
+            return self._no_bucket(operation)
         if status == HTTPStatus.FORBIDDEN:
-            return self._denied(cause, key)
-        return self._silent(f"{code}, HTTP {status}")
+            return self._denied(cause, operation, key)
+        if operation is WRITE_IF and status == HTTPStatus.NOT_IMPLEMENTED:
+            return self.refuses_conditions(key, f"answered {code}")
+        return self._silent(operation, f"{code}, HTTP {status}")
 
-    def _denied(self, cause: exceptions.ClientError, key: str) -> errors.StateAccessDenied:
-        folder = key.rpartition("/")[0]
-        objects = f"{folder}/*" if folder else "*"
-        return _failure(
-            errors.StateAccessDenied,
-            f"S3 refused {self._name(key)}: {_code(cause)}, {_message(cause)}.",
-            f"Give this job's role s3:GetObject on arn:aws:s3:::{self.bucket}/{objects} and "
-            f"s3:ListBucket on arn:aws:s3:::{self.bucket}. Without s3:ListBucket S3 answers 403 "
-            "also for an object that is not there, so a first run cannot be told from a missing "
-            "right. If the bucket is encrypted with a KMS key, the role needs kms:Decrypt on it.",
+    def _no_bucket(self, operation: Operation) -> errors.StateBucketMissing:
+        return errors.StateBucketMissing(
+            f"There is no bucket {self.bucket} {self._where()}.",
+            not_done=operation.refused,
+            remedy="Mend the bucket's name in the input `state`, or create the bucket.",
         )
 
-    def _other_region(self, cause: exceptions.ClientError) -> errors.StateWrongRegion:
+    def _denied(
+        self, cause: exceptions.ClientError, operation: Operation, key: str
+    ) -> errors.StateAccessDenied:
+        encrypted = operation.key_right and (
+            f" If the bucket is encrypted with a KMS key, it needs {operation.key_right} on that."
+        )
+        return errors.StateAccessDenied(
+            f"S3 refused to {operation.verb} {self._name(key)}: {_quote(code_of(cause))}, "
+            f"{_message(cause)}.",
+            not_done=operation.refused,
+            remedy=f"Give this job's role {self._right(operation, key)}.{encrypted}",
+        )
+
+    def _right(self, operation: Operation, key: str) -> str:
+        """What the role lacks."""
+        arn = f"arn:aws:s3:::{self.bucket}"
+        if operation is READ:
+            return (
+                f"s3:GetObject on {arn}/{self.prefix}* and s3:ListBucket on {arn}. Without "
+                "s3:ListBucket S3 answers 403 also for an object that is not there, so a first run "
+                "cannot be told from a missing right"
+            )
+        if operation is LIST:
+            return f"s3:ListBucket on {arn}, for the prefix {self.prefix}{key}"
+        # Never the whole store: what pull requests may write is a small part of it.
+        top, slash, _ = key.partition("/")
+        return f"{operation.right} on {arn}/{self.prefix}{top}{slash and '/*'}"
+
+    def _other_region(
+        self, cause: exceptions.ClientError, operation: Operation
+    ) -> errors.StateWrongRegion:
         headers = cause.response["ResponseMetadata"].get("HTTPHeaders", {})
         told: Mapping[str, object] = cause.response["Error"]
         region = _quote(headers.get("x-amz-bucket-region") or str(told.get("Region", "")))
         if not region:
-            return self.redirected()
+            return self.redirected(operation)
         asked = self.access.region or "the default region"
-        return _failure(
-            errors.StateWrongRegion,
+        return errors.StateWrongRegion(
             f"The bucket {self.bucket} is in {region}, not in {asked}.",
-            f"Set the input `aws-region` to {region}.",
+            not_done=operation.refused,
+            remedy=f"Set the input `aws-region` to {region}.",
         )
 
-    def redirected(self) -> errors.StateWrongRegion:
-        """The store points elsewhere and names no region."""
-        return _failure(
-            errors.StateWrongRegion,
-            f"The store {self._where()} redirects requests for the bucket {self.bucket} to "
-            "another place, and names no region.",
-            "Set the input `aws-region` to the bucket's region; if `aws-endpoint-url` is set, "
-            "write it as the store's own address, with https:// where it wants that.",
-        )
-
-    def _no_keys(self, why: str) -> errors.StateCredentials:
-        return _failure(
-            errors.StateCredentials,
+    def _no_keys(self, operation: Operation, why: str) -> errors.StateCredentials:
+        return errors.StateCredentials(
             f"There are no valid credentials for {self.bucket}: {_quote(why)}.",
-            "Set the input `aws-role` to a role that trusts this repository (OIDC), or give the "
-            "step AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN); renew them "
-            "if they have expired.",
+            not_done=operation.refused,
+            remedy="Set the input `aws-role` to a role that trusts this repository (OIDC), or give "
+            "the step AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN); renew "
+            "them if they have expired.",
         )
 
-    def _silent(self, why: str) -> errors.StateUnreachable:
-        return _failure(
-            errors.StateUnreachable,
+    def _silent(self, operation: Operation, why: str) -> errors.StateUnreachable:
+        return errors.StateUnreachable(
             f"The store {self._where()} gave no usable answer ({_quote(why)}), asked up to "
             f"{self.attempts} times.",
-            "Check the inputs `aws-endpoint-url` and `aws-region` and the network, or run the job "
-            "again later.",
+            not_done=operation.unanswered,
+            remedy="Check the inputs `aws-endpoint-url` and `aws-region` and the network, or run "
+            "the job again later.",
         )
 
     def _name(self, key: str) -> str:
-        return f"s3://{self.bucket}/{key}"
+        return f"s3://{self.bucket}/{self.prefix}{key}"
 
     def _where(self) -> str:
         if self.access.endpoint_url:
@@ -199,18 +235,6 @@ class Failures:
             host = urlsplit(self.access.endpoint_url).netloc.rpartition("@")[2]
             return f"at {host}"
         return f"in {self.access.region}" if self.access.region else "in the default region"
-
-
-def _failure(kind: Callable[..., Failed], what: str, remedy: str) -> Failed:
-    return kind(
-        what,
-        not_done=f"{state.NOTHING_STARTED} This was not taken for a first run.",
-        remedy=remedy,
-    )
-
-
-def _code(cause: exceptions.ClientError) -> str:
-    return _quote(cause.response["Error"].get("Code", "no code"))
 
 
 def _message(cause: exceptions.ClientError) -> str:

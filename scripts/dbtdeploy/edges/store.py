@@ -1,12 +1,14 @@
-"""Where production leaves its artifacts: picks the edge by the location's form."""
+"""Where an environment's artifacts are kept: picks the edge by the location's form."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from dbtdeploy import errors, state
-from dbtdeploy.edges import folder, s3
+from dbtdeploy import errors
+from dbtdeploy.edges.folder import Folder
+from dbtdeploy.edges.s3 import Bucket
+from dbtdeploy.objects import Store
 from dbtdeploy.settings import StoreAccess
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -17,39 +19,41 @@ def local_folder(location: str, workspace: Path) -> Path | None:
     return None if URL.match(location) else workspace / location
 
 
-def object_name(location: str, name: str) -> str:
-    """An artifact's address, for messages."""
-    return f"{location.rstrip('/')}/{name}"
-
-
-def fetch(
-    location: str, destination: Path, *, workspace: Path, access: StoreAccess
-) -> state.Fetched:
-    """Copy the artifacts that are there into a folder.
+def open_store(location: str, *, workspace: Path, access: StoreAccess) -> Store:
+    """The store that a location names. Nothing is asked of S3 yet; a folder must be there.
 
     Args:
         location: ``s3://bucket/prefix`` or a folder, absolute or relative to ``workspace``.
-        destination: an existing folder.
         workspace: the folder that relative paths start from.
         access: how to reach S3.
 
-    Returns:
-        What came; without ``manifest.json`` among it there is no state yet.
-
     Raises:
-        InvalidInput: the location cannot be understood, or the folder does not exist.
-        StateAccessDenied, StateBucketMissing, StateWrongRegion, StateCredentials,
-        StateUnreachable, StateCorrupt: see ``edges/s3.py``.
+        InvalidInput: the location cannot be understood, or there is no such folder; a wrong path
+            must not pass for a first run.
     """
     source = local_folder(location, workspace)
     if source is not None:
-        return folder.fetch(source, destination)
+        return Folder(_checked(source))
     if location.startswith("s3://"):
-        return s3.fetch(location, destination, access)
+        return Bucket(location, access)
     scheme = location.split("://", 1)[0]
     raise errors.InvalidInput(
-        f"The input `state` is a {scheme}:// address, which dbt-deploy cannot read.",
-        not_done=state.NOTHING_STARTED,
-        remedy="Use s3://bucket/prefix (any S3-compatible store, by the input `aws-endpoint-url`), "
-        "or fetch the artifacts in a step before this one and name their folder.",
+        f"{location} is a {scheme}:// address, which dbt-deploy cannot use as a store.",
+        not_done="Nothing was read or written.",
+        remedy="Use s3://bucket/prefix (any S3-compatible store, by the input `aws-endpoint-url`) "
+        "or a folder. To compare with artifacts that are elsewhere, fetch them in a step before "
+        "this one and name their folder.",
+    )
+
+
+def _checked(folder: Path) -> Path:
+    if folder.is_dir():
+        return folder
+    raise errors.InvalidInput(
+        f"The state folder {folder} is a file."
+        if folder.exists()
+        else f"The state folder {folder} does not exist.",
+        not_done="Nothing was read or written.",
+        remedy="Name the folder that holds production's artifacts. If there are none yet, make it "
+        "an empty folder.",
     )
