@@ -15,7 +15,7 @@ from dbtdeploy import crash, errors, moments, state, versions
 from dbtdeploy.objects import ABSENT, Conflict, Store
 from dbtdeploy.versions import Index, Pointer, StoredObject
 
-Claim = Callable[[str], None]
+Claim = Callable[[str], object]
 """Says in the lease which version is being published; raises LeaseLost if it is not ours."""
 
 AT_ONCE = 4

@@ -1,0 +1,158 @@
+"""What a deploy left in dbt's target folder and the work folder -> artifacts fit to publish.
+
+Reads files, as ``artifacts.py`` does; writes none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from dbtdeploy import artifacts, carry_forward, deploy_files, files, moments, publishable, splice
+from dbtdeploy.outcomes import OUTCOMES
+from dbtdeploy.redact import Redact
+from dbtdeploy.report import GOOD
+from dbtdeploy.state import MANIFEST
+from dbtdeploy.versions import DEPLOYED, Index
+
+CATALOG, SOURCES, LOG = "catalog.json", "sources.json", "dbt.log"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """The artifacts by name, without secrets, and the index as far as it is known."""
+
+    contents: Mapping[str, bytes]
+    draft: Index
+
+
+class _OfManifest(msgspec.Struct):
+    metadata: artifacts.Metadata = artifacts.Metadata()
+
+
+def success(work: Path, run: files.Run, redact: Redact) -> Gathered:
+    """What a good build makes production's state.
+
+    Nodes that were modified and left out keep their old definition, and nodes that were not built
+    their last results.
+
+    Raises:
+        PublishingFailed: an artifact is not JSON.
+        FileNotFoundError: the build's own manifest or run results are gone.
+    """
+    target, state = Path(run.dbt.target_path), work / files.STATE_FOLDER
+    results = (work / files.RUN_RESULTS).read_bytes()
+    made = (target / MANIFEST).read_bytes()
+    new = publishable.artifact(MANIFEST, made, redact)
+    old = _read(state / MANIFEST)
+    built = {id_ for id_, status in _statuses(results).items() if OUTCOMES.get(status) in GOOD}
+    pending = splice.pending(_manifest(new), _manifest(old) if old else None, built)
+    manifest = splice.manifest(new, old, pending)
+    merged, carried = carry_forward.run_results(results, _read(state / files.RUN_RESULTS), manifest)
+    contents = {MANIFEST: manifest, files.RUN_RESULTS: merged}
+    contents |= _documentation(work, target, {made: new}, redact)
+    if (work / deploy_files.FRESHNESS).exists() and (found := _read(target / SOURCES)):
+        contents[SOURCES] = publishable.artifact(SOURCES, found, redact)
+    draft = replace(
+        _draft(work, run, new, results),
+        kind=DEPLOYED,
+        partial=bool(pending),
+        pending=pending,
+        carried=carried,
+    )
+    return Gathered(contents=contents, draft=draft)
+
+
+def failed(work: Path, run: files.Run, redact: Redact, *, problem: str) -> Gathered:
+    """What there is of a failed run, for reading.
+
+    Raises:
+        PublishingFailed: an artifact is not JSON.
+    """
+    build = files.read_if_there(work / files.BUILD, files.Build)
+    results = _read(work / files.RUN_RESULTS) if build and build.results else None
+    made = _read(Path(run.dbt.target_path) / MANIFEST)
+    manifest = publishable.artifact(MANIFEST, made, redact) if made else None
+    log = _read(work / files.LOG)
+    there = {
+        MANIFEST: manifest,
+        files.RUN_RESULTS: results,
+        LOG: redact(log.decode(errors="replace")).encode() if log else None,
+    }
+    draft = _draft(work, run, manifest or b"{}", results or b"{}")
+    contents = {name: content for name, content in there.items() if content is not None}
+    plan = files.read_if_there(work / files.PLAN, files.Plan) or files.Plan()
+    draft = replace(
+        draft,
+        problem=redact(problem),
+        planned=tuple(node.unique_id for node in plan.nodes if node.has_result),
+        results=_statuses(results) if results else {},
+    )
+    return Gathered(contents=contents, draft=draft)
+
+
+def _documentation(
+    work: Path, target: Path, manifest: Mapping[bytes, bytes], redact: Redact
+) -> dict[str, bytes]:
+    """Catalog and page, where this run made them."""
+    docs = files.read_if_there(work / deploy_files.DOCS, deploy_files.Docs)
+    if docs is None:
+        return {}
+    catalog = (target / CATALOG).read_bytes()
+    safe = publishable.artifact(CATALOG, catalog, redact)
+    page = (target / docs.file).read_bytes()
+    return {
+        CATALOG: safe,
+        deploy_files.STATIC_DOCS: publishable.page(page, {**manifest, catalog: safe}, redact),
+    }
+
+
+def _draft(work: Path, run: files.Run, manifest: bytes, results: bytes) -> Index:
+    """Everything but the version, its time, its kind and its objects."""
+    event = run.event
+    metadata = msgspec.json.decode(manifest, type=_OfManifest).metadata
+    build = files.read_if_there(work / files.BUILD, files.Build)
+    state = files.read_if_there(work / files.STATE, files.State)
+    return Index(
+        version="",
+        environment=run.deploy.environment if run.deploy else "production",
+        project=run.dbt.name,
+        kind="",
+        created_at="",
+        objects={},
+        commit=event.sha or None,
+        ref=event.ref or None,
+        created_by=event.actor,
+        event=event.name,
+        run_url=event.run_url,
+        run_id=event.run_id,
+        run_attempt=event.run_attempt,
+        dbt_version=metadata.dbt_version,
+        adapter=metadata.adapter_type,
+        previous=state.version if state else None,
+        command=build.command if build else "",
+        counts=dict(Counter(_statuses(results).values())),
+        seconds=_seconds(build) if build else 0.0,
+    )
+
+
+def _seconds(build: files.Build) -> float:
+    started, ended = moments.parse(build.started_at), moments.parse(build.finished_at)
+    return round((ended - started).total_seconds(), 3) if started and ended else 0.0
+
+
+def _statuses(results: bytes) -> dict[str, str]:
+    found = msgspec.json.decode(results, type=artifacts.RunResults)
+    return {result.unique_id: result.status for result in found.results}
+
+
+def _manifest(content: bytes) -> artifacts.Manifest:
+    return msgspec.json.decode(content, type=artifacts.Manifest)
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

@@ -1,0 +1,164 @@
+"""target/ + the work folder -> a version and the pointer, or failed/; then the documentation.
+
+Only a build that succeeded becomes production's state. What is killed here leaves the version
+before, whole; the next run finishes or gives up what was begun.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dbtdeploy import (
+    artifacts,
+    cli,
+    crash,
+    deploy_files,
+    errors,
+    files,
+    gather,
+    lease,
+    publish,
+    settings,
+    succeeded,
+    versions,
+)
+from dbtdeploy.deploy_files import STATIC_DOCS, HeldLease, Publication
+from dbtdeploy.edges import actions, dbt_version, store
+from dbtdeploy.gather import Gathered
+from dbtdeploy.objects import Store
+
+HTML = "text/html; charset=utf-8"
+
+
+def main() -> None:
+    """Decide what the run was, and publish it as that."""
+    work = settings.work_folder()
+    run = files.read(work / files.RUN, files.Run)
+    (work / deploy_files.PUBLICATION).unlink(missing_ok=True)
+    plan = files.read_if_there(work / files.PLAN, files.Plan) or files.Plan()
+    if not plan.nodes:
+        print("Nothing was built, so nothing is published.")
+        return
+    results = artifacts.read_run_results(work / files.RUN_RESULTS)
+    problem = succeeded.why_not(
+        plan=plan,
+        build=files.read_if_there(work / files.BUILD, files.Build),
+        statuses={r.unique_id: r.status for r in results.results} if results else None,
+        failure=files.read_if_there(work / files.FAILURE, files.Failure),
+        fail_on_warnings=run.policy.fail_on_warnings,
+    )
+    opened = _open(run.policy.state)
+    if problem is not None:
+        _keep_failed(work, run, opened, problem)
+        return
+    gathered = gather.success(work, run, settings.redactor())
+    done = _publish(work, run, opened, gathered)
+    if STATIC_DOCS in gathered.contents:
+        _upload_docs(work, run, opened, gathered.contents[STATIC_DOCS], done)
+
+
+def _publish(work: Path, run: files.Run, opened: Store, gathered: Gathered) -> Publication:
+    """Version, pointer, plain copies."""
+    nonce = files.read(work / deploy_files.LEASE, HeldLease).nonce
+    try:
+        index = publish.publish(
+            opened,
+            replace(gathered.draft, adapter_version=_adapter_version(run, gathered.draft)),
+            gathered.contents,
+            moment=datetime.now(timezone.utc),
+            nonce=nonce,
+            by=run.event.run_url or run.event.actor,
+            claim=lambda version: lease.renew(opened, nonce, publishing=version),
+        ).index
+    except (errors.LeaseLost, errors.PublishingFailed):
+        raise
+    except errors.DbtDeployError as cause:
+        raise errors.PublishingFailed(
+            f"The build is done, and publishing its artifacts failed. {cause.what}",
+            not_done="What production builds next compares with the version that is current now; "
+            "`command: versions` shows which that is.",
+            remedy=f"{cause.remedy} Then deploy again: what was built is built once more.",
+        ) from None
+    print(f"Version {index.version} is now the current one in {opened.location}.")
+    done = Publication(
+        location=opened.location,
+        version=index.version,
+        previous=index.previous,
+        pending=index.pending,
+        carried=index.carried,
+    )
+    _tell(work, done)
+    try:
+        publish.copy_latest(opened, gathered.contents)
+        lease.renew(opened, nonce, done=True)
+    except errors.DbtDeployError as cause:
+        raise errors.PublishingFailed(
+            f"Version {index.version} is current, and its plain copies under "
+            f"{opened.address(versions.LATEST)} are not all written. {cause.what}",
+            not_done="Readers of the plain copies may see some artifacts of the version before.",
+            remedy=f"{cause.remedy} The next deploy writes them anew.",
+        ) from None
+    return done
+
+
+def _upload_docs(work: Path, run: files.Run, opened: Store, page: bytes, done: Publication) -> None:
+    crash.point("before-docs")
+    elsewhere = run.deploy.docs_location if run.deploy else None
+    try:
+        target = _open(elsewhere) if elsewhere else opened
+        key = "index.html" if elsewhere else versions.DOCS
+        target.put(key, page, content_type=HTML)
+    except errors.DbtDeployError as cause:
+        raise errors.DocsFailed(
+            f"The documentation was not uploaded. {cause.what}",
+            not_done=f"Version {done.version} is built, published and current; only its "
+            "documentation is missing.",
+            remedy=cause.remedy,
+        ) from None
+    url = run.deploy.docs_url if run.deploy else None
+    print(f"The documentation is at {target.address(key)}.")
+    _tell(work, replace(done, docs=target.address(key), docs_url=url))
+
+
+def _keep_failed(work: Path, run: files.Run, opened: Store, problem: str) -> None:
+    """Keep a failed run for reading. The run has its verdict: nothing here changes it."""
+    print(f"{problem}\nIt is not published as state; the version before stays current.")
+    try:
+        gathered = gather.failed(work, run, settings.redactor(), problem=problem)
+        prefix = publish.publish_failed(
+            opened, gathered.draft, gathered.contents, moment=datetime.now(timezone.utc)
+        )
+    except errors.DbtDeployError as cause:
+        actions.warning("The failed run's artifacts were not kept", f"{cause.what}\n{cause.remedy}")
+        return
+    print(f"What it left is kept for reading: {opened.address(prefix)}")
+    _tell(work, Publication(location=opened.location, failed=prefix))
+
+
+def _tell(work: Path, done: Publication) -> None:
+    """Leave word for the report and the workflow, at once: what follows may fail."""
+    files.write(work / deploy_files.PUBLICATION, done)
+    outputs = {"version": done.version or "", "docs-url": done.docs_url or ""}
+    actions.set_outputs(settings.Runner.from_environ().output, outputs)
+
+
+def _open(location: str) -> Store:
+    workspace = settings.GitHubContext.from_environ().workspace
+    access = settings.StoreAccess.from_environ()
+    return store.open_store(location, workspace=workspace, access=access)
+
+
+def _adapter_version(run: files.Run, draft: versions.Index) -> str | None:
+    variables = settings.DbtEnvironment.from_environ().variables
+    folder = Path(run.dbt.project_dir)
+    try:
+        found = dbt_version.find(run.dbt.command, folder=folder, variables=variables)
+    except errors.DbtNotFound:
+        return None
+    return found.adapters.get(draft.adapter or "")
+
+
+if __name__ == "__main__":
+    cli.run(main)
