@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,22 +11,16 @@ import msgspec
 from dbtdeploy import (
     baselines,
     cli,
-    commands,
     dbt_step,
     errors,
     files,
     guard,
     production,
-    remedies,
     schema_mark,
     settings,
 )
 from dbtdeploy.edges.dbt import Dbt
-
-PACKAGE = Path(__file__).resolve().parent.parent / "templates" / "dbt_package"
-
-DEAF_GRACE_SECONDS = 1.0
-"""run-operation hears no interrupt while it waits for a query; see ``postgres__copy_rows``."""
+from dbtdeploy.run_macro import run_macro
 
 BATCH = 100
 """Baselines a dbt process: Linux takes 128 KiB in one argument, and one is about 400 bytes."""
@@ -80,38 +72,21 @@ def _prepare(
     schemas: list[tuple[str, str]],
     jobs: list[baselines.BaselineJob],
 ) -> list[files.Baseline]:
-    token = f"dbt-deploy-{secrets.token_hex(16)} "
     job = {
-        "token": token,
         "mark": schema_mark.schema_mark(run),
         "schemas": [{"database": d, "schema": s} for d, s in schemas],
         "baselines": [asdict(entry) for entry in jobs],
     }
-    arguments = [
-        *commands.READ_BY_US,
-        *("run-operation", "prepare_schemas", "--args", json.dumps({"job": job})),
-        *("--project-dir", str(PACKAGE), "--target-path", str(work / "warehouse")),
-        *dbt.connection(),
-    ]
-    lines: list[str] = []
-    outcome = dbt.run(
-        arguments,
+    answer = run_macro(
+        dbt,
+        "prepare_schemas",
+        job,
+        _Answer,
+        work=work,
         name="prepare",
-        on_line=lines.append,
-        redacted=False,
-        grace_seconds=DEAF_GRACE_SECONDS,
+        failure=errors.WarehouseStepFailed,
+        not_done="Nothing was built.",
     )
-    if outcome.interrupted:
-        raise dbt_step.cancelled()
-    answers = [line.removeprefix(token) for line in lines if line.startswith(token)]
-    if outcome.exit_code != 0 or not answers:
-        said = remedies.told(outcome.errors, lines)
-        raise errors.WarehouseStepFailed(
-            said,
-            not_done="Nothing was built.",
-            remedy=remedies.remedy_for(said),
-        )
-    answer = msgspec.json.decode(answers[-1], type=_Answer)
     if answer.foreign:
         raise _not_ours(answer.foreign, run)
     return answer.baselines

@@ -1,4 +1,4 @@
-"""The files that the scripts of ``deploy``, ``teardown`` and the store's commands hand each other.
+"""The files that the scripts of ``deploy`` and the store's commands hand each other.
 
 As in ``files.py``: all live in the work folder, and ``files.write`` and ``files.read`` do the rest.
 """
@@ -17,7 +17,6 @@ DEPENDENTS = "dependents.json"
 RESTORED = "restored.json"
 DOCS = "docs.json"
 PUBLICATION = "publication.json"
-TEARDOWN = "teardown.json"
 
 STATIC_DOCS = "static_index.html"
 """What ``dbt docs generate --static`` writes into the target folder."""
@@ -166,32 +165,3 @@ class Publication:
     docs: str | None = None
     """Where the documentation was uploaded to."""
     docs_url: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DroppedSchema:
-    """A schema that is gone."""
-
-    schema: str
-    owner: str
-    """``pull request 12`` or ``branch feature/x``."""
-    pull_request: int | None = None
-    why: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptSchema:
-    """A schema that stays, and why."""
-
-    schema: str
-    reason: str
-    pull_request: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Teardown:
-    """``teardown.json``."""
-
-    dropped: tuple[DroppedSchema, ...] = ()
-    kept: tuple[KeptSchema, ...] = ()
-    dry_run: bool = False

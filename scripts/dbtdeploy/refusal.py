@@ -71,15 +71,21 @@ class Refusal:
 
 
 def failure(
-    refusal: Refusal, *, api_url: str, where: str, wait: float | None = None
+    refusal: Refusal,
+    *,
+    api_url: str,
+    where: str,
+    wait: float | None = None,
+    not_done: str = NOT_DONE,
 ) -> errors.GitHubFailed:
     """The failure to raise.
 
     Args:
         refusal: the last answer.
         api_url: where GitHub was asked.
-        where: what was to be commented on, as ``pull request 7 of acme/shop``.
+        where: what was asked about, as ``pull request 7 of acme/shop``.
         wait: the seconds GitHub asks for, if it does.
+        not_done: what is therefore not done.
     """
     if refusal.status == 0:
         what = f"GitHub at {api_url} did not answer ({refusal.message})."
@@ -88,7 +94,7 @@ def failure(
         what = f"GitHub answered {refusal.status} for {where}{said.rstrip('.')}."
     if wait is not None:
         what += f" It asks to wait {wait:.0f} s; this step has waited as long as it may."
-    return errors.GitHubFailed(what, not_done=NOT_DONE, remedy=_remedy(refusal, where))
+    return errors.GitHubFailed(what, not_done=not_done, remedy=_remedy(refusal, where))
 
 
 def no_token() -> errors.GitHubFailed:

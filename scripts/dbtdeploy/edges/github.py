@@ -1,37 +1,28 @@
 """GitHub's REST API, through PyGithub: one comment of ours, found and written.
 
-Sources: https://docs.github.com/rest/issues/comments and PyGithub's ``Requester.py``.
+Source: https://docs.github.com/rest/issues/comments.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import github
 from github.Issue import Issue
 from github.IssueComment import IssueComment
 
 from dbtdeploy import refusal
+from dbtdeploy.edges.github_api import FAULTS, REPEATS, Api, refused_by
 from dbtdeploy.marker import Marker, RunMark, may_write, parse_run_mark
-from dbtdeploy.refusal import Refusal
 from dbtdeploy.settings import GitHubAccess
 
-TIMEOUT_SECONDS = 20
-PER_PAGE = 100
-REPEATS = 5
+__all__ = ["REPEATS", "WAIT_SECONDS", "Comments", "Written"]
+
 WAIT_SECONDS = 180.0
 """All waits of one comment together: what a job's minute is worth against a comment."""
-
-TOKEN = re.compile(r"[!-~]+")
-"""What a header can hold. Anything else would come back in an error's text."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +55,8 @@ class Comments:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._access = access
         self._author = author
-        self._sleep = sleep
-        self._clock = clock
-        self._repeats = 0
-        self._waited = 0.0
+        self._api = Api(access, most_wait=WAIT_SECONDS, sleep=sleep, clock=clock)
 
     def upsert_comment(
         self, repository: str, pull_request: int, marker: Marker, ours: RunMark, body: str
@@ -93,109 +80,109 @@ class Comments:
         The check and the write are two requests, as GitHub has no conditional write: of two runs
         that write within the same tenth of a second the older may win, until the newer writes next.
         """
-        if not TOKEN.fullmatch(self._access.token.strip()):
-            raise refusal.no_token()
-        self._repeats, self._waited = 0, 0.0
+
+        def write(own: list[IssueComment], author: str, issue: Issue) -> Written | None:
+            return _write(issue, own, author, ours, body)
+
+        return self._with_own(repository, pull_request, marker, write)
+
+    def amend_comment(
+        self,
+        repository: str,
+        pull_request: int,
+        marker: Marker,
+        change: Callable[[str], str],
+    ) -> Written | None:
+        """Change our comment for this marker where there is one; never make one.
+
+        Args:
+            repository: full name.
+            pull_request: number.
+            marker: which comment is meant, as for ``upsert_comment``.
+            change: the body as it is -> as it shall be; called again after a failed write.
+
+        Returns:
+            None where there is no comment of ours.
+
+        Raises:
+            GitHubFailed: as ``upsert_comment``.
+        """
+
+        def amend(own: list[IssueComment], _author: str, _issue: Issue) -> Written | None:
+            if not own:
+                return None
+            body = change(own[0].body)
+            if body != own[0].body:
+                own[0].edit(body)
+            return _written(own[0])
+
+        return self._with_own(repository, pull_request, marker, amend)
+
+    def _with_own(
+        self,
+        repository: str,
+        pull_request: int,
+        marker: Marker,
+        act: Callable[[list[IssueComment], str, Issue], Written | None],
+    ) -> Written | None:
+        self._api.begin()
         where = f"pull request {pull_request} of {repository}"
-        client = self._client()
+        client = self._api.client()
         try:
             author = self._login(client)
             issue = client.get_repo(repository).get_issue(pull_request)
-            return self._upsert(issue, author, marker, ours, body)
-        except (github.GithubException, OSError, RuntimeError) as fault:
-            refused = _refusal(fault)
-            wait = refused.wait(tried=0, now=self._clock()) if refused.limited else None
-            raise refusal.failure(
-                refused, api_url=self._access.api_url, where=where, wait=wait
-            ) from None
+            while True:
+                own = self._own(issue, author, marker)
+                try:
+                    return act(own, author, issue)
+                except FAULTS as fault:
+                    # Then all begins anew: a POST that failed may have made the comment, and a
+                    # newer run may have written it while we waited.
+                    self._api.pause(fault)
+        except (*FAULTS, RuntimeError) as fault:
+            raise self._api.failure(fault, where=where, not_done=refusal.NOT_DONE) from None
         finally:
             client.close()
 
-    def _client(self) -> github.Github:
-        # PyGithub logs redirects to stderr and, at level DEBUG, whole requests.
-        logging.getLogger("github").setLevel(logging.CRITICAL)
-        return github.Github(
-            auth=github.Auth.Token(self._access.token.strip()),
-            base_url=self._access.api_url.rstrip("/"),
-            timeout=TIMEOUT_SECONDS,
-            user_agent="dbt-deploy",
-            per_page=PER_PAGE,
-            # Its own retry repeats POST, too, and makes several comments of one.
-            retry=None,
-            seconds_between_requests=None,
-            seconds_between_writes=None,
-            # Repository and pull request are known by name; nothing is fetched to find them.
-            lazy=True,
-        )
-
     def _login(self, client: github.Github) -> str:
         try:
-            return self._ask(lambda: client.get_user().login)
+            return self._api.ask(lambda: client.get_user().login)
         except github.GithubException as fault:
-            refused = _refusal(fault)
+            refused = refused_by(fault)
             if refused.limited or not refused.forbidden:
                 raise
             return self._author
-
-    def _upsert(
-        self, issue: Issue, author: str, marker: Marker, ours: RunMark, body: str
-    ) -> Written | None:
-        while True:
-            own = self._own(issue, author, marker)
-            try:
-                return self._write(issue, own, author, ours, body)
-            except (github.GithubException, OSError) as fault:
-                # Then all begins anew: a POST that failed may have made the comment, and a newer
-                # run may have written it while we waited.
-                self._pause(fault)
 
     def _own(self, issue: Issue, author: str, marker: Marker) -> list[IssueComment]:
         """Our comments that begin with the marker, oldest first, from all pages."""
         pages = issue.get_comments()
         # Asked again, the list goes on at the page that failed.
-        comments = self._ask(lambda: list(pages))
+        comments = self._api.ask(lambda: list(pages))
         return [
             comment
             for comment in comments
             if marker.marks(comment.body or "") and _login_of(comment).lower() == author.lower()
         ]
 
-    def _write(
-        self, issue: Issue, own: list[IssueComment], author: str, ours: RunMark, body: str
-    ) -> Written | None:
-        """Write the first of our comments; the others are left from a race and go."""
-        marks = [found for found in (parse_run_mark(c.body or "") for c in own) if found]
-        newest = max(marks, key=lambda found: found.run, default=None)
-        if not may_write(newest, ours):
-            return None
-        if not own:
-            return _written(issue.create_comment(body), expected=author)
-        first, *others = own
-        if first.body != body:
-            first.edit(body)
-        for other in others:
-            # What stays is found again by the next run; ours is written, which is what counts.
-            with contextlib.suppress(github.GithubException, OSError):
-                other.delete()
-        return _written(first)
 
-    def _ask(self, read: Callable[[], T]) -> T:
-        """Send a request that changes nothing until it is answered, or no wait can mend it."""
-        while True:
-            try:
-                return read()
-            except (github.GithubException, OSError) as fault:  # noqa: PERF203
-                self._pause(fault)
-
-    def _pause(self, fault: github.GithubException | OSError) -> None:
-        """Wait as told; raise the fault itself when there is nothing to wait for any more."""
-        refused = _refusal(fault)
-        seconds = refused.wait(tried=self._repeats, now=self._clock())
-        if seconds is None or self._repeats >= REPEATS or self._waited + seconds > WAIT_SECONDS:
-            raise fault
-        self._repeats += 1
-        self._waited += seconds
-        self._sleep(seconds)
+def _write(
+    issue: Issue, own: list[IssueComment], author: str, ours: RunMark, body: str
+) -> Written | None:
+    """Write the first of our comments; the others are left from a race and go."""
+    marks = [found for found in (parse_run_mark(c.body or "") for c in own) if found]
+    newest = max(marks, key=lambda found: found.run, default=None)
+    if not may_write(newest, ours):
+        return None
+    if not own:
+        return _written(issue.create_comment(body), expected=author)
+    first, *others = own
+    if first.body != body:
+        first.edit(body)
+    for other in others:
+        # What stays is found again by the next run; ours is written, which is what counts.
+        with contextlib.suppress(*FAULTS):
+            other.delete()
+    return _written(first)
 
 
 def _written(comment: IssueComment, *, expected: str | None = None) -> Written:
@@ -207,24 +194,3 @@ def _written(comment: IssueComment, *, expected: str | None = None) -> Written:
 def _login_of(comment: IssueComment) -> str:
     """Empty for an author whose account is gone."""
     return comment.user.login if comment.user else ""
-
-
-def _refusal(fault: Exception) -> Refusal:
-    if not isinstance(fault, github.GithubException):
-        # requests nests the reason deeply, in text with addresses of objects in it.
-        return Refusal(status=0, message=_innermost(fault))
-    data = fault.data if isinstance(fault.data, dict) else {}
-    details = data.get("errors")
-    said = [data.get("message") or fault.message or ""]
-    if isinstance(details, list):
-        said += [str(d["message"]) for d in details if isinstance(d, dict) and d.get("message")]
-    headers = {name.lower(): str(value) for name, value in (fault.headers or {}).items()}
-    return Refusal(
-        status=fault.status, message=": ".join(str(s) for s in said if s), headers=headers
-    )
-
-
-def _innermost(fault: BaseException) -> str:
-    while (inner := fault.__cause__ or fault.__context__) is not None:
-        fault = inner
-    return f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__

@@ -1,0 +1,74 @@
+"""A macro of ours, run in the warehouse by the caller's dbt as a root project of its own.
+
+Its output is anybody's (``print()`` of a package's macro), so the answer bears a token.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from dbtdeploy import commands, dbt_step, errors, remedies
+from dbtdeploy.edges.dbt import Dbt
+
+PACKAGE = Path(__file__).resolve().parents[2] / "templates" / "dbt_package"
+
+DEAF_GRACE_SECONDS = 1.0
+"""run-operation hears no interrupt while it waits for a query; see ``postgres__copy_rows``."""
+
+T = TypeVar("T")
+
+
+def run_macro(
+    dbt: Dbt,
+    macro: str,
+    job: Mapping[str, Any],
+    answer: type[T],
+    *,
+    work: Path,
+    name: str,
+    failure: type[errors.DbtDeployError],
+    not_done: str,
+) -> T:
+    """Run a macro that takes ``job`` and prints ``job.token`` and then its answer as JSON.
+
+    Args:
+        dbt: the caller's.
+        macro: its name.
+        job: its argument, without the token. Linux takes 128 KiB of it.
+        answer: what it answers.
+        work: the work folder.
+        name: of the log folder of this call.
+        failure: what to raise when it fails.
+        not_done: what is then not done.
+
+    Raises:
+        Cancelled: the run was interrupted.
+    """
+    token = f"dbt-deploy-{secrets.token_hex(16)} "
+    arguments = [
+        *commands.READ_BY_US,
+        *("run-operation", macro, "--args", json.dumps({"job": {**job, "token": token}})),
+        *("--project-dir", str(PACKAGE), "--target-path", str(work / "warehouse")),
+        *dbt.connection(),
+    ]
+    lines: list[str] = []
+    outcome = dbt.run(
+        arguments,
+        name=name,
+        on_line=lines.append,
+        redacted=False,
+        grace_seconds=DEAF_GRACE_SECONDS,
+    )
+    if outcome.interrupted:
+        raise dbt_step.cancelled()
+    answers = [line.removeprefix(token) for line in lines if line.startswith(token)]
+    if outcome.exit_code != 0 or not answers:
+        said = remedies.told(outcome.errors, lines)
+        raise failure(said, not_done=not_done, remedy=remedies.remedy_for(said))
+    return msgspec.json.decode(answers[-1], type=answer)

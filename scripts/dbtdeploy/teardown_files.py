@@ -1,0 +1,86 @@
+"""The files that the scripts of ``teardown`` hand each other, as types; see ``files.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbtdeploy.schema_mark import Owner
+
+FOUND_SCHEMAS = "found_schemas.json"
+CHOSEN_SCHEMAS = "chosen_schemas.json"
+TEARDOWN = "teardown.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkedSchema:
+    """A schema as it was found, with its whole comment."""
+
+    schema: str
+    comment: str
+    database: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundSchemas:
+    """``found_schemas.json``: all schemas that bear a mark of this project and target."""
+
+    schemas: tuple[MarkedSchema, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedSchema:
+    """A schema that shall go."""
+
+    schema: MarkedSchema
+    owner: Owner
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptSchema:
+    """A schema that stays, and why."""
+
+    schema: str
+    reason: str
+    remedy: str = ""
+    owner: str = ""
+    """For people; empty where it bears no mark of ours."""
+    pull_request: int | None = None
+    should_go: bool = False
+    """Whether it is in the way: it was to be dropped, and could not be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenSchemas:
+    """``chosen_schemas.json``: what a sweep drops and what it leaves."""
+
+    wanted: tuple[WantedSchema, ...] = ()
+    kept: tuple[KeptSchema, ...] = ()
+    closed: tuple[int, ...] = ()
+    """Pull requests that GitHub says are closed, those without schemas too."""
+    unasked: str = ""
+    """Why GitHub was not asked about all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DroppedSchema:
+    """A schema that is gone, or would be."""
+
+    schema: str
+    owner: str
+    """``pull request 12`` or ``branch feature/x``."""
+    pull_request: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teardown:
+    """``teardown.json``: what became of the schemas."""
+
+    dropped: tuple[DroppedSchema, ...] = ()
+    kept: tuple[KeptSchema, ...] = ()
+    dry_run: bool = False
+    closed: tuple[int, ...] = ()
+    """Pull requests whose registry entries are no longer needed."""
+    finished_at: str = ""
+    """ISO 8601, UTC."""
