@@ -122,3 +122,17 @@ def taken_meanwhile(lease: Lease, now: datetime) -> errors.LeaseHeld:
         remedy="See who works on the environment (`command: status`); break the lease again if "
         "this run is dead too.",
     )
+
+
+def taken_over(before: Lease) -> tuple[str, str]:
+    """Title and text of the warning that another's lease was taken over."""
+    if before.state == BROKEN:
+        return (
+            "A broken lease was taken over",
+            f"{before.broken_by} had broken the lease of {before.told}: {before.reason}",
+        )
+    since = moments.for_people(before.taken_at) or "a time unknown"
+    return (
+        "An expired lease was taken over",
+        f"{before.told}, had held the environment since {since}, and ended without releasing it.",
+    )

@@ -1,0 +1,37 @@
+"""store_command.json -> the lease of a dead run is broken, and its pointer fenced."""
+
+from __future__ import annotations
+
+from dbtdeploy import cli, deploy_files, fence, files, lease, lease_words, moments, settings
+from dbtdeploy.deploy_files import StoreCommand
+from dbtdeploy.edges import actions, store
+
+
+def main() -> None:
+    """Break the lease, and say whose it was."""
+    asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
+    opened = store.open_store(
+        asked.location,
+        workspace=settings.GitHubContext.from_environ().workspace,
+        access=settings.StoreAccess.from_environ(),
+    )
+    by, reason = lease_words.who(asked.event), asked.reason or "no reason given"
+    broken = lease.mark_broken(opened, by=by, reason=reason)
+    if broken is None:
+        print(f"Nobody holds {asked.environment}; there was nothing to break.")
+        return
+    fence.shut_out(opened, broken.lease.nonce)
+    since = moments.since(broken.lease.taken_at, broken.now)
+    until = moments.clock(broken.expires, broken.now)
+    ended = f"It had expired at {until}." if broken.expired else f"It would have lasted to {until}."
+    actions.annotate(
+        "notice",
+        f"The lease of {asked.environment} was broken",
+        f"{broken.lease.told}, had held it since {since}. {ended}\nReason: {reason}\n"
+        "That run can publish nothing more. If it still lives, it ends at its next renewal; until "
+        "then it may go on writing into the warehouse.",
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,74 @@
+"""store_command.json -> environment.json: a hold on all deploys, or its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from dbtdeploy import cli, deploy_files, environment, errors, files, lease_words, moments, settings
+from dbtdeploy.deploy_files import StoreCommand
+from dbtdeploy.edges import actions, store
+from dbtdeploy.environment import Environment, Hold
+from dbtdeploy.objects import Store
+
+
+def main() -> None:
+    """Set the hold, or lift it."""
+    asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
+    opened = store.open_store(
+        asked.location,
+        workspace=settings.GitHubContext.from_environ().workspace,
+        access=settings.StoreAccess.from_environ(),
+    )
+    if asked.command == "lift-hold":
+        _lift(opened, asked)
+    else:
+        _set(opened, asked)
+
+
+def _set(opened: Store, asked: StoreCommand) -> None:
+    hold = Hold(
+        reason=asked.reason or "no reason given",
+        by=lease_words.who(asked.event),
+        since=moments.now(),
+        run_url=asked.event.run_url,
+    )
+    before = environment.change(opened, lambda there: replace(there, hold=hold)).hold
+    instead = f"\nIt takes the place of an earlier hold: {_told(before)}" if before else ""
+    actions.annotate(
+        "notice",
+        f"{asked.environment} is on hold",
+        f"{hold.reason}\nDeploys are refused until it is lifted (`command: lift-hold`).{instead}",
+    )
+
+
+def _lift(opened: Store, asked: StoreCommand) -> None:
+    seen = environment.read(opened).hold
+    if seen is None:
+        print(f"{asked.environment} is not on hold; there was nothing to lift.")
+        return
+
+    def lifted(there: Environment) -> Environment:
+        # A hold that somebody set just now has a reason that was not looked at.
+        return replace(there, hold=None) if there.hold == seen else there
+
+    before = environment.change(opened, lifted).hold
+    if before is not None and before != seen:
+        raise errors.OnHold(
+            f"Another hold was set meanwhile: {_told(before)}",
+            not_done="It was not lifted.",
+            remedy="Run `command: lift-hold` again if its reason is gone too.",
+        )
+    by = lease_words.who(asked.event)
+    actions.annotate(
+        "notice", f"{asked.environment} is no longer on hold", f"{by} lifted it: {_told(seen)}"
+    )
+
+
+def _told(hold: Hold) -> str:
+    since = moments.since(hold.since, datetime.now(timezone.utc))
+    return f"{hold.by}, since {since}: {hold.reason}"
+
+
+if __name__ == "__main__":
+    cli.run(main)
