@@ -93,7 +93,7 @@ def refuse_if_on_hold(environment: Environment, *, name: str, now: datetime) -> 
         return
     run = f" ({hold.run_url})" if hold.run_url else ""
     raise errors.OnHold(
-        f"{hold.by} has put {name} on hold since {moments.since(hold.since, now)}{run}: "
+        f"{name} has been on hold since {moments.since(hold.since, now)}, by {hold.by}{run}: "
         f"{hold.reason}",
         not_done="Nothing was built, nothing was published.",
         remedy="Lift the hold when its reason is gone (`command: lift-hold`), then run this again.",

@@ -1,0 +1,35 @@
+"""store_command.json -> what an environment runs, for people and for the workflow. Only reads."""
+
+from __future__ import annotations
+
+from dbtdeploy import cli, deploy_files, files, render, settings, status
+from dbtdeploy.deploy_files import StoreCommand
+from dbtdeploy.edges import actions, store
+
+
+def main() -> None:
+    """Print the status, write it to the summary, and name the commit that a deploy checks out."""
+    asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
+    opened = store.open_store(
+        asked.location,
+        workspace=settings.GitHubContext.from_environ().workspace,
+        access=settings.StoreAccess.from_environ(),
+    )
+    found = status.read(opened)
+    rows = status.rows(found)
+    # Whoever held the lease or set the hold chose those words: no workflow command among them.
+    with actions.foreign_output():
+        print(f"{asked.environment} ({found.location})")
+        for row in rows:
+            print(f"{row.label}: {row.text}{f' ({row.url})' if row.url else ''}")
+    runner = settings.Runner.from_environ()
+    page = render.template(
+        "status.md.j2", environment=asked.environment, location=found.location, rows=rows
+    )
+    actions.write_summary(runner.summary, page)
+    outputs = {"version": found.version or "", "ref": found.ref(asked.event.sha)}
+    actions.set_outputs(runner.output, outputs)
+
+
+if __name__ == "__main__":
+    cli.run(main)
