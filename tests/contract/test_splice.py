@@ -133,10 +133,18 @@ class Project:
         self.dbt("parse")
         return (self.folder / "target" / "manifest.json").read_bytes()
 
-    def modified(self, state: bytes, select: str = "state:modified") -> set[str]:
-        """What dbt finds modified against a state."""
+    def modified(
+        self, state: bytes, select: str = "state:modified", tests: str = "empty"
+    ) -> set[str]:
+        """What dbt finds modified against a state.
+
+        Args:
+            state: the manifest.
+            select: in dbt's syntax.
+            tests: ``eager`` to list every test on what is selected, too.
+        """
         (self.folder / "state" / "manifest.json").write_bytes(state)
-        chosen = ("--select", select, "--state", "state", "--indirect-selection", "empty")
+        chosen = ("--select", select, "--state", "state", "--indirect-selection", tests)
         lines = self.dbt("ls", *chosen, "--output", "json", "--output-keys", "unique_id")
         return {json.loads(line)["unique_id"] for line in lines.splitlines() if "{" in line}
 
@@ -192,7 +200,7 @@ def test_dbt_finds_modified_what_was_left_out_and_nothing_else(project: Project)
 
     published = splice.manifest(new, project.old, pending)
     assert project.modified(published) == set(pending)
-    assert "model.splice.below_left" in project.modified(published, "state:modified+")
+    assert "model.splice.below_left" in project.modified(published, "state:modified+", "eager")
     explained = reasons.Reasons(manifest_of(new), manifest_of(published))
     assert {i for i in everything(new) if explained.of(i)} == set(pending)
 
