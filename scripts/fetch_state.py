@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from dbtdeploy import cli, errors, files, read_version, settings, state
+from dbtdeploy import cli, errors, files, read_version, retry_state, settings, state
 from dbtdeploy.edges import actions, dbt_version
 from dbtdeploy.edges.store import local_folder, open_store
 from dbtdeploy.objects import Store
@@ -47,6 +47,8 @@ def main() -> None:
     finally:
         shutil.rmtree(fetched_to, ignore_errors=True)
     fresh.rename(fetched_to)
+    if found.found and run.deploy is not None and run.deploy.retry_failed:
+        retry_state.lay(store, work, fetched_to)
     files.write(work / files.STATE, found)
 
 

@@ -1,0 +1,74 @@
+"""What failed since the current version, out of a store's failed runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy import retry_state, versions
+from dbtdeploy.edges.folder import Folder
+
+CURRENT = "20261121T060000Z-aaaaaaa"
+BEFORE = "20261120T060000Z-bbbbbbb"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Folder:
+    (tmp_path / "store").mkdir()
+    made = Folder(tmp_path / "store")
+    made.put(versions.POINTER, versions.encode(versions.Pointer(version=CURRENT)))
+    return made
+
+
+def fail(store: Folder, time: str, *, previous: str | None = CURRENT, **results: str) -> None:
+    """A failed run that was to build a, b and c."""
+    index = versions.Index(
+        version=f"{time}-1-1",
+        environment="production",
+        project="shop",
+        kind=versions.FAILED_RUN,
+        created_at="",
+        objects={},
+        previous=previous,
+        planned=("a", "b", "c"),
+        results=results,
+    )
+    store.put(f"{versions.FAILED}{time}-1-1/index.json", versions.encode(index))
+    store.put(f"{versions.FAILED}{time}-1-1/run_results.json.gz", b"")
+
+
+def test_what_failed_was_skipped_or_never_reached_is_built_again(store: Folder) -> None:
+    fail(store, "20261121T070000Z", a="success", b="skipped")
+    assert retry_state.failed_since(store) == ("b", "c")
+
+
+def test_the_newest_result_of_a_node_counts(store: Folder) -> None:
+    fail(store, "20261121T070000Z", a="error", b="success", c="evaporated")
+    fail(store, "20261121T080000Z", a="success", b="fail", c="warn")
+    assert retry_state.failed_since(store) == ("b",)
+
+
+def test_runs_from_before_the_current_version_do_not_count(store: Folder) -> None:
+    fail(store, "20261120T070000Z", previous=BEFORE, a="error")
+    assert retry_state.failed_since(store) == ()
+
+
+@pytest.mark.fault(16)
+def test_a_failed_run_is_no_state(store: Folder, tmp_path: Path) -> None:
+    fail(store, "20261121T070000Z", a="error", b="success", c="success")
+    state, work = tmp_path / "state", tmp_path / "work"
+    state.mkdir()
+    work.mkdir()
+    (state / "manifest.json").write_text("the current version's")
+    assert retry_state.lay(store, work, state) == ("a",)
+    assert (work / "retry" / "manifest.json").read_text() == "the current version's"
+    found = json.loads((work / "retry" / "run_results.json").read_bytes())["results"]
+    assert [(r["unique_id"], r["status"]) for r in found] == [("a", "error")]
+
+
+def test_a_folder_of_an_earlier_run_goes(store: Folder, tmp_path: Path) -> None:
+    (tmp_path / "retry").mkdir()
+    assert retry_state.lay(store, tmp_path, tmp_path) == ()
+    assert not (tmp_path / "retry").exists()
