@@ -57,6 +57,7 @@ def main() -> None:
     done = _publish(work, run, opened, gathered)
     if STATIC_DOCS in gathered.contents:
         _upload_docs(work, run, opened, gathered.contents[STATIC_DOCS], done)
+    crash.point("before-release")
 
 
 def _publish(work: Path, run: files.Run, opened: Store, gathered: Gathered) -> Publication:

@@ -12,7 +12,16 @@ from pathlib import Path
 
 import msgspec
 
-from dbtdeploy import artifacts, carry_forward, deploy_files, files, moments, publishable, splice
+from dbtdeploy import (
+    artifacts,
+    carry_forward,
+    deploy_files,
+    errors,
+    files,
+    moments,
+    publishable,
+    splice,
+)
 from dbtdeploy.outcomes import OUTCOMES
 from dbtdeploy.redact import Redact
 from dbtdeploy.report import GOOD
@@ -41,12 +50,10 @@ def success(work: Path, run: files.Run, redact: Redact) -> Gathered:
     their last results.
 
     Raises:
-        PublishingFailed: an artifact is not JSON.
-        FileNotFoundError: the build's own manifest or run results are gone.
+        PublishingFailed: one that dbt must have written is not there, or is not JSON.
     """
     target, state = Path(run.dbt.target_path), work / files.STATE_FOLDER
-    results = (work / files.RUN_RESULTS).read_bytes()
-    made = (target / MANIFEST).read_bytes()
+    results, made = _needed(work / files.RUN_RESULTS), _needed(target / MANIFEST)
     new = publishable.artifact(MANIFEST, made, redact)
     old = _read(state / MANIFEST)
     built = {id_ for id_, status in _statuses(results).items() if OUTCOMES.get(status) in GOOD}
@@ -102,9 +109,9 @@ def _documentation(
     docs = files.read_if_there(work / deploy_files.DOCS, deploy_files.Docs)
     if docs is None:
         return {}
-    catalog = (target / CATALOG).read_bytes()
+    catalog = _needed(target / CATALOG)
     safe = publishable.artifact(CATALOG, catalog, redact)
-    page = (target / docs.file).read_bytes()
+    page = _needed(target / docs.file)
     return {
         CATALOG: safe,
         deploy_files.STATIC_DOCS: publishable.page(page, {**manifest, catalog: safe}, redact),
@@ -114,6 +121,7 @@ def _documentation(
 def _draft(work: Path, run: files.Run, manifest: bytes, results: bytes) -> Index:
     """Everything but the version, its time, its kind and its objects."""
     event = run.event
+    held = files.read_if_there(work / deploy_files.LEASE, deploy_files.HeldLease)
     metadata = msgspec.json.decode(manifest, type=_OfManifest).metadata
     build = files.read_if_there(work / files.BUILD, files.Build)
     state = files.read_if_there(work / files.STATE, files.State)
@@ -124,7 +132,8 @@ def _draft(work: Path, run: files.Run, manifest: bytes, results: bytes) -> Index
         kind="",
         created_at="",
         objects={},
-        commit=event.sha or None,
+        # What is checked out need not be what started the run.
+        commit=(held.commit if held else None) or event.sha or None,
         ref=event.ref or None,
         created_by=event.actor,
         event=event.name,
@@ -152,6 +161,18 @@ def _statuses(results: bytes) -> dict[str, str]:
 
 def _manifest(content: bytes) -> artifacts.Manifest:
     return msgspec.json.decode(content, type=artifacts.Manifest)
+
+
+def _needed(path: Path) -> bytes:
+    content = _read(path)
+    if content is None:
+        raise errors.PublishingFailed(
+            f"The build is done, and {path} is not there.",
+            not_done="Nothing was published; the version before is still the current one.",
+            remedy="See that nothing removes it between dbt's build and this step, and that "
+            "`dbt-args` does not say --no-write-json; then deploy again.",
+        )
+    return content
 
 
 def _read(path: Path) -> bytes | None:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dbtdeploy import crash, errors, moments, state, versions
+from dbtdeploy import crash, errors, moments, read_version, state, versions
 from dbtdeploy.objects import ABSENT, Conflict, Store
 from dbtdeploy.versions import Index, Pointer, StoredObject
 
@@ -43,6 +43,7 @@ def publish(
     nonce: str,
     by: str,
     claim: Claim,
+    read_back: bool = False,
 ) -> Published:
     """Make a new version of artifacts and make it the current one.
 
@@ -54,15 +55,20 @@ def publish(
         nonce: of the lease that this run holds.
         by: who moves the pointer, a run's address or a person.
         claim: see there.
+        read_back: whether the store must first give back what was written.
 
     Raises:
         LeaseLost: somebody else has fenced this environment since; nothing became current.
         PublishingFailed: no name was free.
+        StateCorrupt, StateVersionMissing: the store did not give it back.
     """
     pointer, _ = _fenced(store, nonce)
     draft = replace(draft, created_at=moments.written(moment), previous=pointer.version)
     crash.point("before-objects")
     index = _new_version(store, draft, contents, moment, claim)
+    if read_back:
+        for name in index.objects:
+            read_version.read_object(store, index, name)
     crash.point("before-pointer")
     moved = move_pointer(
         store,

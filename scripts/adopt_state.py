@@ -1,0 +1,70 @@
+"""store_command.json + plain artifacts -> the first version of the store; the plain files stay."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from dbtdeploy import (
+    adopt,
+    cli,
+    deploy_files,
+    files,
+    read_version,
+    render,
+    settings,
+    store_work,
+)
+from dbtdeploy.adopt import Plain
+from dbtdeploy.deploy_files import StoreCommand
+from dbtdeploy.edges import actions, store
+from dbtdeploy.objects import Store
+
+
+def main() -> None:
+    """Adopt what is there, unless there is a version already."""
+    asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
+    opened = store.open_store(
+        asked.location,
+        workspace=settings.GitHubContext.from_environ().workspace,
+        access=settings.StoreAccess.from_environ(),
+    )
+    if _is_versioned(opened):
+        return
+    plain = adopt.read_plain(opened)
+    if asked.dry_run:
+        _tell(asked, opened, plain, version=None)
+        return
+    with store_work.owned(opened, asked, say=print) as own:
+        if _is_versioned(opened):  # somebody deployed, or adopted, just before
+            return
+        moment = datetime.now(timezone.utc)
+        index = adopt.adopt(opened, plain, asked, nonce=own.nonce, moment=moment)
+    _tell(asked, opened, plain, version=index.version)
+
+
+def _is_versioned(opened: Store) -> bool:
+    pointer, _ = read_version.read_current(opened)
+    if pointer is None or pointer.version is None:
+        return False
+    print(f"{opened.location} has version {pointer.version} already. Nothing was changed.")
+    return True
+
+
+def _tell(asked: StoreCommand, opened: Store, plain: Plain, *, version: str | None) -> None:
+    did = f"is now version {version}" if version else "would become the first version (dry run)"
+    print(f"{plain.names} of {opened.location}, by dbt {plain.manifest.dbt_version}: {did}.")
+    summary = render.template(
+        "store/adopted.md.j2",
+        environment=asked.environment,
+        location=opened.location,
+        names=list(plain.contents),
+        dbt_version=plain.manifest.dbt_version,
+        commit=plain.manifest.commit,
+        version=version,
+        dry_run=version is None,
+    )
+    actions.write_summary(settings.Runner.from_environ().summary, summary)
+
+
+if __name__ == "__main__":
+    cli.run(main)

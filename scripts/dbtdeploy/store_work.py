@@ -1,0 +1,73 @@
+"""A command that changes the store, under the environment's lease."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from dbtdeploy import errors, fence, finish, lease, lease_keeper, lease_wait, lease_words, probe
+from dbtdeploy.deploy_files import StoreCommand
+from dbtdeploy.lease_keeper import Keeper
+from dbtdeploy.lease_words import Lease
+from dbtdeploy.objects import Store
+
+
+class Owned:
+    """The environment while it is ours."""
+
+    def __init__(self, nonce: str, keeper: Keeper) -> None:
+        self.nonce = nonce
+        self.keeper = keeper
+
+
+@contextlib.contextmanager
+def owned(store: Store, asked: StoreCommand, *, say: Callable[[str], None]) -> Iterator[Owned]:
+    """Take the lease, finish what a killed run left, and release the lease in the end.
+
+    Args:
+        store: the environment's.
+        asked: the command.
+        say: gets a line about whose lease was taken over and what was finished.
+
+    Raises:
+        LeaseHeld: a deploy, a release, a rollback or another command is at work.
+        LeaseLost: the lease was broken while this command worked.
+        ConditionsIgnored: see ``probe.py``.
+    """
+    probe.probe(store)
+    taken = _take(store, asked)
+    held = taken.held
+    try:
+        if taken.before is not None:
+            say(": ".join(lease_words.taken_over(taken.before)))
+        fence.fence(store, held.nonce)
+        publishing = lease.renew(store, held.nonce).publishing
+        by = asked.event.run_url or lease_words.who(asked.event)
+        finished = finish.finish(store, held.nonce, publishing, by=by)
+        if finished is not None:
+            say(finished.said)
+        with lease_keeper.kept(store, held) as keeper:
+            yield Owned(held.nonce, keeper)
+        keeper.refuse_if_lost()
+    finally:
+        with contextlib.suppress(errors.LeaseLost):
+            lease.release(store, held.nonce)
+
+
+def _take(store: Store, asked: StoreCommand) -> lease.Taken:
+    wanted = Lease(
+        nonce=lease.new_nonce(),
+        holder=lease_words.who(asked.event),
+        purpose=asked.command,
+        run_url=asked.event.run_url,
+        seconds=lease.SECONDS,
+    )
+    try:
+        return lease_wait.acquire(store, wanted, environment=asked.environment)
+    except errors.LeaseHeld as other:
+        raise errors.LeaseHeld(
+            other.what,
+            not_done=f"`{asked.command}` did nothing.",
+            remedy="Run it again when that run has ended. If it is dead, its lease expires as "
+            "said; to break in before, run `command: break-lease` with a `reason`.",
+        ) from None
