@@ -6,10 +6,15 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+HOP_BY_HOP = ("connection", "expect", "transfer-encoding")
+NOT_FORWARDED = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,16 +22,21 @@ class Request:
     method: str
     path: str
     headers: dict[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """``length`` is the Content-Length to claim, where it is not that of the body."""
+    """``length`` is the Content-Length to claim, where it is not that of the body.
+
+    ``lost``: the connection closes without an answer.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     length: int | None = None
+    lost: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +53,22 @@ def s3_error(status: int, code: str, message: str = "no", **more: str) -> Answer
     return Answer(status=status, body=body, headers={"Content-Type": "application/xml"})
 
 
+def forward(request: Request, upstream: str, *, without: tuple[str, ...] = ()) -> Answer:
+    """Another server's answer to a request, as a proxy that drops some headers would give it."""
+    url = urlsplit(upstream)
+    assert url.hostname is not None
+    kept = {n: v for n, v in request.headers.items() if n not in {*HOP_BY_HOP, *without}}
+    there = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
+    with contextlib.closing(there):
+        there.request(request.method, request.path, body=request.body, headers=kept)
+        got = there.getresponse()
+        headers = {n: v for n, v in got.getheaders() if n.lower() not in NOT_FORWARDED}
+        return Answer(status=got.status, body=got.read(), headers=headers)
+
+
 @contextlib.contextmanager
-def serve(answer: Callable[[Request], Answer]) -> Iterator[Server]:
-    """Serve until the block is left."""
+def serve(answer: Callable[[Request], Answer], *, dated: bool = True) -> Iterator[Server]:
+    """Serve until the block is left; ``dated`` answers bear this machine's time."""
     seen: list[Request] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,10 +76,16 @@ def serve(answer: Callable[[Request], Answer]) -> Iterator[Server]:
 
         def _any(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(method=self.command, path=self.path, headers=headers)
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            request = Request(method=self.command, path=self.path, headers=headers, body=body)
             seen.append(request)
             given = answer(request)
-            self.send_response(given.status)
+            if given.lost:
+                self.close_connection = True
+                return
+            self.send_response_only(given.status)
+            if dated:
+                self.send_header("Date", self.date_time_string())
             for name, value in given.headers.items():
                 self.send_header(name, value)
             length = len(given.body) if given.length is None else given.length
@@ -66,7 +95,7 @@ def serve(answer: Callable[[Request], Answer]) -> Iterator[Server]:
                 self.wfile.write(given.body)
             self.close_connection = length != len(given.body)
 
-        do_GET = do_HEAD = do_POST = do_PUT = _any  # noqa: N815
+        do_DELETE = do_GET = do_HEAD = do_POST = do_PUT = _any  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass

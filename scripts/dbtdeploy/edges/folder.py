@@ -54,7 +54,7 @@ class Folder:
         except OSError as cause:
             if cause.errno in NO_FILE:
                 return None
-            raise _failure(cause, "read") from None
+            raise _failure(cause, "read", self.address(key)) from None
         return Stored(body=body, etag=_etag(body), modified=_utc(modified), now=_now())
 
     def put(
@@ -78,12 +78,13 @@ class Folder:
             with self._locked():
                 if only_if is not None:
                     there = _etag(path.read_bytes()) if path.is_file() else ABSENT
-                    if there != only_if:
+                    # As S3 does it: finding what it wanted to write, a write has been made.
+                    if there not in (only_if, _etag(body)):
                         raise Conflict(key)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._replace(path, body)
         except OSError as cause:
-            raise _failure(cause, "written") from None
+            raise _failure(cause, "written", self.address(key)) from None
         return _etag(body)
 
     def delete(self, key: str) -> None:
@@ -98,7 +99,7 @@ class Folder:
                     parent.rmdir()
         except OSError as cause:
             if cause.errno not in NO_FILE:
-                raise _failure(cause, "deleted") from None
+                raise _failure(cause, "deleted", self.address(key)) from None
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """All files whose key begins so, by key."""
@@ -111,7 +112,7 @@ class Folder:
     def _keys(self, prefix: str) -> Iterator[str]:
         def refuse(cause: OSError) -> None:
             if cause.errno not in NO_FILE:
-                raise _failure(cause, "read") from None
+                raise _failure(cause, "read", self.location) from None
 
         top = self._root / prefix.rpartition("/")[0]
         for folder, _, names in os.walk(top, onerror=refuse):
@@ -124,11 +125,14 @@ class Folder:
         for left in self._root.glob(f"{PARTIAL}*"):
             left.unlink()  # by someone who was killed, for we hold the lock
         partial = self._root / f"{PARTIAL}{secrets.token_hex(8)}"
-        with partial.open("xb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        try:
+            with partial.open("xb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -149,15 +153,18 @@ def _utc(timestamp: float) -> datetime:
     return datetime.fromtimestamp(timestamp, timezone.utc)
 
 
-def _failure(cause: OSError, done: str) -> errors.DbtDeployError:
+def _failure(cause: OSError, done: str, address: str) -> errors.DbtDeployError:
+    not_done = "It was not read, and this was not taken for a first run."
+    if done != "read":
+        not_done = f"Nothing was {done}."
     if isinstance(cause, PermissionError):
         return errors.StateAccessDenied(
             f"{cause.filename} may not be {done} by this user.",
-            not_done=f"It was not {done}, and this was not taken for a first run.",
+            not_done=not_done,
             remedy="Let the job's user read and write the folder and the files in it.",
         )
     return errors.StateUnreachable(
-        f"{cause.filename or 'A file'} could not be {done}: {cause.strerror}.",
-        not_done=f"It was not {done}, and this was not taken for a first run.",
+        f"{cause.filename or address} could not be {done}: {cause.strerror}.",
+        not_done=not_done,
         remedy="Look at the disk that holds the folder, then run this job again.",
     )

@@ -1,0 +1,65 @@
+"""Both kinds of store, empty, and workers on them in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbtdeploy.edges.store import open_store
+from dbtdeploy.objects import Store
+from dbtdeploy.settings import StoreAccess
+from standins import s3
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An empty store, as many clients of it as wanted."""
+
+    location: str
+    access: StoreAccess
+    environ: dict[str, str]
+
+    def open(self) -> Store:
+        return open_store(self.location, workspace=Path("/"), access=self.access)
+
+    def start(self, code: str, *arguments: object) -> subprocess.Popen[str]:
+        """Run Python code in a process of its own; it finds a ``store`` of its own."""
+        opened = (
+            "import sys\nfrom pathlib import Path\n"
+            "from dbtdeploy import objects, settings\n"
+            "from dbtdeploy.edges.store import open_store\n"
+            f"store = open_store({self.location!r}, workspace=Path('/'), "
+            "access=settings.StoreAccess.from_environ())\n"
+        )
+        return subprocess.Popen(
+            [sys.executable, "-c", opened + code, *map(str, arguments)],
+            env={**os.environ, **self.environ, "PYTHONPATH": str(ROOT / "scripts")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+
+def in_folder(folder: Path) -> Place:
+    folder.mkdir(exist_ok=True)
+    access = StoreAccess(region=None, endpoint_url=None)
+    return Place(location=str(folder), access=access, environ={})
+
+
+def in_bucket(server: s3.Store, keys: s3.Keys | None = None, *, bucket: str | None = None) -> Place:
+    keys = keys or server.admin
+    access = StoreAccess(
+        region=server.region,
+        endpoint_url=server.url,
+        access_key_id=keys.access_key,
+        secret_access_key=keys.secret_key,
+    )
+    bucket = bucket or server.create_bucket()
+    environ = {f"DBT_DEPLOY_{name}": value for name, value in keys.environ.items()}
+    where = {"DBT_DEPLOY_AWS_REGION": server.region, "DBT_DEPLOY_AWS_ENDPOINT_URL": server.url}
+    return Place(location=f"s3://{bucket}/prod", access=access, environ=environ | where)
