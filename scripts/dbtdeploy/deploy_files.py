@@ -89,21 +89,31 @@ class Freshness:
 
 @dataclass(frozen=True, kw_only=True)
 class Dependent:
-    """A view or function that dbt's ``drop ... cascade`` would take along.
+    """Something that dbt's ``drop ... cascade`` would take along.
 
-    ``statements`` make it again, in order: definition, owner, grants, comment, indexes.
+    ``statements`` make it again, in order: definition, indexes, comments, owner, grants.
     """
 
     kind: str
-    """``view``, ``materialized view`` or ``function``."""
+    """``view``, ``materialized view``, ``function``, ``foreign key or constraint``, ..."""
     schema: str
     name: str
+    """Of a part of a table, ``table.name``."""
     owner: str
     statements: tuple[str, ...]
+    full_name: str = ""
+    """For messages, quoted where it must be."""
+    there: str = ""
+    """An SQL expression: it is there, or not wanted any more."""
     depends_on: tuple[str, ...] = ()
-    """The relations of this build that it hangs on, ``schema.name``."""
+    """What it hangs on, full names."""
     unique_id: str | None = None
     """The node of this project that it is, if it is one."""
+    ours: bool = True
+    """Whether this role may make it again. Others' things are kept only where a table that stays
+    could lose them, for the message."""
+    removed: bool = False
+    """Whether it is a node that the project has no longer, so that it need not come back."""
 
 
 @dataclass(frozen=True, kw_only=True)

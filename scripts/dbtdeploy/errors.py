@@ -269,6 +269,13 @@ class DocsFailed(DbtDeployError):
     title = "The documentation was not written"
 
 
+class ProductionCheckFailed(DbtDeployError):
+    """dbt or the warehouse failed while production was looked at, or restored."""
+
+    exit_code = 66
+    title = "Production could not be looked at"
+
+
 class TeardownIncomplete(DbtDeployError):
     """A schema that should go is still there."""
 
