@@ -25,6 +25,11 @@ SELECTING_OPTIONS = (
 """Options of ``dbt build`` that change what is selected, so ``dbt ls`` must have them too."""
 
 
+ERRORS = "result:error"
+"""Selects what has that status in the run_results.json of the state.
+https://docs.getdbt.com/reference/node-selection/methods#result"""
+
+
 def selecting(selection: Selection, state: Path | None) -> list[str]:
     """The options that select.
 
@@ -60,21 +65,35 @@ def listing(selection: Selection, state: Path | None, extra: tuple[str, ...]) ->
         *READ_BY_US,
         "ls",
         *selecting(selection, state),
-        *_selecting_extra(extra),
+        *_split(extra)[0],
         *("--output", "json", "--output-keys", LISTED_KEYS),
     ]
 
 
 def building(
-    selection: Selection, state: Path | None, *, threads: int | None, extra: tuple[str, ...]
+    selection: Selection,
+    state: Path | None,
+    *,
+    threads: int | None,
+    extra: tuple[str, ...],
+    defers: bool = True,
 ) -> list[str]:
     """``dbt build`` of the selection; everything else is read from production.
 
     ``--favor-state`` because a relation of an earlier push, no longer selected, would otherwise be
     read instead of production's.
+
+    Args:
+        selection: what to build.
+        state: as in ``selecting``.
+        threads: the profile's if None.
+        extra: the user's further arguments.
+        defers: false for production itself, whatever DBT_DEFER says there.
     """
     options = ["build", *selecting(selection, state)]
-    if state is not None:
+    if not defers:
+        options.append("--no-defer")
+    elif state is not None:
         # Named, too: DBT_DEFER_STATE of the caller's would else be what dbt defers to.
         options += ["--defer", "--defer-state", str(state), "--favor-state"]
     if selection.full_refresh:
@@ -84,6 +103,25 @@ def building(
     return [*options, *extra]
 
 
+def building_again(
+    selection: Selection, folder: Path, *, threads: int | None, extra: tuple[str, ...]
+) -> list[str]:
+    """``dbt build`` of nothing but what bears the status error in a state of our making.
+
+    Not ``dbt retry``: it reads target/, replays fewer options than it was given, and crashes where
+    a failed test is gone. ``--indirect-selection empty`` keeps tests that passed out of it.
+
+    Args:
+        selection: of the build that failed.
+        folder: holds the run_results.json.
+        threads: as for ``building``.
+        extra: as for ``building``; what selects is left out.
+    """
+    again = Selection(select=ERRORS, full_refresh=selection.full_refresh)
+    exactly = (*_split(extra)[1], "--indirect-selection", "empty")
+    return building(again, folder, threads=threads, extra=exactly, defers=False)
+
+
 def stores_failures(extra: tuple[str, ...], variables: Mapping[str, str]) -> bool:
     """Whether tests write the rows they find; ``dbt ls`` lacks the option and cannot tell."""
     named = (variables.get(f"{prefix}_STORE_FAILURES", "") for prefix in ("DBT_ENGINE", "DBT"))
@@ -91,15 +129,15 @@ def stores_failures(extra: tuple[str, ...], variables: Mapping[str, str]) -> boo
     return "--store-failures" in extra or wish.lower() in ("1", "t", "true", "y", "yes", "on")
 
 
-def _selecting_extra(extra: tuple[str, ...]) -> list[str]:
-    """Those of the user's extra arguments that ``dbt ls`` needs, each with its value."""
-    kept: list[str] = []
+def _split(extra: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The user's extra arguments that ``dbt ls`` needs, each with its value, and the others."""
+    selecting, others = list[str](), list[str]()
     takes_value = False
     for argument in extra:
         if takes_value and not argument.startswith("-"):
-            kept.append(argument)
+            selecting.append(argument)
             continue
         takes_value = argument in SELECTING_OPTIONS
-        if takes_value or argument.split("=", 1)[0] in SELECTING_OPTIONS:
-            kept.append(argument)
-    return kept
+        selects = takes_value or argument.split("=", 1)[0] in SELECTING_OPTIONS
+        (selecting if selects else others).append(argument)
+    return selecting, others
