@@ -48,7 +48,10 @@ def read_index(store: Store, pointer: Pointer) -> Index:
     if versions.sha256(stored.body) != pointer.index_sha256:
         said = f"has another SHA-256 than {versions.POINTER} says"
         raise versions.corrupt(store.address(key), said)
-    return versions.decode_index(stored.body, source=store.address(key))
+    index = versions.decode_index(stored.body, source=store.address(key))
+    if index.version != pointer.version:
+        raise versions.corrupt(store.address(key), f"is the index of {index.version}")
+    return index
 
 
 def read_object(store: Store, index: Index, name: str) -> bytes:
