@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from dbtdeploy import errors, files
-from standins import dbt_install, s3
+from standins import dbt_install, s3, stores
 from standins.artifacts import all_artifacts, artifact
+from standins.published import COMMIT, published, withdraw
 
 SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "fetch_state.py"
 LEFT_OF_AN_OLDER_RUN = "manifest of an older run"
@@ -161,6 +162,69 @@ def test_from_s3_with_the_least_policy(s3_iam: s3.Store, fetch: Fetch) -> None:
     assert ended.state.found
     assert ended.fetched == all_artifacts()
     assert user.secret_key not in ended.out
+
+
+def published_version(s3_open: s3.Store) -> tuple[stores.Place, str]:
+    place = stores.in_bucket(s3_open)
+    return place, published(place.open()).version
+
+
+def test_the_current_version_of_a_store(s3_open: s3.Store, fetch: Fetch) -> None:
+    place, version = published_version(s3_open)
+    ended = fetch(place.location, **place.environ)
+    assert ended.code == 0, ended.out
+    assert ended.state == files.State(
+        location=place.location,
+        found=True,
+        dbt_version="1.11.16",
+        adapter="postgres",
+        generated_at="2026-11-20T21:15:17.985+00:00",
+        commit=COMMIT,
+        artifacts=("manifest.json", "run_results.json", "catalog.json", "sources.json"),
+        version=version,
+    )
+    assert ended.fetched == all_artifacts()
+    assert f"State from {place.location}, version {version}: manifest.json" in ended.out
+
+
+def test_the_current_version_of_a_folder(tmp_path: Path, fetch: Fetch) -> None:
+    place = stores.in_folder(tmp_path / "store")
+    version = published(place.open()).version
+    ended = fetch("store")
+    assert ended.state.version == version
+    assert f"State from store, version {version}: manifest.json" in ended.out
+
+
+@pytest.mark.fault(9)
+def test_a_damaged_version_is_named_and_never_used(s3_open: s3.Store, fetch: Fetch) -> None:
+    place, version = published_version(s3_open)
+    key = f"versions/{version}/manifest.json.gz"
+    place.open().put(key, b"altered")
+    failure = fetch(place.location, **place.environ).refused(errors.StateCorrupt)
+    assert f"{place.location}/{key} has 7 bytes" in failure.what
+    assert "It was not used" in failure.not_done
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize("policy", ["build-all", "skip", "fail"])
+def test_a_pointer_to_a_version_that_is_not_there_is_no_first_run(
+    policy: str, s3_open: s3.Store, fetch: Fetch
+) -> None:
+    place, version = published_version(s3_open)
+    withdraw(place.open(), version)
+    ended = fetch(place.location, policy=policy, **place.environ)
+    failure = ended.refused(errors.StateVersionMissing)
+    assert f"names version {version}" in failure.what
+    assert "not taken for a first run" in failure.not_done
+
+
+@pytest.mark.fault(15)
+def test_a_version_of_a_newer_dbt_is_named(s3_open: s3.Store, fetch: Fetch) -> None:
+    place = stores.in_bucket(s3_open)
+    newer = {"manifest.json": artifact("manifest.json", version="1.12.6")}
+    version = published(place.open(), newer).version
+    failure = fetch(place.location, **place.environ).refused(errors.StateTooNew)
+    assert f"versions/{version}/manifest.json.gz was written by dbt 1.12.6" in failure.what
 
 
 def test_keys_of_the_inputs_come_before_those_of_the_environment(
