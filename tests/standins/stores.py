@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dbtdeploy.edges.store import open_store
@@ -14,6 +14,7 @@ from dbtdeploy.settings import StoreAccess
 from standins import s3
 
 ROOT = Path(__file__).parents[2]
+PATH = os.pathsep.join(str(ROOT / name) for name in ("scripts", "tests"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Place:
         )
         return subprocess.Popen(
             [sys.executable, "-c", opened + code, *map(str, arguments)],
-            env={**os.environ, **self.environ, "PYTHONPATH": str(ROOT / "scripts")},
+            env={**os.environ, **self.environ, "PYTHONPATH": PATH},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -63,3 +64,12 @@ def in_bucket(server: s3.Store, keys: s3.Keys | None = None, *, bucket: str | No
     environ = {f"DBT_DEPLOY_{name}": value for name, value in keys.environ.items()}
     where = {"DBT_DEPLOY_AWS_REGION": server.region, "DBT_DEPLOY_AWS_ENDPOINT_URL": server.url}
     return Place(location=f"s3://{bucket}/prod", access=access, environ=environ | where)
+
+
+def through(place: Place, url: str) -> Place:
+    """The same bucket, reached at another address, such as that of a proxy."""
+    return replace(
+        place,
+        access=replace(place.access, endpoint_url=url),
+        environ={**place.environ, "DBT_DEPLOY_AWS_ENDPOINT_URL": url},
+    )
