@@ -1,0 +1,365 @@
+"""A deploy as its earlier steps leave it, with a number that each of its artifacts bears.
+
+``Environment`` is one store; its methods run the real scripts as processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from dbtdeploy import deploy_files, fence, files, lease, publish, read_version, versions
+from dbtdeploy.edges import store
+from dbtdeploy.lease_words import Lease
+from dbtdeploy.objects import Store
+from dbtdeploy.settings import StoreAccess
+from standins.artifacts import artifact
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+MODELS = ("a", "b")
+NAMES = ("manifest.json", "run_results.json", "catalog.json", "sources.json")
+PAGE = "static_index.html"
+
+
+def commit_of(number: int) -> str:
+    """A deploy's commit."""
+    return f"{number:07x}" + "c" * 33
+
+
+def model(name: str, number: int, **over: Any) -> dict[str, Any]:
+    """A node of the manifest, other in each deploy."""
+    unique_id = f"model.shop.{name}"
+    return {
+        "unique_id": unique_id,
+        "resource_type": "model",
+        "name": name,
+        "package_name": "shop",
+        "original_file_path": f"models/{name}.sql",
+        "path": f"{name}.sql",
+        "fqn": ["shop", name],
+        "alias": name,
+        "database": "postgres",
+        "schema": "analytics",
+        "relation_name": f'"postgres"."analytics"."{name}"',
+        "checksum": {"name": "sha256", "checksum": f"of {name} {number}"},
+        "config": {"materialized": "table"},
+        "raw_code": f"select {number}",
+        "depends_on": {"nodes": [], "macros": []},
+        **over,
+    }
+
+
+def artifacts_of(number: int, *, nodes: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+    """The four artifacts and the page, each bearing the number."""
+    made = {
+        name: json.loads(artifact(name, invocation_id=f"number {number}", project_name="shop"))
+        for name in NAMES
+    }
+    ids = [f"model.shop.{name}" for name in MODELS]
+    made["manifest.json"]["nodes"] = nodes or {i: model(i.split(".")[-1], number) for i in ids}
+    made["run_results.json"] |= {
+        "args": {"which": "build"},
+        "results": [{"unique_id": i, "status": "success", "execution_time": 1.5} for i in ids],
+    }
+    written = {name: json.dumps(content).encode() for name, content in made.items()}
+    script = f"<script>let n = {{manifest: {written['manifest.json'].decode()}, "
+    script += f"catalog: {written['catalog.json'].decode()}}};</script>"
+    return written | {PAGE: f"<html>{script}</html>".encode()}
+
+
+def number_in(content: bytes) -> int:
+    """Which deploy wrote an artifact."""
+    said = json.loads(content)["metadata"]["invocation_id"]
+    return int(said.removeprefix("number "))
+
+
+RUN = files.Run(
+    event=files.Event(name="push", repository="acme/shop", sha="", ref="main", actor="octocat"),
+    dbt=files.DbtProject(
+        command="dbt",
+        project_dir="",
+        repository_path=".",
+        name="shop",
+        profiles_dir=None,
+        profile=None,
+        target=None,
+        target_path="",
+        packages_path="",
+    ),
+    selection=files.Selection(),
+    policy=files.Policy(state=""),
+    schema="",
+    started_at="2026-11-21T09:00:00+00:00",
+    command="deploy",
+    deploy=files.Deploy(),
+)
+
+BUILD = files.Build(
+    exit_code=0,
+    interrupted=False,
+    results=True,
+    started_at="2026-11-21T09:00:10+00:00",
+    finished_at="2026-11-21T09:00:51+00:00",
+    command="dbt build",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a script ended."""
+
+    work: Path
+    code: int
+    out: str
+    outputs: Mapping[str, str]
+    summary: str
+
+    @property
+    def failure(self) -> files.Failure:
+        return files.read(self.work / files.FAILURE, files.Failure)
+
+    @property
+    def publication(self) -> deploy_files.Publication:
+        return files.read(self.work / deploy_files.PUBLICATION, deploy_files.Publication)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One store, and a folder for what its deploys leave on the runner."""
+
+    location: str
+    temp: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """How to reach it."""
+
+    def open(self) -> Store:
+        """The store itself."""
+        read = {**self.variables}
+        for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+            read[f"DBT_DEPLOY_AWS_{name}"] = read.get(f"AWS_{name}", "")
+        access = StoreAccess.from_environ(read)
+        return store.open_store(self.location, workspace=self.temp, access=access)
+
+    def prepare(
+        self,
+        number: int,
+        *,
+        run: files.Run = RUN,
+        build: files.Build | None = BUILD,
+        statuses: Mapping[str, str] | None = None,
+        planned: tuple[str, ...] = MODELS,
+        failure: files.Failure | None = None,
+        docs: bool = True,
+        sources: bool = True,
+        contents: Mapping[str, bytes] | None = None,
+    ) -> Path:
+        """Lay out what the steps before publishing leave. Returns the work folder."""
+        work, project = self.temp / f"work-{number}", self.temp / f"checkout-{number}"
+        target = project / "target"
+        for folder in (work, target):
+            folder.mkdir(parents=True, exist_ok=True)
+        event = replace(
+            run.event,
+            sha=commit_of(number),
+            run_id=number,
+            run_url=f"https://github.com/acme/shop/actions/runs/{number}",
+        )
+        dbt = replace(run.dbt, project_dir=str(project), target_path=str(target))
+        policy = replace(run.policy, state=self.location)
+        files.write(work / files.RUN, replace(run, event=event, dbt=dbt, policy=policy))
+        nodes = [
+            files.PlannedNode(unique_id=f"model.shop.{name}", resource_type="model", name=name)
+            for name in planned
+        ]
+        files.write(work / files.PLAN, files.Plan(nodes=tuple(nodes)))
+        made = {**artifacts_of(number), **(contents or {})}
+        for name in ("manifest.json", *((("catalog.json", PAGE)) if docs else ())):
+            (target / name).write_bytes(made[name])
+        if docs:
+            page = deploy_files.Docs(file=str(target / PAGE), bytes=len(made[PAGE]))
+            files.write(work / deploy_files.DOCS, page)
+        if sources:
+            (target / "sources.json").write_bytes(made["sources.json"])
+            files.write(work / deploy_files.FRESHNESS, deploy_files.Freshness())
+        if build is not None:
+            files.write(work / files.BUILD, build)
+        if build is not None and build.results:
+            results = json.loads(made["run_results.json"])
+            if statuses is not None:
+                results["results"] = [
+                    {"unique_id": f"model.shop.{name}", "status": status}
+                    for name, status in statuses.items()
+                ]
+            (work / files.RUN_RESULTS).write_text(json.dumps(results))
+        if failure is not None:
+            files.write(work / files.FAILURE, failure)
+        (work / files.LOG).parent.mkdir(exist_ok=True)
+        (work / files.LOG).write_text(f"dbt's words of {number}\n")
+        return work
+
+    def script(self, name: str, work: Path, **variables: str) -> Ended:
+        """Run one script as the action does."""
+        output, summary = work / "github-output", work / "github-summary"
+        for file in (output, summary):
+            file.write_text("")
+        ended = subprocess.run(
+            [sys.executable, SCRIPTS / name],
+            env={
+                "PATH": os.defpath,
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_WORKSPACE": str(self.temp),
+                "GITHUB_OUTPUT": str(output),
+                "GITHUB_STEP_SUMMARY": str(summary),
+                "DBT_DEPLOY_WORK": str(work),
+                "AWS_EC2_METADATA_DISABLED": "true",
+                **self.variables,
+                **variables,
+            },
+            cwd=self.temp,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        out = ended.stdout + ended.stderr
+        assert "Traceback" not in out, out
+        return Ended(
+            work=work,
+            code=ended.returncode,
+            out=out,
+            outputs=_outputs(output.read_text()),
+            summary=summary.read_text(),
+        )
+
+    def deploy(self, work: Path, *, crash_at: str = "", **variables: str) -> Ended:
+        """Take the lease, fetch what is current, publish; without a crash, release the lease."""
+        taken = self.script("take_lease.py", work)
+        assert taken.code == 0, taken.out
+        self.fetch(work)
+        crash = {"DBT_DEPLOY_TEST": "1", "DBT_DEPLOY_CRASH_AT": crash_at} if crash_at else {}
+        ended = self.script("publish_artifacts.py", work, **crash, **variables)
+        if not crash_at:
+            released = self.script("release_lease.py", work)
+            assert released.code == 0, released.out
+        return ended
+
+    def fetch(self, work: Path) -> None:
+        """What ``fetch_state.py`` leaves; it needs an installed dbt, and this does not."""
+        folder = work / files.STATE_FOLDER
+        folder.mkdir(exist_ok=True)
+        fetched = read_version.fetch(self.open(), folder)
+        state = files.State(
+            location=self.location,
+            found="manifest.json" in fetched.names,
+            artifacts=fetched.names,
+            version=fetched.version,
+        )
+        files.write(work / files.STATE, state)
+
+    def command(self, command: str, **asked: Any) -> Ended:
+        """Run a command on the store."""
+        scripts = {"versions": "list_versions", "prune": "prune_versions", "adopt": "adopt_state"}
+        work = self.temp / f"work-{command}"
+        work.mkdir(exist_ok=True)
+        (work / files.FAILURE).unlink(missing_ok=True)
+        event = files.Event(
+            name="workflow_dispatch", repository="acme/shop", sha="", ref="main", actor="octocat"
+        )
+        given = {"dry_run": command == "prune", **asked}
+        whole = deploy_files.StoreCommand(
+            command=command, event=event, location=self.location, environment="production", **given
+        )
+        files.write(work / deploy_files.STORE_COMMAND, whole)
+        return self.script(f"{scripts[command]}.py", work)
+
+    def pointer(self) -> versions.Pointer:
+        """``current.json``."""
+        pointer, _ = read_version.read_current(self.open())
+        return pointer or versions.Pointer()
+
+    def current(self, folder: Path) -> dict[str, int]:
+        """The number in each artifact that a reader of the current version gets."""
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+        fetched = read_version.fetch(self.open(), folder)
+        return {name: number_in((folder / name).read_bytes()) for name in fetched.names}
+
+    def latest(self) -> dict[str, int]:
+        """The number in each plain copy."""
+        opened = self.open()
+        found = {name: opened.get(versions.LATEST + name) for name in NAMES}
+        return {name: number_in(stored.body) for name, stored in found.items() if stored}
+
+    def docs(self) -> int | None:
+        """The number in the documentation that people read."""
+        stored = self.open().get(versions.DOCS)
+        if stored is None:
+            return None
+        return int(stored.body.split(b'"number ', 1)[1].split(b'"', 1)[0])
+
+
+def publish_at_once(
+    opened: Store, number: int, *, days_ago: float = 0, **over: Any
+) -> versions.Index:
+    """Publish through the library, as if so long ago; takes the lease and releases it."""
+    nonce = take(opened, "deploy")
+    moment = datetime.now(timezone.utc) - timedelta(days=days_ago)
+    contents = {name: artifacts_of(number)[name] for name in NAMES}
+    index = versions.Index(
+        **{
+            "version": "",
+            "environment": "production",
+            "project": "shop",
+            "kind": versions.DEPLOYED,
+            "created_at": "",
+            "objects": {},
+            "commit": commit_of(number),
+            "created_by": "octocat",
+            **over,
+        }
+    )
+    published = publish.publish(
+        opened,
+        index,
+        contents,
+        moment=moment,
+        nonce=nonce,
+        by="octocat",
+        claim=lambda version: lease.renew(opened, nonce, publishing=version),
+    )
+    publish.copy_latest(opened, contents)
+    lease.renew(opened, nonce, done=True)
+    lease.release(opened, nonce)
+    return published.index
+
+
+def take(opened: Store, purpose: str) -> str:
+    """Take the lease and fence; gives the nonce."""
+    nonce = lease.new_nonce()
+    taken = lease.take(opened, Lease(nonce=nonce, holder="octocat", purpose=purpose))
+    assert isinstance(taken, lease.Taken), taken
+    fence.fence(opened, nonce)
+    return nonce
+
+
+def _outputs(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    lines = iter(text.splitlines())
+    for line in lines:
+        name, delimiter = line.split("<<", 1)
+        value = []
+        for part in lines:
+            if part == delimiter:
+                break
+            value.append(part)
+        found[name] = "\n".join(value)
+    return found
