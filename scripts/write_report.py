@@ -1,26 +1,43 @@
 """Everything the earlier steps left -> report.json, comment.md, the step summary, annotations.
 
+A deploy has no pull request, so no comment.md.
+
 Runs whatever happened before it, and never decides: dbt's exit code is the verdict.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from dbtdeploy import annotate, artifacts, assemble, cli, errors, files, redacted, render, settings
+from dbtdeploy import (
+    annotate,
+    artifacts,
+    assemble,
+    cli,
+    deploy_files,
+    deploy_steps,
+    errors,
+    files,
+    redacted,
+    render,
+    settings,
+)
 from dbtdeploy.edges import actions, sources
 
 
 def main() -> None:
     """Write the report and show it."""
     work = settings.work_folder()
-    run = files.read(work / files.RUN, files.Run)
+    run = _of_checkout(files.read(work / files.RUN, files.Run), work)
     _notice_cancellation(work)
     report = redacted.report(assemble.build_report(_inputs(work, run)), settings.redactor())
     files.write(work / files.REPORT, report)
-    _write(work / files.COMMENT, render.comment(report))
+    has_comment = run.command == "ci"
+    if has_comment:
+        _write(work / files.COMMENT, render.comment(report))
     summary = render.summary(report)
     _write(work / files.SUMMARY, summary)
     runner = settings.Runner.from_environ()
@@ -31,10 +48,18 @@ def main() -> None:
         "status": report.status,
         "counts": msgspec.json.encode(report.counts).decode(),
         "report": str((work / files.REPORT).resolve()),
-        "comment-file": str((work / files.COMMENT).resolve()),
+        "comment-file": str((work / files.COMMENT).resolve()) if has_comment else "",
         "artifact-folder": str((work / files.ARTIFACT_FOLDER).resolve()),
     }
     actions.set_outputs(runner.output, outputs)
+
+
+def _of_checkout(run: files.Run, work: Path) -> files.Run:
+    """The run with the commit that lies there: a release's, perhaps, and not the event's."""
+    lease = files.read_if_there(work / deploy_files.LEASE, deploy_files.HeldLease)
+    if lease is None or lease.commit is None:
+        return run
+    return replace(run, event=replace(run.event, sha=lease.commit))
 
 
 def _notice_cancellation(work: Path) -> None:
@@ -44,9 +69,10 @@ def _notice_cancellation(work: Path) -> None:
     """
     told = (work / files.FAILURE).exists() or (work / files.BUILD).exists()
     if settings.job_was_cancelled() and not told:
+        killed = deploy_steps.building(work)
         failure = errors.Cancelled(
-            "The job was cancelled before dbt ran.",
-            not_done="Nothing was built.",
+            f"The job was cancelled {'while dbt built' if killed else 'before dbt ran'}.",
+            not_done="How far dbt got is not known." if killed else "Nothing was built.",
             remedy="Run the job again if the cancellation was not meant.",
         )
         files.write(work / files.FAILURE, files.Failure.of(failure, step=settings.script_name()))
@@ -72,6 +98,7 @@ def _inputs(work: Path, run: files.Run) -> assemble.Inputs:
         production_manifest=artifacts.read_manifest(state / "manifest.json"),
         production_results=artifacts.read_production_results(state / "run_results.json"),
         sources=sources.of(Path(run.dbt.project_dir)),
+        deploy=deploy_steps.read(work) if run.command == "deploy" else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dbtdeploy import describe, files, hints, moments, verdict
+from dbtdeploy import deploy_assemble, describe, files, hints, moments, verdict
 from dbtdeploy.artifacts import Manifest, RunResults
 from dbtdeploy.files import PlannedNode
 from dbtdeploy.outcomes import Waiting, outcome
@@ -42,6 +42,8 @@ class Inputs:
     production_manifest: Manifest | None = None
     production_results: RunResults | None = None
     sources: Sources = field(default_factory=Sources)
+    deploy: deploy_assemble.Steps | None = None
+    """What only a deploy's steps leave; None in slim CI."""
 
 
 def build_report(inputs: Inputs) -> Report:
@@ -75,8 +77,9 @@ def build_report(inputs: Inputs) -> Report:
     problem = verdict.problem(
         run, inputs.plan, inputs.build, inputs.failure, counts=counts, sources=inputs.sources
     )
-    return Report(
+    made = Report(
         version=VERSION,
+        mode="deploy" if run.command == "deploy" else "ci",
         status=verdict.status(run, inputs.build, inputs.failure, counts, problem),
         skip_reason=run.event.skip,
         project=run.dbt.name,
@@ -105,7 +108,11 @@ def build_report(inputs: Inputs) -> Report:
         tests=tests,
         removed=gone,
         production=production(inputs),
+        deploy=None,
     )
+    if inputs.deploy is None:
+        return made
+    return deploy_assemble.complete(made, inputs.deploy, run, facts.name)
 
 
 def removed(current: Manifest | None, state: Manifest | None) -> tuple[Removed, ...]:
@@ -151,6 +158,7 @@ def production(inputs: Inputs) -> Production | None:
         age_seconds=_age(state.generated_at, inputs.run.started_at),
         dbt_version=state.dbt_version,
         run_results=inputs.production_results is not None,
+        version=state.version,
     )
 
 
@@ -202,6 +210,7 @@ def _facts(inputs: Inputs, planned: list[PlannedNode]) -> describe.Facts:
         before=before.by_id() if before else None,
         baselines={b.unique_id: b for b in inputs.schemas.baselines} if inputs.schemas else {},
         sources=inputs.sources,
+        again=inputs.deploy.again if inputs.deploy else frozenset(),
     )
 
 

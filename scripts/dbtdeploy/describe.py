@@ -43,6 +43,8 @@ class Facts:
     """Production's results; None when there are none to compare with."""
     baselines: Mapping[str, files.Baseline]
     sources: places.Sources
+    again: frozenset[str] = frozenset()
+    """What failed in an earlier deploy, and is built again for that."""
     changed_above: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Filled while describing: each node's answer builds on its parents'."""
 
@@ -131,17 +133,21 @@ def why(unique_id: str, facts: Facts) -> Why:
     if own:
         macros = facts.reasons.changed_macros(unique_id) if reasons.MACROS in own else ()
         return Why(kind="changed", reasons=own, macros=macros)
+    if unique_id in facts.again:
+        return Why(kind="again")
     upstream = _changed_above(unique_id, facts, facts.reasons)
     if upstream:
         return Why(kind="downstream", upstream=tuple(facts.name(parent) for parent in upstream))
     chosen = facts.run.selection.select or facts.run.selection.selector or ""
+    if facts.run.command == "deploy" and not chosen:
+        return Why(kind="all")
     return Why(kind="changed" if not chosen or "state:" in chosen else "selected")
 
 
 def in_order(nodes: tuple[NodeReport, ...], facts: Facts) -> tuple[NodeReport, ...]:
     """Changed before downstream, and each after what it reads."""
     depths = _depths(facts)
-    kinds = {"changed": 0, "selected": 0, "all": 0, "downstream": 1}
+    kinds = {"changed": 0, "again": 0, "selected": 0, "all": 0, "downstream": 1}
     return tuple(
         sorted(nodes, key=lambda n: (kinds[n.why.kind], depths.get(n.unique_id, 0), n.name))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -17,6 +18,8 @@ ONE_DECIMAL_BELOW = 9.95
 SECONDS_BELOW = 100
 
 PATH_CHARS = 300
+
+WEB = re.compile(r"https?://[\w.-]+(:\d+)?(/\S*)?")
 
 QUOTES = {ord(mark): None for mark in '"`[]'}
 
@@ -81,9 +84,20 @@ def seconds(value: float) -> str:
     return f"{minutes // MINUTE} h {minutes % MINUTE} min"
 
 
-def age(value: int) -> str:
+def age(value: float) -> str:
     """``3 hours ago``."""
+    return f"{old(value)} ago"
+
+
+def old(value: float) -> str:
+    """``3 hours``."""
     for size, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
         if value >= size:
-            return f"{plural(value // size, name)} ago"
-    return "less than a minute ago"
+            return plural(int(value // size), name)
+    return "less than a minute"
+
+
+def opened(where: str) -> str:
+    """An address as a link that shows it; anything else, such as a name or a folder, as code."""
+    shown = markdown.code(where, PATH_CHARS)
+    return markdown.link(shown, where if WEB.fullmatch(where) else None)

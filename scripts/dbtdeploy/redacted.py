@@ -14,7 +14,10 @@ import msgspec
 from dbtdeploy.redact import Redact
 from dbtdeploy.report import Report
 
-OURS = frozenset({"status", "outcome", "kind", "in_production", "resource_type", "started_at"})
+OURS = frozenset(
+    {"status", "outcome", "kind", "in_production", "resource_type", "started_at"}
+    | {"mode", "tables", "not_published"}
+)
 """Fields whose values are words of ours or of dbt's, which a short secret may well equal."""
 
 

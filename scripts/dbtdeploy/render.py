@@ -16,8 +16,9 @@ import jinja2
 from markupsafe import Markup
 
 from dbtdeploy import markdown, phrases
+from dbtdeploy.deploy_view import DEPLOY, deploy_view
 from dbtdeploy.report import NodeReport, Report
-from dbtdeploy.view import COMMENT, SUMMARY, Limits, View, narrower, view
+from dbtdeploy.view import COMMENT, SUMMARY, Limits, narrower, view
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 
@@ -35,6 +36,8 @@ def comment(report: Report) -> str:
 
 def summary(report: Report) -> str:
     """The step summary; at most SUMMARY_LIMIT_BYTES of UTF-8."""
+    if report.deploy is not None:
+        return _fitted("deploy_summary.md.j2", report, DEPLOY, SUMMARY_LIMIT_BYTES)
     return _fitted("summary.md.j2", report, SUMMARY, SUMMARY_LIMIT_BYTES)
 
 
@@ -56,17 +59,20 @@ def _fitted(name: str, report: Report, limits: Limits, most_bytes: int) -> str:
     """
     narrow: Limits | None = limits
     while narrow is not None:
-        text = template(name, **_context(view(report, narrow)))
+        text = template(name, **_context(report, narrow))
         if len(text.encode()) <= most_bytes:
             return text
         narrow = narrower(narrow)
-    return template("report/too_long.md.j2", **_context(view(report, limits)))
+    return template("report/too_long.md.j2", **_context(report, limits))
 
 
-def _context(shown: View) -> dict[str, object]:
-    report = shown.report
+def _context(report: Report, limits: Limits) -> dict[str, object]:
+    deploy = report.deploy
+    shown, own = deploy_view(report, deploy, limits) if deploy else (view(report, limits), None)
     return {
         "v": shown,
+        "dv": own,
+        "d": deploy,
         "report": report,
         "counts": report.counts,
         "cause": report.problem,
@@ -102,6 +108,8 @@ def _environment() -> jinja2.Environment:
         "kinds": phrases.kinds,
         "seconds": phrases.seconds,
         "age": phrases.age,
+        "old": phrases.old,
+        "opened": phrases.opened,
     }
     environment.filters.update({name: _marked(function) for name, function in marked.items()})
     environment.filters.update({"quoted": shlex.quote, "lowered": _lowered, "left": _left})

@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from dbtdeploy.deploy_report import DeployReport
+
 VERSION = 1
 
 Status = Literal["passed", "warned", "failed", "error", "cancelled", "nothing", "skipped"]
 Outcome = Literal["passed", "warned", "failed", "error", "partial", "skipped", "unknown", "missing"]
-WhyKind = Literal["changed", "downstream", "selected", "all"]
+Mode = Literal["ci", "deploy"]
+WhyKind = Literal["changed", "downstream", "selected", "all", "again"]
 InProduction = Literal["passed", "same", "fewer", "more", "failing", "new", "not_run", "unknown"]
 
 GOOD: frozenset[Outcome] = frozenset({"passed", "warned"})
@@ -152,6 +155,7 @@ class Production:
     age_seconds: int | None = None
     dbt_version: str | None = None
     run_results: bool = False
+    version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +163,7 @@ class Report:
     """Everything the comment, the summary and the annotations are made of."""
 
     version: int
+    mode: Mode
     status: Status
     skip_reason: str | None
     project: str
@@ -187,3 +192,4 @@ class Report:
     tests: tuple[TestReport, ...]
     removed: tuple[Removed, ...]
     production: Production | None
+    deploy: DeployReport | None

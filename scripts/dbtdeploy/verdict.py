@@ -8,6 +8,8 @@ from dbtdeploy.report import Counts, Problem, Status
 
 INTERRUPTED = frozenset({"Cancelled"})
 DBT_STOPPED = frozenset({"DbtStopped"})
+STOPPED_BY_US = frozenset({"LeaseLost", "TimeLimit"})
+"""A deploy interrupts dbt itself then; nobody cancelled the run."""
 
 
 def status(
@@ -66,6 +68,8 @@ def _from_build(
 
 
 def _interrupted(build: files.Build | None, failure: files.Failure | None) -> bool:
+    if failure is not None and failure.kind in STOPPED_BY_US:
+        return False
     return bool(build and build.interrupted) or bool(failure and failure.kind in INTERRUPTED)
 
 

@@ -145,7 +145,7 @@ def view(report: Report, limits: Limits) -> View:
     based = [n for n in rows if n.baseline is not None and n.outcome not in WAITING]
     # Both kinds of failure get a part of the page.
     room = max(limits.failing - len(tests_failed), -(-limits.failing // 2))
-    nodes, tests = _part(failed, room), _part(tests_failed, limits.failing - min(room, len(failed)))
+    nodes, tests = part(failed, room), part(tests_failed, limits.failing - min(room, len(failed)))
     shown: list[NodeReport | TestReport] = [
         *nodes.shown[: limits.in_full],
         *tests.shown[: limits.in_full],
@@ -160,19 +160,19 @@ def view(report: Report, limits: Limits) -> View:
         failed_tests=tests,
         waiting=waiting,
         queues=_queues(report, {entry.name for entry in shown}),
-        changed=_part(changed, limits.changed),
-        downstream=_part([n for n in rows if n.why.kind == "downstream"], limits.downstream),
+        changed=part(changed, limits.changed),
+        downstream=part([n for n in rows if n.why.kind == "downstream"], limits.downstream),
         changed_nodes=tuple(n for n in rows if n.why.kind == "changed"),
         new_names=tuple(n.name for n in rows if "new" in n.why.reasons),
         changed_names=tuple(
             n.name for n in rows if n.why.kind == "changed" and "new" not in n.why.reasons
         ),
-        warned=_part([t for t in report.tests if t.outcome == "warned"], limits.warned),
-        passed=_part([t for t in report.tests if t.outcome == "passed"], limits.passed),
+        warned=part([t for t in report.tests if t.outcome == "warned"], limits.warned),
+        passed=part([t for t in report.tests if t.outcome == "passed"], limits.passed),
         odd_rows=tuple(n for n in rows if _is_odd(n))[: limits.names],
         baselines=tuple(n for n in based if n.baseline and n.baseline.how != "none"),
         unbased=tuple(n for n in based if n.baseline and n.baseline.how == "none"),
-        removed=_part(list(report.removed), limits.names),
+        removed=part(list(report.removed), limits.names),
         renamed={gone.renamed_to: gone.name for gone in report.removed if gone.renamed_to},
         only_models=only_models,
         noun="model" if only_models else "node",
@@ -222,5 +222,6 @@ def _is_odd(node: NodeReport) -> bool:
     return node.rows < before * FEW or node.rows > before * MANY
 
 
-def _part(entries: list[T], most: int) -> Part[T]:
+def part(entries: list[T], most: int) -> Part[T]:
+    """The first ``most`` entries, and how many are left."""
     return Part(entries[:most], max(0, len(entries) - most))

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 import report_schema
-from dbtdeploy import assemble, report
-from standins import builds
+from dbtdeploy import assemble, deploy_report, report
+from standins import builds, deploy_builds
 
 
 def test_the_committed_schema_is_current() -> None:
@@ -21,7 +21,8 @@ def test_the_committed_schema_is_current() -> None:
 
 
 def test_the_page_describes_every_field_and_no_other() -> None:
-    types = {name: kind for name, kind in vars(report).items() if dataclasses.is_dataclass(kind)}
+    found = {**vars(report), **vars(deploy_report)}
+    types = {name: kind for name, kind in found.items() if dataclasses.is_dataclass(kind)}
     fields = {name: [f.name for f in dataclasses.fields(kind)] for name, kind in types.items()}
     assert {name: list(rows) for name, rows in report_schema.words().items()} == {
         name: fields[name] for name in report_schema.words()
@@ -29,7 +30,7 @@ def test_the_page_describes_every_field_and_no_other() -> None:
     assert set(report_schema.words()) == set(types)
 
 
-@pytest.mark.parametrize("name", ["passed", "failed", "refused", "skipped"])
+@pytest.mark.parametrize("name", ["passed", "failed", "refused", "skipped", "deployed", "undone"])
 def test_reports_are_valid(name: str) -> None:
     run = replace(builds.RUN, event=replace(builds.RUN.event, skip="fork"))
     cases = {
@@ -39,6 +40,8 @@ def test_reports_are_valid(name: str) -> None:
             builds.passed(), build=None, failure=builds.failure("DbtStopped", "t", "(a.sql) line 3")
         ),
         "skipped": replace(builds.passed(), run=run, planned=False, build=None, state=None),
+        "deployed": deploy_builds.deployed(),
+        "undone": deploy_builds.failed(),
     }
     made = assemble.build_report(cases[name].inputs())
     schema = json.loads(report_schema.SCHEMA.read_text(encoding="utf-8"))

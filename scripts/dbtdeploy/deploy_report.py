@@ -1,0 +1,93 @@
+"""What ``report.json`` holds of a deploy beyond nodes and tests, as types.
+
+``docs/report.md`` describes every field, as it does those of ``report.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Tables = Literal["new", "partly", "unchanged", "unknown"]
+NotPublished = Literal["nothing", "release", "stopped", "build", "publishing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A node that this build did not describe by itself."""
+
+    unique_id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptReport:
+    """One dbt process of the build."""
+
+    exit_code: int
+    seconds: float
+    nodes: int
+    transient: tuple[Named, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceReport:
+    """One source table's freshness."""
+
+    unique_id: str
+    name: str
+    fresh: bool
+    dbt_status: str
+    max_loaded_at: str | None
+    age_seconds: float | None
+    message: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DependentReport:
+    """A view or function that hangs on what was rebuilt."""
+
+    kind: str
+    name: str
+    owner: str
+    depends_on: tuple[str, ...]
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotRestoredReport:
+    """One of them that could not be made again."""
+
+    name: str
+    message: str | None
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployReport:
+    """How an environment stands after a deploy."""
+
+    environment: str
+    location: str
+    tables: Tables
+    version: str | None
+    previous: str | None
+    not_published: NotPublished | None
+    failed_artifacts: str | None
+    pending: tuple[Named, ...]
+    carried: int
+    sources: tuple[SourceReport, ...]
+    attempts: tuple[AttemptReport, ...]
+    dependents: tuple[DependentReport, ...]
+    dependents_checked: bool
+    restored: tuple[str, ...]
+    not_restored: tuple[NotRestoredReport, ...]
+    leftovers: tuple[str, ...]
+    docs: str | None
+    docs_url: str | None
+    docs_wanted: bool
+    lease_taken_from: str | None
+    finished: str | None
+    time_limit_minutes: int | None
+    builds_modified: bool
