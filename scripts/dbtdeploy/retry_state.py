@@ -63,7 +63,7 @@ def failed_since(store: Store) -> tuple[str, ...]:
 
 def as_errors(unique_ids: Iterable[str]) -> bytes:
     """A run_results.json in which each of these ended with an error, as dbt 1.8 to 1.12 read it."""
-    results = [
+    results: list[dict[str, object]] = [
         {
             "unique_id": unique_id,
             "status": "error",

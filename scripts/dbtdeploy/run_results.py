@@ -33,6 +33,12 @@ class _RunResults:
     results: list[_Result] = field(default_factory=list)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Raws:
+    results: list[msgspec.Raw] = field(default_factory=list)
+    elapsed_time: float | None = None
+
+
 def statuses(path: Path, *, proof: str) -> dict[str, str] | None:
     """The status of each result by node, or None when the file is not the one of this call.
 
@@ -51,6 +57,21 @@ def statuses(path: Path, *, proof: str) -> dict[str, str] | None:
 
 NOT_SECRET = frozenset({"unique_id", "status"})
 """Names of the repository's files and dbt's own words: a password ``pass`` changes neither."""
+
+
+def merged(older: bytes, newer: bytes) -> bytes:
+    """Run results of one build in two attempts: of each node the newer one, else the older.
+
+    All but the results and the time they took is the older file's.
+    """
+    document = msgspec.json.decode(older, type=dict[str, msgspec.Raw])
+    before, after = (msgspec.json.decode(part, type=_Raws) for part in (older, newer))
+    results = {msgspec.json.decode(raw, type=_Result).unique_id: raw for raw in before.results}
+    results |= {msgspec.json.decode(raw, type=_Result).unique_id: raw for raw in after.results}
+    document["results"] = msgspec.Raw(msgspec.json.encode(list(results.values())))
+    seconds = (before.elapsed_time or 0.0) + (after.elapsed_time or 0.0)
+    document["elapsed_time"] = msgspec.Raw(msgspec.json.encode(seconds))
+    return msgspec.json.encode(document)
 
 
 def keep_redacted(source: Path, destination: Path, redact: Redact) -> None:

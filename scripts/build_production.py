@@ -1,0 +1,60 @@
+"""plan.json -> dbt build in production, the lease kept -> build.json, run_results.json, the log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbtdeploy import (
+    build_again,
+    build_step,
+    cli,
+    commands,
+    deploy_files,
+    deploy_plan,
+    files,
+    lease_keeper,
+    settings,
+)
+from dbtdeploy.edges import actions, git, store
+
+COMMIT = "DBT_ENV_CUSTOM_ENV_DBT_DEPLOY_COMMIT"
+"""dbt copies it into its artifacts; ``state.COMMIT_VARIABLES`` reads it."""
+
+
+def main() -> int:
+    """Build, and end with dbt's verdict, unless the lease or the time was gone before."""
+    work = settings.work_folder()
+    run = files.read(work / files.RUN, files.Run)
+    state = files.read(work / files.STATE, files.State)
+    asked = run.deploy or files.Deploy()
+    chosen = deploy_plan.choose(run.selection, work, state, retry_failed=asked.retry_failed)
+    arguments = commands.building(
+        chosen.selection,
+        chosen.state,
+        threads=run.dbt.threads,
+        extra=run.dbt.extra_args,
+        defers=False,
+    )
+    opened = store.open_store(
+        run.policy.state,
+        workspace=settings.GitHubContext.from_environ().workspace,
+        access=settings.StoreAccess.from_environ(),
+    )
+    held = files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    commit = git.checked_out(Path(run.dbt.project_dir)) or run.event.sha
+    with lease_keeper.kept(opened, held) as keeper:
+        if asked.time_limit_minutes is not None:
+            keeper.limit(asked.time_limit_minutes)
+        done = build_again.build(run, work, arguments, extra={COMMIT: commit} if commit else {})
+        build = build_step.keep(run, work, done.called, attempts=done.attempts)
+    keeper.refuse_if_lost()
+    if done.trouble:
+        actions.warning("A retry could not run", settings.redactor()(done.trouble))
+    code = build_step.verdict(run, work, done.called, build)
+    if code == 0:
+        actions.set_outputs(settings.Runner.from_environ().output, {"succeeded": "true"})
+    return code
+
+
+if __name__ == "__main__":
+    cli.run(main)

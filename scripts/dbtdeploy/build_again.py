@@ -1,0 +1,153 @@
+"""dbt build in production, and once more for what failed on a transient fault."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dbtdeploy import (
+    artifacts,
+    build_step,
+    commands,
+    files,
+    moments,
+    remedies,
+    retry_state,
+    run_results,
+    transient,
+)
+from dbtdeploy.build_step import Called
+from dbtdeploy.outcomes import NODE_FAILED
+from dbtdeploy.transient import Fault
+
+WAIT_SECONDS = 5.0
+"""Before the first retry; twice as long before each further one. A server restarts in a few."""
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A build with all its attempts: how it ended as a whole, and each."""
+
+    called: Called
+    attempts: tuple[files.Attempt, ...]
+    trouble: str | None = None
+    """Why a retry could not run; the build is then what it was before it."""
+
+
+def build(run: files.Run, work: Path, arguments: list[str], *, extra: dict[str, str]) -> Done:
+    """Build, and build again what failed on a transient fault as often as ``retries`` says.
+
+    dbt's artifacts in the target folder are then those of the whole: the first attempt's manifest,
+    and of each node its newest result.
+
+    Args:
+        run: this run.
+        work: the work folder.
+        arguments: of the first ``dbt build``.
+        extra: further variables for dbt.
+    """
+    planned = files.read(work / files.PLAN, files.Plan)
+    whole = build_step.call(run, work, arguments, extra=extra)
+    attempts, trouble = [_attempt(whole)], None
+    for number in range(1, 1 + (run.deploy or files.Deploy()).retries):
+        fault = _fault(run, whole, planned)
+        if fault is None:
+            break
+        attempts[-1] = replace(attempts[-1], transient=fault.failed, reason=fault.reason)
+        build_step.keep(run, work, whole, attempts=tuple(attempts))
+        _announce(fault, number)
+        again, whole = _again(run, work, whole, fault, number=number, extra=extra)
+        attempts.append(_attempt(again))
+        trouble = _trouble(again, fault)
+        if trouble and transient.of_messages(e.message for e in again.outcome.errors) is None:
+            break
+    return Done(called=whole, attempts=tuple(attempts), trouble=trouble)
+
+
+def _attempt(called: Called) -> files.Attempt:
+    started, ended = moments.parse(called.started_at), moments.parse(called.finished_at)
+    return files.Attempt(
+        exit_code=called.outcome.exit_code,
+        seconds=(ended - started).total_seconds() if started and ended else 0.0,
+        nodes=len(called.found or ()),
+    )
+
+
+def _fault(run: files.Run, called: Called, planned: files.Plan) -> Fault | None:
+    if called.outcome.interrupted or called.outcome.exit_code == 0:
+        return None
+    if called.found is None:
+        return transient.of_messages(error.message for error in called.outcome.errors)
+    results = artifacts.read_run_results(build_step.results_path(run))
+    if results is None:
+        return None
+    ids = (node.unique_id for node in planned.nodes if node.has_result)
+    return transient.of_results(results.by_id(), ids)
+
+
+def _announce(fault: Fault, number: int) -> None:
+    seconds = WAIT_SECONDS * 2 ** (number - 1)
+    failed = f"{len(fault.failed):,} of the nodes" if fault.failed else "The build"
+    again = f"{len(fault.again):,} nodes are" if fault.failed else "Everything is"
+    print(
+        f"{failed} failed on a transient fault of the warehouse: {fault.reason}\n"
+        f"{again} built again in {seconds:.0f} s (retry {number}).",
+        flush=True,
+    )
+    time.sleep(seconds)
+
+
+def _again(
+    run: files.Run, work: Path, whole: Called, fault: Fault, *, number: int, extra: dict[str, str]
+) -> tuple[Called, Called]:
+    """The next attempt, of all where nothing was built, else of what is open; and the whole."""
+    name = f"build-{number + 1}"
+    if whole.found is None:
+        again = build_step.call(run, work, whole.arguments, name=name, extra=extra)
+        return again, replace(again, started_at=whole.started_at)
+    folder = work / name
+    folder.mkdir(exist_ok=True)
+    (folder / files.RUN_RESULTS).write_bytes(retry_state.as_errors(fault.again))
+    manifest = Path(run.dbt.target_path) / MANIFEST
+    results = build_step.results_path(run)
+    kept = {path: path.read_bytes() for path in (manifest, results) if path.exists()}
+    again = build_step.call(
+        run,
+        work,
+        commands.building_again(
+            run.selection, folder, threads=run.dbt.threads, extra=run.dbt.extra_args
+        ),
+        name=name,
+        extra=extra,
+    )
+    if again.found is not None:
+        kept[results] = run_results.merged(kept[results], results.read_bytes())
+    for path, content in kept.items():
+        path.write_bytes(content)
+    return again, _with(whole, again)
+
+
+def _with(whole: Called, again: Called) -> Called:
+    if not again.outcome.interrupted and again.outcome.exit_code not in (0, NODE_FAILED):
+        # It built nothing: what failed before stays failed.
+        return replace(whole, finished_at=again.finished_at)
+    return replace(
+        whole,
+        outcome=again.outcome,
+        last=again.last,
+        found={**(whole.found or {}), **(again.found or {})},
+        finished_at=again.finished_at,
+    )
+
+
+def _trouble(again: Called, fault: Fault) -> str | None:
+    """Why a retry built nothing of what it was for."""
+    if again.outcome.interrupted or not fault.again:
+        return None
+    if again.found is not None and not again.found.keys().isdisjoint(fault.again):
+        return None
+    said = remedies.told(again.outcome.errors, again.last)
+    return f"dbt ended with exit code {again.outcome.exit_code} and built nothing of it. {said}"

@@ -1,0 +1,35 @@
+"""What a deploy selects, and which state dbt compares with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dbtdeploy import dbt_step, files, retry_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The selection, and the folder for ``--state``; None without state, which selects all."""
+
+    selection: files.Selection
+    state: Path | None
+
+
+def choose(
+    selection: files.Selection, work: Path, state: files.State, *, retry_failed: bool
+) -> Choice:
+    """The selection as asked for; with what failed since, where that is wished and there is any.
+
+    Args:
+        selection: as the inputs say; without ``select`` and ``selector``, everything.
+        work: the work folder.
+        state: what was fetched.
+        retry_failed: whether what failed since the current version is built too.
+    """
+    retry = work / retry_state.FOLDER
+    if retry_failed and state.found and retry.is_dir():
+        # dbt reads manifest and results of one folder; words after --select are a union.
+        union = " ".join(filter(None, (selection.select, retry_state.SELECT)))
+        return Choice(selection=replace(selection, select=union), state=retry)
+    return Choice(selection=selection, state=dbt_step.state_folder(work, state))
