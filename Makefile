@@ -14,7 +14,7 @@ PYTEST ?=
 help: ## What there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-demo: setup ## Play three pull requests on real parts; leaves demo-output/
+demo: setup ## Play pull requests, a deploy and a teardown on real parts; leaves demo-output/
 	$(VENV)/python tests/demo/play.py
 
 pictures: demo ## Renew the README's pictures from the demo; needs Chromium

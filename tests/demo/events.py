@@ -58,6 +58,27 @@ def pull_request(
     )
 
 
+def closed(number: int, branch: str, checkout: Checkout, *, merged: bool = True) -> Event:
+    """A pull request was closed, by merging it or without."""
+    opened = pull_request(number, "A change", branch, checkout, action="closed")
+    opened.payload["pull_request"].update({"state": "closed", "merged": merged})
+    return opened
+
+
+def push(checkout: Checkout) -> Event:
+    """Something was merged into ``main``."""
+    payload = {"ref": "refs/heads/main", "after": checkout.head_sha, **_common()}
+    return Event(name="push", payload=payload, sha=checkout.head_sha, ref="refs/heads/main")
+
+
+def repository_dispatch(checkout: Checkout) -> Event:
+    """Another system asked for a deploy, by the API."""
+    payload = {"action": "dbt-deploy", "client_payload": {"build": "all"}, **_common()}
+    return Event(
+        name="repository_dispatch", payload=payload, sha=checkout.head_sha, ref="refs/heads/main"
+    )
+
+
 def merge_group(checkout: Checkout) -> Event:
     """A merge queue wants to know whether ``main`` would still be fine."""
     ref = "refs/heads/gh-readonly-queue/main/pr-7-" + checkout.head_sha

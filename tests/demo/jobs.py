@@ -17,8 +17,8 @@ from demo import processes, repository
 from demo.events import Event
 from demo.progress import Steps
 from demo.repository import ROOT, Checkout
-from demo.world import World
-from standins import runner
+from demo.world import Environment, World
+from standins import runner, s3
 
 ENVIRONMENT = ROOT / ".cache" / "action"
 """What actions/cache would restore: dbt-deploy's own environment."""
@@ -143,6 +143,8 @@ def run(
     checkout: Checkout,
     event: Event,
     *,
+    command: str = "ci",
+    environment: Environment | None = None,
     inputs: Mapping[str, str] | None = None,
     dbt_env: Mapping[str, str] | None = None,
     cancellation: Cancellation | None = None,
@@ -154,17 +156,24 @@ def run(
         world: what there is around the job.
         checkout: what actions/checkout left; becomes the workspace.
         event: what started the job.
+        command: the input; decides which role the job has in warehouse and bucket.
+        environment: the place in the bucket; the world's production if None.
         inputs: laid over those of the example's workflow.
         dbt_env: laid over the variables that the example's profile reads.
         cancellation: to end the job while it runs.
         show_steps: print a line for each step.
     """
-    secret = {**world.pull_request_role, **(dbt_env or {})}
+    place = environment or world.production
+    for_pull_request = command in ("ci", "teardown")
+    role = world.pull_request_role if for_pull_request else world.production_role
+    keys = place.pull_request if for_pull_request else place.deployer
+    secret = {**role, **(dbt_env or {})}
     lines = "\n".join(f"{name}={value}" for name, value in secret.items())
     given = {
-        "state": world.state_url,
+        "command": command,
+        "state": place.state_url,
         "dbt": "installed",
-        "target": "ci",
+        "target": "ci" if for_pull_request else "prod",
         "dbt-env": lines,
         "aws-region": world.store.region,
         "aws-endpoint-url": world.store.url,
@@ -175,7 +184,7 @@ def run(
         result = runner.run_action(
             ROOT,
             inputs=given,
-            job=_job(world, checkout, event, secrets=(lines,)),
+            job=_job(world, checkout, event, keys=keys, secrets=(lines,)),
             before=steps.begin,
             cancellation=cancellation,
         )
@@ -197,7 +206,9 @@ def set_up() -> None:
     processes.run(command, cwd=ROOT, environment=environment)
 
 
-def _job(world: World, checkout: Checkout, event: Event, *, secrets: tuple[str, ...]) -> runner.Job:
+def _job(
+    world: World, checkout: Checkout, event: Event, *, keys: s3.Keys, secrets: tuple[str, ...]
+) -> runner.Job:
     run_id = next(RUN_IDS)
     temp = checkout.folder.parent / f"{checkout.folder.name}-runner-{run_id}"
     temp.mkdir()
@@ -217,7 +228,7 @@ def _job(world: World, checkout: Checkout, event: Event, *, secrets: tuple[str, 
         api_url=world.github.url,
         path=os.pathsep.join([str(world.dbt.bin_folder), search_path()]),
         environment={
-            **world.reader.environ,
+            **keys.environ,
             "DBT_DEPLOY_ENV_FOLDER": str(ENVIRONMENT),
             "LANG": "C.UTF-8",
         },

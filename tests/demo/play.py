@@ -1,7 +1,8 @@
 """The main job of dbt-deploy, played on real parts: ``make demo``.
 
-Leaves in ``demo-output/<pull request>/`` what its author would see, and ends with 0 only if all
-three pull requests went as they should.
+Three pull requests; one is merged and deployed, its schemas go, and the next compares with it.
+Leaves in ``demo-output/`` what each job's reader would see, and ends with 0 only if all went as it
+should.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 
 import make_environments  # noqa: E402
-from demo import jobs, processes, pull_requests, world  # noqa: E402
+from demo import jobs, merge, processes, pull_requests, world  # noqa: E402
 from demo.jobs import Job  # noqa: E402
 from demo.progress import head, step  # noqa: E402
 from standins import preview  # noqa: E402
@@ -38,10 +39,10 @@ def main() -> int:
         print("\nInterrupted. The servers have ended.", file=sys.stderr)
         return INTERRUPTED
     seconds = time.monotonic() - began
-    head(f"All of it took {seconds:.0f} s. What the authors would see is in {OUTPUT}.")
+    head(f"All of it took {seconds:.0f} s. What their readers would see is in {OUTPUT}.")
     for sentence in wrong:
         print(f"  Not as it should be: {sentence}.")
-    print("  Each pull request went as it should." if not wrong else "", flush=True)
+    print("  Each job went as it should." if not wrong else "", flush=True)
     return 1 if wrong else 0
 
 
@@ -58,18 +59,22 @@ def play() -> list[str]:
             head(f"Pull request {pull.number}: {pull.title} ({pull.branch})")
             job = pull_requests.play(built, pull)
             leave(job, OUTPUT / pull.branch, title=pull.title)
-            print(f"  The job {'succeeded' if job.succeeded else 'failed'}: {job.headline}")
             wrong += [f"{pull.branch}: {sentence}" for sentence in pull.off(job)]
+        for scene in merge.play(built, pull_requests.all_of_them()[0]):
+            leave(scene.job, OUTPUT / scene.name, title=scene.title)
+            wrong += [f"{scene.name}: {sentence}" for sentence in scene.off]
         wrong += [f"GitHub's API was misused: {rule}" for rule in built.github.broken_rules()]
     return wrong
 
 
 def leave(job: Job, folder: Path, *, title: str) -> None:
-    """Write what the author sees of one job."""
+    """Write what the reader sees of one job, and say how it ended."""
+    print(f"  The job {'succeeded' if job.succeeded else 'failed'}: {job.headline}")
     folder.mkdir(parents=True)
-    (folder / "comment.md").write_text(job.comment, encoding="utf-8")
-    (folder / "comment.html").write_text(preview.to_html(job.comment, title), encoding="utf-8")
-    (folder / "summary.md").write_text(job.summary, encoding="utf-8")
+    for name, text in (("comment", job.comment), ("summary", job.summary)):
+        if text:
+            (folder / f"{name}.md").write_text(text, encoding="utf-8")
+            (folder / f"{name}.html").write_text(preview.to_html(text, title), encoding="utf-8")
     (folder / "report.json").write_bytes(job.report_json)
     (folder / "log.txt").write_text(job.log, encoding="utf-8")
 

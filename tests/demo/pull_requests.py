@@ -44,7 +44,7 @@ def play(world: World, pull: PullRequest) -> Job:
 def good_change(job: Job) -> list[str]:
     """A changed table, what hangs on it and a new table: built, tested, green."""
     expected = {"fct_orders", "dim_customers", "daily_sales", "country_sales"}
-    return _wrong(
+    return wrong(
         (job.succeeded, "the job failed"),
         (job.status == "passed", f"its status is {job.status}, not passed"),
         (job.built == expected, f"it built {sorted(job.built)}, not {sorted(expected)}"),
@@ -55,7 +55,7 @@ def good_change(job: Job) -> list[str]:
 
 def broken_change(job: Job) -> list[str]:
     """A misspelled column, a test that finds 12 rows, a renamed model: red, and why."""
-    return _wrong(
+    return wrong(
         (not job.succeeded, "the job succeeded, though dbt failed"),
         (job.status == "failed", f"its status is {job.status}, not failed"),
         (len(job.comments) == 1, f"the pull request has {len(job.comments)} comments, not 1"),
@@ -74,7 +74,7 @@ def broken_change(job: Job) -> list[str]:
 
 def docs_only(job: Job) -> list[str]:
     """Nothing of dbt changed: nothing built, green."""
-    return _wrong(
+    return wrong(
         (job.succeeded, "the job failed"),
         (job.status == "nothing", f"its status is {job.status}, not nothing"),
         (not job.built, f"it built {sorted(job.built)}"),
@@ -94,7 +94,8 @@ def all_of_them() -> list[PullRequest]:
     ]
 
 
-def _wrong(*checks: tuple[bool, str]) -> list[str]:
+def wrong(*checks: tuple[bool, str]) -> list[str]:
+    """The sentences of the checks that do not hold."""
     return [sentence for fine, sentence in checks if not fine]
 
 

@@ -90,6 +90,12 @@ class Repository:
         self.git("checkout", "--quiet", "main")
         return sha
 
+    def merge(self, branch: str) -> str:
+        """Merge a branch into ``main``; gives the merge commit's name."""
+        message = f"Merge {branch}"
+        self.git("merge", "--quiet", "--no-ff", "-m", message, branch)
+        return self.sha()
+
     def check_out(self, branch: str, folder: Path) -> Checkout:
         """Clone into ``folder`` and merge the branch into ``main`` there, as GitHub does."""
         shutil.rmtree(folder, ignore_errors=True)
@@ -102,6 +108,17 @@ class Repository:
         return Checkout(
             folder=folder, head_sha=head, merge_sha=self.git("rev-parse", "HEAD", cwd=folder)
         )
+
+    def check_out_only(self, ref: str, folder: Path) -> Checkout:
+        """Clone into ``folder`` and check a branch or a commit out there, merging nothing."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # A branch that was never committed to is `main`.
+        known = self.git("branch", "--list", ref) or not ref.startswith("main")
+        sha = self.sha(ref if known else "main")
+        self.git("clone", "--quiet", "--no-checkout", str(self.folder), str(folder))
+        self.git("checkout", "--quiet", "--detach", sha, cwd=folder)
+        return Checkout(folder=folder, head_sha=sha, merge_sha=sha)
 
 
 def create(folder: Path) -> Repository:

@@ -21,11 +21,16 @@ from standins import github, postgres, s3
 
 WAREHOUSE = "shop"
 PRISTINE = "shop_as_built"
-ROLE = "dbt_ci"
-GRANT_ON_DATABASE = f"grant create on database {WAREHOUSE} to {ROLE}"
+PULL_REQUESTS = "dbt_ci"
+PRODUCTION = "dbt_prod"
+"""Who owns production. Neither role is a superuser."""
+
+GRANT_ON_DATABASE = f"grant create on database {WAREHOUSE} to {PULL_REQUESTS}, {PRODUCTION}"
 READ_PRODUCTION = "".join(
-    f"grant usage on schema {schema} to {ROLE};"
-    f"grant select on all tables in schema {schema} to {ROLE};"
+    f"grant usage on schema {schema} to {PULL_REQUESTS};"
+    f"grant select on all tables in schema {schema} to {PULL_REQUESTS};"
+    f"alter default privileges for role {PRODUCTION} in schema {schema}"
+    f" grant select on tables to {PULL_REQUESTS};"
     for schema in (
         *("raw", "analytics", "analytics_marts"),
         *("analytics_reference", "analytics_snapshots"),
@@ -33,8 +38,17 @@ READ_PRODUCTION = "".join(
 )
 """The grants that the README asks for."""
 
-POLICY = ROOT / "tests" / "fixtures" / "policy-pull-request.json"
-"""The bucket policy that the README shows, for a bucket named ``my-bucket``."""
+POLICIES = ROOT / "tests" / "fixtures"
+"""The bucket policies that the README shows, for ``s3://my-bucket/prod``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One place in the bucket, and two ways to it that may do what the README's policies say."""
+
+    state_url: str
+    pull_request: s3.Keys
+    deployer: s3.Keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +62,18 @@ class World:
     github: github.Hub
     repository: repository.Repository
     dbt: Dbt
-    state_url: str
+    production: Environment
+    """Holds the artifacts of production's build, as plain files."""
     artifacts: Path
     """Production's artifacts on disk, as they were uploaded."""
-    reader: s3.Keys
-    """A pull request's way to the bucket: it may read production's artifacts, nothing else."""
     pull_request_role: Mapping[str, str] = field(repr=False)
     """A pull request's way to the warehouse, the lines of ``dbt-env``: it may read production."""
+    production_role: Mapping[str, str] = field(repr=False)
+    """The way of a deploy."""
+
+    def environment(self, prefix: str, *, artifacts: bool = True) -> Environment:
+        """A further place in the bucket; with production's artifacts as plain files, or empty."""
+        return _environment(self.store, prefix, self.artifacts if artifacts else None)
 
     def reset_warehouse(self) -> None:
         """Put the warehouse back to how production's build left it (about 0.2 s).
@@ -85,23 +104,26 @@ def build(bin_folder: Path) -> Iterator[World]:
             made = repository.create(folder / "origin")
             for patch in repository.patches():
                 made.branch_from_patch(patch)
-        dbt = Dbt(bin_folder=bin_folder, database=warehouse.create_database(WAREHOUSE))
+        database = warehouse.create_database(WAREHOUSE)
+        owner = warehouse.create_role(database, PRODUCTION)
+        reader = warehouse.create_role(database, PULL_REQUESTS)
+        database.run(GRANT_ON_DATABASE)
+        dbt = Dbt(bin_folder=bin_folder, database=owner)
         artifacts = _build_production(dbt, made, folder / "production")
-        role = _create_role(warehouse, dbt.database)
+        database.run(READ_PRODUCTION)
         _copy_database(warehouse, WAREHOUSE, PRISTINE)
-        policy = json.loads(POLICY.read_text().replace("my-bucket", production.BUCKET))
         yield World(
             folder=folder,
             warehouse=warehouse,
-            database=dbt.database,
+            database=database,
             store=store,
             github=server,
             repository=made,
             dbt=dbt,
-            state_url=production.publish(store, artifacts),
+            production=_environment(store, production.PREFIX, artifacts),
             artifacts=artifacts,
-            reader=store.create_user(policy),
-            pull_request_role=Dbt(bin_folder=bin_folder, database=role).connection,
+            pull_request_role=Dbt(bin_folder=bin_folder, database=reader).connection,
+            production_role=dbt.connection,
         )
 
 
@@ -113,11 +135,21 @@ def _build_production(dbt: Dbt, made: repository.Repository, checkout: Path) -> 
         return production.build(dbt, checkout, commit)
 
 
-def _create_role(server: postgres.Server, database: postgres.Database) -> postgres.Database:
-    role = server.create_role(database, ROLE)
-    database.run(GRANT_ON_DATABASE)
-    database.run(READ_PRODUCTION)
-    return role
+def _environment(store: s3.Store, prefix: str, artifacts: Path | None) -> Environment:
+    if artifacts is not None:
+        production.publish(store, artifacts, prefix)
+
+    def user(policy: str) -> s3.Keys:
+        text = (POLICIES / f"policy-{policy}.json").read_text(encoding="utf-8")
+        text = text.replace("my-bucket/prod", f"{production.BUCKET}/{prefix}")
+        text = text.replace("my-bucket", production.BUCKET).replace('"prod/', f'"{prefix}/')
+        return store.create_user(json.loads(text))
+
+    return Environment(
+        state_url=f"s3://{production.BUCKET}/{prefix}",
+        pull_request=user("pull-request"),
+        deployer=user("deploy"),
+    )
 
 
 def _copy_database(server: postgres.Server, source: str, copy: str) -> None:

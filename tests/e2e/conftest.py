@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ import make_environments
 from demo import events, jobs, repository
 from demo.jobs import Job, Started
 from demo.repository import Checkout
-from demo.world import World, build
+from demo.world import Environment, World, build
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +82,94 @@ class Author:
         return self.world.database.value(query.format(schema=self.schema))
 
 
+@dataclass(kw_only=True)
+class Manager:
+    """Who merges and sees it deployed; has a store and a main branch of their own."""
+
+    world: World
+    place: Environment
+    folder: Path
+    branch: str
+    checkouts: int = field(default=0)
+
+    def merge(self, files: Mapping[str, str | None]) -> Checkout:
+        """Commit to the main branch; gives what the deploy's checkout leaves."""
+        self.world.repository.commit(self.branch, f"Merge {self.checkouts}", dict(files))
+        return self.check_out()
+
+    def check_out(self, commit: str | None = None) -> Checkout:
+        """The main branch as it is, or another commit."""
+        self.checkouts += 1
+        folder = self.folder / f"main-{self.checkouts}"
+        return self.world.repository.check_out_only(commit or self.branch, folder)
+
+    def deploy(self, checkout: Checkout, event: events.Event | None = None, **options: str) -> Job:
+        """Run ``command: deploy``; ``options`` are inputs of the action."""
+        return jobs.run(
+            self.world,
+            checkout,
+            event or events.push(checkout),
+            command="deploy",
+            environment=self.place,
+            inputs=inputs(options),
+        )
+
+    def start(self, checkout: Checkout, **options: str) -> Started:
+        """Begin to deploy, in the background."""
+        return Started(
+            self.world,
+            checkout,
+            events.push(checkout),
+            command="deploy",
+            environment=self.place,
+            inputs=inputs(options),
+        )
+
+    def run(self, command: str, event: events.Event | None = None, **options: str) -> Job:
+        """Run a command on the store; there is no checkout."""
+        nothing = self.folder / "empty"
+        nothing.mkdir(exist_ok=True)
+        head = self.world.repository.sha(self.branch)
+        checkout = Checkout(folder=nothing, head_sha=head, merge_sha=head)
+        return jobs.run(
+            self.world,
+            checkout,
+            event or events.manual(checkout),
+            command=command,
+            environment=self.place,
+            inputs=inputs(options),
+        )
+
+    def read(self, key: str) -> bytes:
+        """An object of the store, as its administrator reads it."""
+        bucket, _, prefix = self.place.state_url.removeprefix("s3://").partition("/")
+        found = self.world.store.client().get_object(Bucket=bucket, Key=f"{prefix}/{key}")
+        return found["Body"].read()
+
+    def current(self) -> dict[str, Any]:
+        """The pointer."""
+        found: dict[str, Any] = json.loads(self.read("current.json"))
+        return found
+
+    def index(self) -> dict[str, Any]:
+        """The current version's index."""
+        version = self.current()["version"]
+        found: dict[str, Any] = json.loads(self.read(f"versions/{version}/index.json"))
+        return found
+
+
 def inputs(options: Mapping[str, str]) -> dict[str, str]:
     """Keyword arguments as inputs: ``on_missing_state`` is ``on-missing-state``."""
     return {name.replace("_", "-"): value for name, value in options.items()}
+
+
+@pytest.fixture
+def manager(world: World, tmp_path: Path) -> Manager:
+    """A manager whose store holds production's artifacts as plain files."""
+    name = f"main-{next(NUMBERS)}"
+    return Manager(
+        world=world, place=world.environment(name), folder=tmp_path / "manager", branch=name
+    )
 
 
 NUMBERS = itertools.count(100)

@@ -22,13 +22,13 @@ import make_environments
 from demo import events, jobs, processes, repository
 from demo.events import Event
 from demo.repository import SHOP, Checkout
-from demo.world import World
-from e2e.conftest import Author
+from demo.world import Environment, World
+from e2e.conftest import Author, Manager
 from standins import act
 
 pytestmark = [pytest.mark.act, pytest.mark.xdist_group("act")]
 
-TEMPLATE = act.ROOT / "templates" / "workflows" / "slim-ci.yml"
+TEMPLATES = act.ROOT / "templates" / "workflows"
 UV_CACHE = str(Path.home() / ".cache" / "uv")
 """Where uv has what it downloaded; act's runs have a home folder of their own."""
 
@@ -64,9 +64,9 @@ class Ran:
         found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
         return found
 
-    def artifact(self, name: str) -> str:
+    def artifact(self, name: str, *, of: str = "dbt-deploy") -> str:
         """A file of the uploaded artifact."""
-        return (self.artifacts / "dbt-deploy" / name).read_text(encoding="utf-8")
+        return (self.artifacts / of / name).read_text(encoding="utf-8")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,17 +83,21 @@ class Caller:
         checkout: Checkout,
         event: Event,
         *,
+        template: str = "slim-ci",
+        place: Environment | None = None,
         run_id: int = 1,
         with_secrets: bool = True,
         **inputs: str,
     ) -> Ran:
-        """Run the workflow for one event; ``inputs`` are laid over the template's."""
-        self._add_workflow(checkout, inputs)
+        """Run a template's workflow for one event; ``inputs`` are laid over the template's."""
+        place = place or self.world.production
+        self._add_workflow(checkout, template, {"state": place.state_url, **inputs})
         token = self.world.github.create_token(
             "github-actions[bot]", installation=True, write=with_secrets
         )
         secrets = {"GITHUB_TOKEN": token}
-        keys = self.world.reader
+        for_pull_request = template in ("slim-ci", "teardown")
+        keys = place.pull_request if for_pull_request else place.deployer
         environments = jobs.ENVIRONMENT
         if inputs.get("dbt", "installed") != "installed":
             # Nothing is installed yet, not even dbt-deploy.
@@ -103,10 +107,14 @@ class Caller:
             "GITHUB_API_URL": self.world.github.url,
             "GITHUB_RUN_ID": str(run_id),
             "STAND_IN_ARTIFACTS": str(self.folder / f"artifacts-{run_id}"),
+            "STAND_IN_REPOSITORY": str(checkout.folder),
         }
         if with_secrets:
-            lines = (f"{name}={value}" for name, value in self.world.pull_request_role.items())
-            secrets["DBT_ENV"] = "\n".join(lines)
+            for name, role in (
+                ("DBT_ENV", self.world.pull_request_role),
+                ("DBT_ENV_PROD", self.world.production_role),
+            ):
+                secrets[name] = "\n".join(f"{key}={value}" for key, value in role.items())
             variables |= {
                 "STAND_IN_AWS_ROLE": ROLE,
                 "STAND_IN_AWS_ACCESS_KEY_ID": keys.access_key,
@@ -128,12 +136,12 @@ class Caller:
         )
         return Ran(finished=finished, artifacts=self.folder / f"artifacts-{run_id}")
 
-    def _add_workflow(self, checkout: Checkout, inputs: Mapping[str, str]) -> None:
+    def _add_workflow(self, checkout: Checkout, template: str, inputs: Mapping[str, str]) -> None:
         """Commit the template's workflow, with this world's addresses."""
-        workflow = yaml.safe_load(TEMPLATE.read_text(encoding="utf-8"))
+        workflow = yaml.safe_load((TEMPLATES / f"{template}.yml").read_text(encoding="utf-8"))
         workflow["on"] = workflow.pop(True)  # `on` is a truth value in YAML 1.1
-        workflow["jobs"]["slim-ci"]["with"] |= {
-            "state": self.world.state_url,
+        (called,) = workflow["jobs"]
+        workflow["jobs"][called]["with"] |= {
             "dbt": "installed",
             "aws-role": ROLE,
             "aws-region": self.world.store.region,
@@ -141,11 +149,11 @@ class Caller:
             **inputs,
         }
         workflow["jobs"]["after"] = {
-            "needs": "slim-ci",
+            "needs": called,
             "runs-on": "ubuntu-latest",
             "steps": [
                 {
-                    "env": {"OUTPUTS": "${{ toJSON(needs.slim-ci.outputs) }}"},
+                    "env": {"OUTPUTS": f"${{{{ toJSON(needs.{called}.outputs) }}}}"},
                     "run": 'echo "$OUTPUTS" > "$STAND_IN_ARTIFACTS/outputs.json"',
                 }
             ],
@@ -223,3 +231,21 @@ def test_events_without_a_pull_request(kind: str, author: Author, caller: Caller
     assert author.comments == []
     made_by_it = "select count(*) from information_schema.tables where table_schema = '{schema}'"
     assert author.value(made_by_it.format(schema=ran.outputs["schema"])) != 0
+
+
+def test_a_merge_is_deployed_and_a_schedule_builds_what_is_live(
+    manager: Manager, caller: Caller
+) -> None:
+    merged = manager.merge(change("merged"))
+    first = caller.run(merged, events.push(merged), template="deploy", place=manager.place)
+    assert first.finished.exit_code == 0, first.finished.log
+    assert first.outputs["status"] in ("passed", "warned")
+    version = first.outputs["version"]
+    assert version in first.artifact("summary.md", of="dbt-deploy-production")
+    secret = manager.world.production_role["DBT_ENV_SECRET_PASSWORD"]
+    assert secret not in first.finished.log
+
+    scheduled = events.schedule(merged)
+    weekly = caller.run(merged, scheduled, template="weekly", place=manager.place, run_id=2)
+    assert weekly.finished.exit_code == 0, weekly.finished.log
+    assert weekly.outputs["status"] == "nothing"
