@@ -2,6 +2,7 @@
 
     python post_comment.py started     a build began, and for which commit
     python post_comment.py finished    artifact/comment.md, as write_report.py left it
+    python post_comment.py torn-down   atop the comment: the schemas are gone, or why not
 
 The build's verdict is not decided here: whatever goes wrong is a warning, and the exit code 0.
 """
@@ -9,23 +10,25 @@ The build's verdict is not decided here: whatever goes wrong is a warning, and t
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
-from dbtdeploy import cli, comment, errors, files, settings
+from dbtdeploy import cli, comment, errors, files, settings, teardown_files, torn_down
 from dbtdeploy.edges import actions, github
 from dbtdeploy.marker import RunState
+from dbtdeploy.teardown_files import Teardown
 
 
 def main() -> None:
     """Write the comment, or say why there is none."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("when", choices=["started", "finished"])
+    parser.add_argument("when", choices=["started", "finished", "torn-down"])
     when = parser.parse_args().when
     title = errors.GitHubFailed.title
     try:
         work = settings.work_folder()
         run = files.read(work / files.RUN, files.Run)
-        _started(run, work) if when == "started" else _finished(run, work)
+        {"started": _started, "finished": _finished, "torn-down": _torn_down}[when](run, work)
     except errors.DbtDeployError as failure:
         actions.warning(title, settings.redactor()(str(failure)))
     except Exception as fault:
@@ -53,6 +56,21 @@ def _finished(run: files.Run, work: Path) -> None:
     report = work / files.COMMENT
     text = report.read_text(encoding="utf-8") if report.is_file() else None
     _write(run, comment.finished_state(build, failure), text)
+
+
+def _torn_down(run: files.Run, work: Path) -> None:
+    done = files.read_if_there(work / teardown_files.TEARDOWN, Teardown)
+    if done is None or done.dry_run or not run.policy.comment:
+        print("No comment: nothing was dropped, or the input `comment` is false.")
+        return
+    access = settings.GitHubAccess.from_environ()
+    comments = github.Comments(access, author=run.policy.comment_author)
+    for number in torn_down.pull_requests(done):
+        text = torn_down.words(run, done, number)
+        written = comments.amend_comment(
+            run.event.repository, number, comment.marker(run), partial(torn_down.amend, text=text)
+        )
+        print(f"Pull request {number}: {written.url if written else 'has no comment of ours'}")
 
 
 def _write(run: files.Run, state: RunState, text: str | None) -> None:

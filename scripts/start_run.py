@@ -48,6 +48,8 @@ def main() -> None:
     files.write(work / files.RUN, run)
     mode = "skip" if run.event.skip else command
     actions.set_outputs(runner.output, {"work": str(work), "mode": mode, "schema": run.schema})
+    if run.event.skip and command == "teardown":
+        print(f"Nothing to drop: this pull request ({run.event.skip}) built nothing.")
 
 
 def _start_store_command(

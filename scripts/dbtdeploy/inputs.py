@@ -88,6 +88,8 @@ def parse(
         InvalidInput: an input that cannot be understood; the message names it.
     """
     command = command_of(inputs)
+    teardown = deploy_inputs.teardown(inputs, event) if command == "teardown" else None
+    pull_request = teardown.pull_request if teardown else event.pull_request
     folder = (workspace / (inputs.project_dir or ".")).resolve()
     if not inputs.profile and project.profile is None:
         raise invalid(
@@ -121,14 +123,14 @@ def parse(
         if command == "deploy"
         else schema_name.schema_name(
             prefix=inputs.schema_prefix or "pr",
-            pull_request=event.pull_request,
+            pull_request=pull_request,
             ref=event.ref or "local",
             project=project.name,
         ),
         started_at=started_at,
         command=command,
         deploy=deploy_inputs.deploy(inputs, workspace) if command == "deploy" else None,
-        teardown=deploy_inputs.teardown(inputs, event) if command == "teardown" else None,
+        teardown=teardown,
     )
 
 

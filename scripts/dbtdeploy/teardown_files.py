@@ -82,5 +82,7 @@ class Teardown:
     dry_run: bool = False
     closed: tuple[int, ...] = ()
     """Pull requests whose registry entries are no longer needed."""
+    unasked: str = ""
+    """Why GitHub was not asked about all pull requests."""
     finished_at: str = ""
     """ISO 8601, UTC."""

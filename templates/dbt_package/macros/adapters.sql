@@ -39,7 +39,8 @@
 
 {% macro postgres__create_marked_schema_sql(database, schema, mark) %}
   {% set name = adapter.quote(schema) %}
-  {{ return('create schema if not exists ' ~ name ~ '; comment on schema ' ~ name ~ ' is '
+  {{ return('select ' ~ dbtdeploy.postgres_lock(dbtdeploy.literal(schema))
+      ~ '; create schema if not exists ' ~ name ~ '; comment on schema ' ~ name ~ ' is '
       ~ dbtdeploy.literal(mark)) }}
 {% endmacro %}
 
@@ -102,5 +103,5 @@
 {% macro no_macro(name) %}
   {{ exceptions.raise_compiler_error(
       'dbt-deploy has no macro ' ~ name ~ ' for the adapter ' ~ adapter.type() ~ '. Add '
-      ~ adapter.type() ~ '__' ~ name ~ ' to its dbt_package/macros/adapters.sql.') }}
+      ~ adapter.type() ~ '__' ~ name ~ ' to its dbt_package/macros.') }}
 {% endmacro %}

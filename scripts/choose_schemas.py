@@ -1,0 +1,81 @@
+"""found_schemas.json + GitHub + the registry -> chosen_schemas.json: what a sweep drops."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dbtdeploy import (
+    cli,
+    errors,
+    files,
+    registry,
+    schema_mark,
+    settings,
+    sweep,
+    teardown_files,
+)
+from dbtdeploy.edges import actions, pulls, store
+from dbtdeploy.teardown_files import ChosenSchemas, FoundSchemas
+
+MOST_REGISTERED = 200
+"""Pull requests that only the registry knows and GitHub is asked about in one sweep."""
+
+
+def main() -> None:
+    """Ask GitHub which pull requests are closed, and choose."""
+    work = settings.work_folder()
+    run = files.read(work / files.RUN, files.Run)
+    found = files.read(work / teardown_files.FOUND_SCHEMAS, FoundSchemas)
+    marked = [(one, schema_mark.read_mark(one.comment, run)) for one in found.schemas]
+    marks = {mark.owner.pull_request for _, mark in marked if mark and mark.owner.pull_request}
+    answers = _ask(run, [*sorted(marks), *_registered(run, marks)])
+    choice = sweep.choose(
+        marked,
+        answers,
+        now=datetime.now(timezone.utc),
+        older_than_days=run.teardown.older_than_days if run.teardown else 14,
+    )
+    chosen = ChosenSchemas(
+        wanted=choice.wanted,
+        kept=choice.kept,
+        closed=answers.closed,
+        unasked=str(answers.failure) if answers.failure else "",
+    )
+    files.write(work / teardown_files.CHOSEN_SCHEMAS, chosen)
+    redact = settings.redactor()
+    print(f"{len(chosen.wanted)} of {len(found.schemas)} schemas are no longer needed.")
+    for one in chosen.wanted:
+        print(redact(f"goes: {one.schema.schema} ({one.owner}): {one.why}"))
+    for kept in chosen.kept:
+        print(redact(f"stays: {kept.schema} ({kept.owner}): {kept.reason}"))
+
+
+def _ask(run: files.Run, numbers: list[int]) -> sweep.Answers:
+    access = settings.GitHubAccess.from_environ()
+    try:
+        answers = pulls.ask(access, run.event.repository, numbers)
+    except errors.GitHubFailed as failure:
+        answers = sweep.Answers(failure=failure)
+    if answers.failure is not None:
+        text = settings.redactor()(str(answers.failure))
+        actions.warning("GitHub was not asked about every pull request", text)
+    return answers
+
+
+def _registered(run: files.Run, known: set[int]) -> list[int]:
+    """Pull requests that the registry knows beyond those; none where it cannot be read."""
+    try:
+        opened = store.open_store(
+            run.policy.state, workspace=Path(), access=settings.StoreAccess.from_environ()
+        )
+        listed = [number for number in registry.numbers(opened, run) if number not in known]
+    except errors.DbtDeployError as failure:
+        text = settings.redactor()(str(failure))
+        actions.warning("The registry of pull requests was not read", text)
+        return []
+    return listed[:MOST_REGISTERED]
+
+
+if __name__ == "__main__":
+    cli.run(main)

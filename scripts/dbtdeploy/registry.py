@@ -1,0 +1,96 @@
+"""The registry of pull requests' schemas in the store: a hint for teardown, never a proof.
+
+The role of every pull request may write all of it, so nothing is dropped because an entry says so,
+and no entry is shown that is not as we would have written it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from urllib.parse import quote
+
+import msgspec
+
+from dbtdeploy.files import Run
+from dbtdeploy.objects import Store
+
+PREFIX = "pull-requests/"
+NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+SCHEMA = re.compile(r"\w[\w$-]{0,254}")
+"""A name that is inert in a log and in Markdown; another one is not ours."""
+
+MOST_BYTES = 100_000
+MOST_ENTRIES = 5_000
+"""Of a listing: whoever fills the prefix must not keep a sweep busy for hours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """``pull-requests/<number>/<project>-<target>.json``."""
+
+    repository: str
+    pull_request: int
+    project: str
+    target: str
+    schemas: tuple[str, ...]
+    sha: str
+    run_url: str
+    at: str
+    """ISO 8601, UTC."""
+
+
+def key(run: Run, number: int) -> str:
+    """Where the entry of a pull request is, for this run's project and target."""
+    return f"{PREFIX}{number}/{_name(run)}"
+
+
+def write(store: Store, run: Run, number: int, schemas: Iterable[str]) -> None:
+    """Say which schemas a pull request is about to use."""
+    entry = Entry(
+        repository=run.event.repository,
+        pull_request=number,
+        project=run.dbt.name,
+        target=run.dbt.target or "",
+        schemas=tuple(schemas),
+        sha=run.event.sha,
+        run_url=run.event.run_url,
+        at=run.started_at,
+    )
+    store.put(key(run, number), msgspec.json.encode(entry))
+
+
+def numbers(store: Store, run: Run) -> list[int]:
+    """The pull requests that have an entry for this run's project and target."""
+    found = set()
+    for entry in islice(store.list(PREFIX), MOST_ENTRIES):
+        number, _, name = entry.key.removeprefix(PREFIX).partition("/")
+        if name == _name(run) and NUMBER.fullmatch(number):
+            found.add(int(number))
+    return sorted(found)
+
+
+def read(store: Store, run: Run, number: int) -> Entry | None:
+    """The entry of a pull request; None where there is none, or it is not as we write it."""
+    stored = store.get(key(run, number))
+    if stored is None or len(stored.body) > MOST_BYTES:
+        return None
+    try:
+        entry = msgspec.json.decode(stored.body, type=Entry)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    place = (entry.repository, entry.pull_request, entry.project, entry.target)
+    if place != (run.event.repository, number, run.dbt.name, run.dbt.target or ""):
+        return None
+    return entry if all(SCHEMA.fullmatch(name) for name in entry.schemas) else None
+
+
+def forget(store: Store, run: Run, number: int) -> None:
+    """Remove the entry of a pull request."""
+    store.delete(key(run, number))
+
+
+def _name(run: Run) -> str:
+    return f"{run.dbt.name}-{quote(run.dbt.target or '', safe='')}.json"

@@ -1,0 +1,109 @@
+"""plan.json -> the registry in the store: which schemas a pull request uses, for teardown.
+
+    python register_pull_request.py register    before the schemas are prepared
+    python register_pull_request.py forget      after teardown.json was written
+
+The registry is a hint. Whatever goes wrong is a warning, and the exit code 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dbtdeploy import cli, errors, files, guard, registry, settings, teardown_files
+from dbtdeploy.edges import actions, store
+from dbtdeploy.objects import Store
+from dbtdeploy.teardown_files import Teardown
+
+POLICY = (
+    "Let the role write under pull-requests/ of the store, so that a sweep finds these schemas if "
+    "the warehouse does not show them. In its IAM policy:\n"
+    '    {{"Effect": "Allow", "Action": ["s3:PutObject", "s3:DeleteObject"], '
+    '"Resource": "{resource}"}}'
+)
+
+
+def main() -> None:
+    """Write the entry of this pull request, or remove those of closed ones."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["register", "forget"])
+    what = parser.parse_args().what
+    title = "The registry of pull requests was not changed"
+    try:
+        work = settings.work_folder()
+        run = files.read(work / files.RUN, files.Run)
+        _register(run, work) if what == "register" else _forget(run, work)
+    except errors.StateAccessDenied as failure:
+        text = settings.redactor()(f"{failure.what}\nAll else goes on without it.\n{_policy(run)}")
+        actions.warning(title, text)
+    except errors.DbtDeployError as failure:
+        actions.warning(title, settings.redactor()(f"{failure.what}\n{failure.remedy}"))
+    except Exception as fault:
+        # Even a fault of ours must not turn a green build red.
+        cli.print_trace(fault)
+        actions.warning(title, f"dbt-deploy has a fault: {type(fault).__name__}.")
+
+
+def _register(run: files.Run, work: Path) -> None:
+    number = run.event.pull_request
+    if number is None:
+        print(f"Nothing to register: this run ({run.event.name}) belongs to no pull request.")
+        return
+    plan = files.read(work / files.PLAN, files.Plan)
+    schemas = sorted({node.schema or "" for node in guard.written(plan.nodes)})
+    if schemas:
+        registry.write(_store(run), run, number, schemas)
+        print(f"Registered for pull request {number}: {len(schemas)} schemas.")
+
+
+def _forget(run: files.Run, work: Path) -> None:
+    done = files.read_if_there(work / teardown_files.TEARDOWN, Teardown)
+    if done is None or done.dry_run or not done.closed:
+        print("Nothing to forget.")
+        return
+    opened = _store(run)
+    registered = set(registry.numbers(opened, run))
+    for number in sorted(registered & set(done.closed)):
+        _tell_unseen(opened, run, number, done)
+        if not any(one.should_go and one.pull_request == number for one in done.kept):
+            registry.forget(opened, run, number)
+            print(f"Forgotten: pull request {number}.")
+
+
+def _tell_unseen(opened: Store, run: files.Run, number: int, done: Teardown) -> None:
+    """What the registry names and the warehouse did not show, as a notice."""
+    entry = registry.read(opened, run, number)
+    if entry is None:
+        actions.annotate(
+            "notice",
+            f"The registry's entry of pull request {number} cannot be read",
+            "It is not as dbt-deploy writes it. Only marks in the warehouse decide what goes.",
+        )
+        return
+    seen = {one.schema for one in done.dropped} | {one.schema for one in done.kept}
+    unseen = sorted(set(entry.schemas) - seen)
+    if unseen:
+        actions.annotate(
+            "notice",
+            f"Schemas of pull request {number} were not found",
+            f"The registry names {', '.join(unseen)}, and no schema of that name bears the pull "
+            "request's mark in this warehouse. They were dropped before, never made, or are in "
+            "another database than this job's profile.",
+        )
+
+
+def _store(run: files.Run) -> Store:
+    access = settings.StoreAccess.from_environ()
+    return store.open_store(run.policy.state, workspace=Path(), access=access)
+
+
+def _policy(run: files.Run) -> str:
+    place = run.policy.state
+    if not place.startswith("s3://"):
+        return "Let the job's user write in that folder."
+    return POLICY.format(resource=f"arn:aws:s3:::{place[5:].rstrip('/')}/{registry.PREFIX}*")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,170 @@
+"""Runs of the teardown's scripts on a real warehouse, for tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dbtdeploy import files, teardown_files
+from dbtdeploy.teardown_files import Teardown
+from standins.postgres import Database
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+STARTED = "2026-11-21T00:00:00+00:00"
+REPOSITORY = "acme/shop"
+PLACE = f"dbt-deploy repository={REPOSITORY} project=shop target=ci "
+
+PROFILE = """
+shop:
+  target: ci
+  outputs:
+    ci:
+      type: postgres
+      host: "{{ env_var('DB_HOST') }}"
+      port: "{{ env_var('DB_PORT') | as_number }}"
+      user: "{{ env_var('DB_USER') }}"
+      password: "{{ env_var('DB_PASSWORD') }}"
+      dbname: "{{ env_var('DB_NAME') }}"
+      schema: "{{ env_var('DBT_DEPLOY_SCHEMA') }}"
+      threads: 1
+"""
+
+
+def mark(place: str, used: str = "2026-11-20T00:00:00+00:00") -> str:
+    """A mark of the project that tests tear down."""
+    return f"{PLACE}{place}\nlast used {used}"
+
+
+@dataclass
+class Job:
+    """One job: its work folder and its environment."""
+
+    work: Path
+    dbt_command: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    profile: str = PROFILE
+    state: str = "s3://bucket/prod"
+
+    @property
+    def project(self) -> Path:
+        """The folder of the caller's project."""
+        folder = self.work.parent / "project"
+        folder.mkdir(exist_ok=True)
+        (folder / "profiles.yml").write_text(self.profile)
+        return folder
+
+    def connect(self, database: Database) -> None:
+        """Let dbt work on a database, as this role."""
+        self.environment |= {
+            "DBT_DEPLOY_DBT_ENV": f"DB_PASSWORD={database.password}",
+            "DB_HOST": database.host,
+            "DB_PORT": str(database.port),
+            "DB_USER": database.user,
+            "DB_NAME": database.name,
+        }
+
+    def describe(
+        self,
+        *,
+        pull_request: int | None = None,
+        event: Mapping[str, Any] | None = None,
+        command: str = "teardown",
+        **policy: Any,
+    ) -> files.Run:
+        """Write run.json: a teardown of a pull request, or by ``sweep=True`` of what is left."""
+        teardown = files.TeardownPolicy(pull_request=pull_request, **policy)
+        known: dict[str, Any] = {
+            "name": "pull_request" if pull_request else "schedule",
+            "repository": REPOSITORY,
+            "sha": "a" * 40,
+            "ref": "main",
+            "pull_request": pull_request,
+            "run_id": 100,
+            "run_url": f"https://github.com/{REPOSITORY}/actions/runs/100",
+        }
+        run = files.Run(
+            event=files.Event(**{**known, **(event or {})}),
+            dbt=files.DbtProject(
+                command=str(self.dbt_command),
+                project_dir=str(self.project),
+                repository_path=".",
+                name="shop",
+                profiles_dir=None,
+                profile="shop",
+                target="ci",
+                target_path=str(self.project / "target"),
+                packages_path=str(self.project / "dbt_packages"),
+            ),
+            selection=files.Selection(),
+            policy=files.Policy(state=self.state),
+            schema=f"pr_{pull_request or 'main'}_shop",
+            started_at=STARTED,
+            command=command,
+            teardown=teardown,
+        )
+        files.write(self.work / files.RUN, run)
+        return run
+
+    def start(self, script: str, *arguments: str) -> subprocess.Popen[str]:
+        """Begin one script."""
+        return subprocess.Popen(
+            [sys.executable, SCRIPTS / script, *arguments],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.work),
+                "DBT_DEPLOY_WORK": str(self.work),
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "0",
+                "GITHUB_STEP_SUMMARY": str(self.work / "summary.md"),
+                "AWS_EC2_METADATA_DISABLED": "true",
+                **self.environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, script: str, *arguments: str, exit_code: int = 0) -> str:
+        """Run one script to its end, and give what it printed."""
+        with self.start(script, *arguments) as process:
+            printed, _ = process.communicate(timeout=180)
+        assert process.returncode == exit_code, printed
+        return printed
+
+    @property
+    def teardown(self) -> Teardown:
+        """What teardown.json says."""
+        return files.read(self.work / teardown_files.TEARDOWN, Teardown)
+
+    @property
+    def dropped(self) -> list[str]:
+        """Names of what went, or would."""
+        return sorted(one.schema for one in self.teardown.dropped)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Names of what stays, and why."""
+        return {one.schema: one.reason for one in self.teardown.kept}
+
+    @property
+    def failure(self) -> files.Failure:
+        """What failure.json says."""
+        return files.read(self.work / files.FAILURE, files.Failure)
+
+    @property
+    def summary(self) -> str:
+        """All of the step summary."""
+        return (self.work / "summary.md").read_text()
+
+
+def schemas(database: Database) -> set[str]:
+    """The schemas that are there, but for PostgreSQL's own."""
+    query = (
+        "select nspname from pg_namespace where nspname not like 'pg\\_%' "
+        "and nspname not in ('information_schema', 'public') or nspname like 'pr\\_%'"
+    )
+    return {name for (name,) in database.rows(query)}
