@@ -47,7 +47,7 @@ def lasted(seconds: float) -> str:
 
 
 def since(text: str, at: datetime) -> str:
-    """``06:20 UTC (12 minutes)``; the text as it is where it is no time.
+    """``06:20 UTC (12 minutes)``; what is no time is shown as it is.
 
     Args:
         text: when it began.
@@ -55,7 +55,7 @@ def since(text: str, at: datetime) -> str:
     """
     moment = parse(text)
     if moment is None:
-        return text
+        return text or "a time unknown"
     return f"{clock(moment, at)} ({lasted((at - moment).total_seconds())})"
 
 

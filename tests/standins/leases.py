@@ -6,11 +6,20 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from dbtdeploy import lease, records
 from dbtdeploy.lease_words import Lease
 from dbtdeploy.objects import Entry, Store, Stored
-from standins.stores import Place
+
+
+class Place(Protocol):
+    """A store, and as many clients of it as wanted."""
+
+    @property
+    def location(self) -> str: ...
+    def open(self) -> Store: ...
+
 
 LONG_AGO = 2 * lease.SECONDS
 

@@ -43,3 +43,22 @@ def test_what_is_written_is_read_again() -> None:
 )
 def test_age(seconds: int, said: str) -> None:
     assert phrases.age(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2026-11-21T06:20:00Z", "06:20 UTC (12 minutes)"),
+        ("2026-11-21T06:31:40Z", "06:31 UTC (less than a minute)"),
+        ("2026-11-21T06:40:00Z", "06:40 UTC (less than a minute)"),
+        ("2026-11-21T05:32:00Z", "05:32 UTC (1 hour)"),
+        ("2026-11-20T23:32:00Z", "2026-11-20 23:32 UTC (7 hours)"),
+        ("2026-11-18T06:32:00+00:00", "2026-11-18 06:32 UTC (3 days)"),
+        ("yesterday", "yesterday"),
+        ("", "a time unknown"),
+    ],
+)
+def test_since(text: str, said: str) -> None:
+    now = moments.parse("2026-11-21T06:32:00Z")
+    assert now is not None
+    assert moments.since(text, now) == said

@@ -1,0 +1,43 @@
+"""Which commit is checked out, asked of a real git."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy.edges import git
+
+
+def run(folder: Path, *arguments: str) -> str:
+    command = ["git", "-c", "user.name=o", "-c", "user.email=o@example.com", "-C", str(folder)]
+    ended = subprocess.run(
+        [*command, *arguments], check=True, capture_output=True, text=True, timeout=60
+    )
+    return ended.stdout.strip()
+
+
+def test_the_commit_of_the_repository_around_a_project(tmp_path: Path) -> None:
+    run(tmp_path, "init", "-q")
+    assert git.checked_out(tmp_path) is None
+    run(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
+    first = run(tmp_path, "rev-parse", "HEAD")
+    run(tmp_path, "commit", "-q", "--allow-empty", "-m", "two")
+    (tmp_path / "project").mkdir()
+    assert git.checked_out(tmp_path / "project") == run(tmp_path, "rev-parse", "HEAD")
+    run(tmp_path, "checkout", "-q", "--detach", first)
+    assert git.checked_out(tmp_path / "project") == first
+
+
+def test_where_there_is_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert git.checked_out(tmp_path) is None
+    assert git.checked_out(tmp_path / "nowhere") is None
+
+
+def test_where_there_is_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path, "init", "-q")
+    run(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert git.checked_out(tmp_path) is None
