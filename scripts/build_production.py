@@ -9,6 +9,7 @@ from dbtdeploy import (
     build_step,
     cli,
     commands,
+    commit_mark,
     deploy_files,
     deploy_plan,
     files,
@@ -17,8 +18,8 @@ from dbtdeploy import (
 )
 from dbtdeploy.edges import actions, git, store
 
-COMMIT = "DBT_ENV_CUSTOM_ENV_DBT_DEPLOY_COMMIT"
-"""dbt copies it into its artifacts; ``state.COMMIT_VARIABLES`` reads it."""
+VARIABLE = f"DBT_ENV_CUSTOM_ENV_{commit_mark.NAME}"
+"""dbt copies it into its artifacts."""
 
 
 def main() -> int:
@@ -45,7 +46,8 @@ def main() -> int:
     with lease_keeper.kept(opened, held) as keeper:
         if asked.time_limit_minutes is not None:
             keeper.limit(asked.time_limit_minutes)
-        done = build_again.build(run, work, arguments, extra={COMMIT: commit} if commit else {})
+        done = build_again.build(run, work, arguments, extra={VARIABLE: commit} if commit else {})
+        commit_mark.write(Path(run.dbt.target_path) / "manifest.json", commit)
         build = build_step.keep(run, work, done.called, attempts=done.attempts)
     keeper.refuse_if_lost()
     if done.trouble:

@@ -23,10 +23,10 @@ def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
     variables.pop("DBT_DEPLOY_SCHEMA", None)
     if run.schema:
         variables["DBT_DEPLOY_SCHEMA"] = run.schema
-    return Dbt(run.dbt, variables=variables, redact=_redactor(run), logs=work / "logs")
+    return Dbt(run.dbt, variables=variables, redact=redactor(run), logs=work / "logs")
 
 
-def _redactor(run: Run) -> redact.Redact:
+def redactor(run: Run) -> redact.Redact:
     """Hides secrets, and the warehouse's messages where they must not be shown."""
     hide = settings.redactor()
     if run.policy.hide_row_data:
