@@ -1,0 +1,133 @@
+"""plan.json -> dependents.json, kept.json: what the build would lack, hurt or take along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import msgspec
+
+from dbtdeploy import (
+    cli,
+    crash,
+    dbt_step,
+    deploy_files,
+    files,
+    guard,
+    keep,
+    lease_keeper,
+    look,
+    production,
+    rebuilds,
+    run_job,
+    settings,
+)
+from dbtdeploy.deploy_files import Dependent, Dependents, HeldLease
+from dbtdeploy.edges import actions, store
+from dbtdeploy.look import Look
+
+
+def main() -> None:
+    """Look at production before anything is dropped, and refuse what cannot be made good."""
+    work = settings.work_folder()
+    run = files.read(work / files.RUN, files.Run)
+    plan = files.read(work / files.PLAN, files.Plan)
+    held = files.read(work / deploy_files.LEASE, HeldLease)
+    opened = store.open_store(
+        run.policy.state,
+        workspace=settings.GitHubContext.from_environ().workspace,
+        access=settings.StoreAccess.from_environ(),
+    )
+    with lease_keeper.kept(opened, held) as keeper:
+        earlier = keep.read_earlier(opened)
+        ends, found = _ask(run, plan, work, earlier.things)
+        keeper.refuse_if_lost()
+        _tell_earlier(earlier.things, ends)
+        look.refuse_missing_privileges(found)
+        look.refuse_what_is_in_the_way(found)
+        nodes, removed = _places(run, plan, work)
+        kept = keep.chosen(found, nodes, removed=removed)
+        kept += keep.still_missing(earlier.things, ends)
+        keep.write(opened, kept, earlier.etag)
+    crash.point("production-checked")
+    left = tuple(f"{one.full_name} ({one.kind})" for one in look.leftovers(found))
+    files.write(work / deploy_files.DEPENDENTS, Dependents(kept=kept, leftovers=left))
+    _tell(found, kept, left)
+    output = settings.Runner.from_environ().output
+    actions.set_outputs(output, {"kept": "true" if kept else "false"})
+
+
+def _ask(
+    run: files.Run, plan: files.Plan, work: Path, earlier: Iterable[Dependent]
+) -> tuple[list[str], Look]:
+    """One dbt process: how making the earlier things again went, and what is there."""
+    anew = rebuilds.full_refresh(run, settings.DbtEnvironment.from_environ().variables)
+    written = guard.written(plan.nodes)
+    job = {
+        "earlier": [
+            {"there": t.there, "statements": t.statements if t.ours else ()} for t in earlier
+        ],
+        "wanted": [asdict(one) for one in rebuilds.wanted(written, full_refresh=anew)],
+        "functions": [
+            {"schema": n.schema, "name": n.identifier or n.name}
+            for n in written
+            if n.resource_type == "function"
+        ],
+        "schemas": sorted({n.schema or "" for n in written}),
+    }
+    made, found = run_job.run_job(
+        dbt_step.dbt_of(run, work),
+        "check_production",
+        job,
+        work=work,
+        name="check",
+        not_done=look.UNTOUCHED,
+    )
+    return msgspec.json.decode(made, type=list[str]), msgspec.json.decode(found, type=Look)
+
+
+def _places(
+    run: files.Run, plan: files.Plan, work: Path
+) -> tuple[dict[keep.Place, str], dict[keep.Place, str]]:
+    """The project's nodes by where they are, and those that it has no longer."""
+    manifest = Path(run.dbt.target_path) / "manifest.json"
+    if manifest.is_file():
+        now = _by_place(production.read_relations(manifest))
+    else:
+        now = {(n.schema or "", n.identifier or n.name): n.unique_id for n in plan.nodes}
+    before = work / files.STATE_FOLDER / "manifest.json"
+    last = _by_place(production.read_relations(before)) if before.is_file() else {}
+    return now, {place: node for place, node in last.items() if place not in now}
+
+
+def _by_place(relations: production.Relations) -> dict[keep.Place, str]:
+    return {(r.schema, r.identifier): unique_id for unique_id, r in relations.items()}
+
+
+def _tell_earlier(earlier: Iterable[Dependent], ends: Iterable[str]) -> None:
+    redact = settings.redactor()
+    for thing, end in zip(earlier, ends, strict=True):
+        if end:
+            how = "made again" if end == keep.MADE else f"not made again yet: {end}"
+            print(redact(f"An earlier run had dropped {thing.kind} {thing.full_name}: {how}"))
+
+
+def _tell(found: Look, kept: tuple[Dependent, ...], left: tuple[str, ...]) -> None:
+    redact = settings.redactor()
+    if found.macro is not None:
+        actions.warning(
+            "Production was not looked at before the build",
+            f"dbt-deploy cannot see {found.unchecked} on this warehouse. Add the macro "
+            f"{found.macro} to its dbt_package/macros/look_at_production.sql to have it checked.",
+        )
+    elif found.unchecked is not None:
+        print(f"Not checked on this warehouse: {found.unchecked}.")
+    for name in left:
+        print(redact(f"A dbt that was killed left {name}; dbt drops it now."))
+    for thing in kept:
+        print(redact(f"Kept: {thing.kind} {thing.full_name}"))
+
+
+if __name__ == "__main__":
+    cli.run(main)

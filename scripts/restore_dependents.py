@@ -1,0 +1,112 @@
+"""dependents.json -> restored.json: what the build took along is made again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import msgspec
+
+from dbtdeploy import (
+    artifacts,
+    cli,
+    crash,
+    dbt_step,
+    deploy_files,
+    errors,
+    files,
+    keep,
+    lease_keeper,
+    restored,
+    run_job,
+    settings,
+)
+from dbtdeploy.deploy_files import Dependent, Dependents, HeldLease
+from dbtdeploy.edges import actions, store
+from dbtdeploy.objects import Store
+
+
+def main() -> None:
+    """Make again what is missing, whether the build succeeded or not."""
+    work = settings.work_folder()
+    run = files.read(work / files.RUN, files.Run)
+    kept = files.read(work / deploy_files.DEPENDENTS, Dependents).kept
+    opened = store.open_store(
+        run.policy.state,
+        workspace=settings.GitHubContext.from_environ().workspace,
+        access=settings.StoreAccess.from_environ(),
+    )
+    with _lease(opened, work):
+        ends = _make_again(run, work, kept)
+    crash.point("restored")
+    redact = settings.redactor()
+    result = restored.result(kept, ends)
+    files.write(work / deploy_files.RESTORED, result)
+    for name in result.restored:
+        print(redact(f"Made again: {name}"))
+    _keep(opened, restored.to_try_again(kept, ends))
+    for failed in restored.warned(kept, ends):
+        actions.warning("Still missing in production", redact(f"{failed.name}: {failed.message}"))
+    restored.refuse(kept, ends, address=opened.address(keep.KEY))
+
+
+def _make_again(run: files.Run, work: Path, kept: tuple[Dependent, ...]) -> list[str]:
+    if not kept:
+        return []
+    results = artifacts.read_run_results(work / files.RUN_RESULTS)
+    built = {r.unique_id for r in results.results if r.status == "success"} if results else set()
+    job = {
+        "things": [
+            # What dbt has just built is not to be the old one again.
+            {"there": t.there, "statements": t.statements if _may_make(t, built) else ()}
+            for t in kept
+        ]
+    }
+    (ends,) = run_job.run_job(
+        dbt_step.dbt_of(run, work),
+        "restore_dependents",
+        job,
+        work=work,
+        name="restore",
+        not_done="What the build took along was not made again. The next deploy does it.",
+    )
+    return msgspec.json.decode(ends, type=list[str])
+
+
+def _may_make(thing: Dependent, built: Collection[str | None]) -> bool:
+    return thing.ours and thing.unique_id not in built
+
+
+@contextlib.contextmanager
+def _lease(opened: Store, work: Path) -> Iterator[None]:
+    """Keep the lease, but let a store that cannot be reached not keep views from coming back.
+
+    After hours of building the store's credentials may be expired.
+    """
+    held = files.read(work / deploy_files.LEASE, HeldLease)
+    with contextlib.ExitStack() as stack:
+        try:
+            keeper = stack.enter_context(lease_keeper.kept(opened, held))
+        except errors.LeaseLost:
+            # Whoever has it now has read kept.json, and does all this.
+            raise
+        except errors.DbtDeployError as trouble:
+            actions.warning("The lease could not be renewed", f"{trouble.what}\n{trouble.remedy}")
+            yield
+            return
+        yield
+        keeper.refuse_if_lost()
+
+
+def _keep(opened: Store, again: tuple[Dependent, ...]) -> None:
+    """Leave in kept.json what is still to be made, for the next deploy to try."""
+    try:
+        keep.write(opened, again, keep.read_earlier(opened).etag)
+    except errors.DbtDeployError as trouble:
+        # The next deploy reads it, and finds all of it there.
+        actions.warning(f"{opened.address(keep.KEY)} is left as it was", trouble.what)
+
+
+if __name__ == "__main__":
+    cli.run(main)
