@@ -133,6 +133,9 @@ def test_the_readme_holds_every_input_and_output() -> None:
     assert placed(readme) == readme, "run: .venv/bin/python tests/contract/readme_tables.py"
 
 
-def test_the_readme_quotes_the_policy_that_the_tests_use() -> None:
-    policy = (ROOT / "tests" / "fixtures" / "policy-pull-request.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "name", ["policy-pull-request", "policy-deploy", "trust-pull-request", "trust-deploy"]
+)
+def test_the_readme_quotes_the_policies_that_the_tests_use(name: str) -> None:
+    policy = (ROOT / "tests" / "fixtures" / f"{name}.json").read_text(encoding="utf-8")
     assert policy.strip() in (ROOT / "README.md").read_text(encoding="utf-8")

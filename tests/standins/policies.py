@@ -1,4 +1,4 @@
-"""IAM's judgement of S3 requests, in the parts that moto passes over.
+"""IAM's judgement of requests, in the parts that moto passes over.
 
 moto checks actions and resources, but allows where a Condition is not met, and answers 404 to who
 may not list. This is a proxy in front of it that judges by the policy's Allow statements, with
@@ -22,6 +22,14 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 ACTIONS = {"GET": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
 DENIED = wire.s3_error(HTTPStatus.FORBIDDEN, "AccessDenied", "Access Denied")
 
+GITHUB = "token.actions.githubusercontent.com"
+TESTS: dict[str, Callable[[str | None, list[str]], bool]] = {
+    "StringEquals": lambda given, wanted: given in wanted,
+    "StringLike": lambda given, wanted: (
+        given is not None and any(fnmatchcase(given, pattern) for pattern in wanted)
+    ),
+}
+
 Policy = dict[str, Any]
 
 
@@ -38,6 +46,19 @@ def allows(policy: Policy, action: str, resource: str, prefix: str | None = None
         action in _all(statement["Action"])
         and any(fnmatchcase(resource, pattern) for pattern in _all(statement["Resource"]))
         and _meets(statement.get("Condition"), prefix)
+        for statement in policy["Statement"]
+    )
+
+
+def trusts(policy: Policy, claims: dict[str, str]) -> bool:
+    """Whether a role's trust policy lets in a job whose OpenID Connect token says this."""
+    return any(
+        statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+        and all(
+            TESTS[operator](claims.get(key.removeprefix(f"{GITHUB}:")), _all(wanted))
+            for operator, conditions in statement["Condition"].items()
+            for key, wanted in conditions.items()
+        )
         for statement in policy["Statement"]
     )
 
@@ -76,5 +97,4 @@ def _meets(condition: dict[str, Any] | None, prefix: str | None) -> bool:
         return True
     assert set(condition) == {"StringLike"}, condition
     assert set(condition["StringLike"]) == {"s3:prefix"}, condition
-    wanted = _all(condition["StringLike"]["s3:prefix"])
-    return prefix is not None and any(fnmatchcase(prefix, pattern) for pattern in wanted)
+    return TESTS["StringLike"](prefix, _all(condition["StringLike"]["s3:prefix"]))
