@@ -71,15 +71,16 @@ def _deploy(report: Report, steps: Steps, run: files.Run, name: Name) -> DeployR
     asked = run.deploy or files.Deploy()
     published = steps.publication or deploy_files.Publication(location=run.policy.state)
     left, back = steps.dependents or deploy_files.Dependents(), steps.restored
+    location = hints.without_credentials(published.location)
     tables = _tables(report, steps)
     return DeployReport(
         environment=asked.environment,
-        location=hints.without_credentials(published.location),
+        location=location,
         tables=tables,
         version=published.version,
         previous=published.previous or (steps.state.version if steps.state else None),
         not_published=None if published.version else _not_published(report, tables),
-        failed_artifacts=published.failed,
+        failed_artifacts=f"{location.rstrip('/')}/{published.failed}" if published.failed else None,
         pending=_named(published.pending, name),
         carried=published.carried,
         sources=_sources(steps, run),

@@ -6,7 +6,7 @@ to do. Figures come last, and what is as it always was is folded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,8 +23,11 @@ from dbtdeploy.report import GOOD, NodeReport, Outcome, Report
 from dbtdeploy.verdict import STOPPED_BY_US
 from dbtdeploy.view import SUMMARY, Limits, Part, View, part, view
 
-DEPLOY = replace(SUMMARY, in_full=10, message_lines=60, message_chars=6000, names=12)
+DEPLOY = replace(SUMMARY, in_full=5, message_lines=60, message_chars=6000, names=12)
 """A page for the run, where nothing need be left out for length, and much folded for the reader."""
+
+MESSAGES = 5
+"""Statements to copy may be as long as so many messages."""
 
 ROWS_OPEN = 25
 """Rows of the table that stand open; the rest is folded."""
@@ -65,7 +68,7 @@ class DeployView:
     pending: Part[Named]
     lost: Part[NotRestoredReport]
     mending: str
-    """SQL that makes again what is lost."""
+    """SQL that makes again what is lost; empty where it is too long for the page."""
     unsure: Part[DependentReport]
     """Kept before the build, and nobody has looked after them since."""
     keeping: str
@@ -106,9 +109,9 @@ def deploy_view(report: Report, deploy: DeployReport, limits: Limits) -> tuple[V
         all_recovered=len(recovered) == len(tried),
         pending=part(list(deploy.pending), limits.names),
         lost=lost,
-        mending="\n\n".join(line for gone in lost.shown for line in gone.statements),
+        mending=_whole_sql([gone.statements for gone in lost.shown], limits),
         unsure=unsure,
-        keeping="\n\n".join(line for kept in unsure.shown for line in kept.statements),
+        keeping=_whole_sql([kept.statements for kept in unsure.shown], limits),
         docs_link=deploy.docs_url if phrases.WEB.fullmatch(deploy.docs_url or "") else None,
         rows=tuple(shown),
         folded=part(rows[len(shown) :], limits.downstream),
@@ -157,6 +160,12 @@ def _more_seconds(node: NodeReport) -> float:
         return 0.0
     much = max(now, before) >= TIMES * min(now, before)
     return now - before if much and abs(now - before) >= SECONDS_WORTH_TELLING else 0.0
+
+
+def _whole_sql(things: Sequence[tuple[str, ...]], limits: Limits) -> str:
+    """Statements to copy: all of them or none, for half a script is worse than none."""
+    sql = "\n\n".join(statement for statements in things for statement in statements)
+    return sql if len(sql) <= MESSAGES * limits.message_chars else ""
 
 
 def _recovered(report: Report, tried: Mapping[str, Named]) -> tuple[Named, ...]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy import files
-from standins import builds
+from dbtdeploy import deploy_files, files
+from standins import builds, deploy_builds
 from standins.builds import Built, model, result
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "write_report.py"
@@ -34,7 +34,8 @@ class Ended:
 
     @property
     def everything(self) -> str:
-        written = [self.text(name) for name in (files.REPORT, files.COMMENT, files.SUMMARY)]
+        names = (files.REPORT, files.COMMENT, files.SUMMARY)
+        written = [self.text(name) for name in names if (self.work / name).exists()]
         return "\n".join([*written, self.out, self.step_summary, *self.outputs.values()])
 
 
@@ -224,3 +225,109 @@ def test_a_job_cancelled_after_the_build_failed_keeps_what_failed(tmp_path: Path
 def test_a_job_cancelled_after_a_whole_build_keeps_its_verdict(tmp_path: Path) -> None:
     ended = run(builds.passed().write(tmp_path), DBT_DEPLOY_JOB_STATUS="cancelled")
     assert ended.outputs["status"] == "passed"
+
+
+# Deploy
+
+
+def test_a_deploy_has_a_summary_and_no_comment(tmp_path: Path) -> None:
+    built = replace(
+        deploy_builds.deployed(), run=deploy_builds.MODIFIED, again=[builds.DIM_CUSTOMERS]
+    )
+    ended = run(built.write(tmp_path))
+    assert ended.code == 0, ended.out
+    assert ended.outputs["status"] == "passed"
+    assert ended.outputs["comment-file"] == ""
+    assert not (ended.work / files.COMMENT).exists()
+    assert ended.step_summary.strip() == ended.text(files.SUMMARY).strip()
+    assert ended.step_summary.startswith("### ✅ production is new: 4 models built, 2 tests passed")
+    made = json.loads(ended.text(files.REPORT))
+    assert (made["mode"], made["deploy"]["version"]) == ("deploy", deploy_builds.VERSION)
+    why = {node["name"]: node["why"]["kind"] for node in made["nodes"]}
+    assert why["dim_customers"] == "again"
+
+
+def test_all_that_a_deploy_left_is_read(tmp_path: Path) -> None:
+    source = deploy_files.SourceFreshness(unique_id="source.a.b.c", name="b.c", status="warn")
+    view = deploy_files.Dependent(kind="view", schema="bi", name="v", owner="o", statements=())
+    built = replace(
+        deploy_builds.deployed(),
+        lease=replace(deploy_builds.LEASE, broken_in="ana"),
+        freshness=deploy_files.Freshness(sources=(source,)),
+        dependents=deploy_files.Dependents(kept=(view,)),
+        restored=deploy_files.Restored(restored=("bi.v",)),
+    )
+    made = json.loads(run(built.write(tmp_path)).text(files.REPORT))["deploy"]
+    assert made["lease_taken_from"] == "ana"
+    assert [source["name"] for source in made["sources"]] == ["b.c"]
+    assert [dependent["name"] for dependent in made["dependents"]] == ["bi.v"]
+    assert made["restored"] == ["bi.v"]
+    assert made["previous"] == deploy_builds.BEFORE
+
+
+def test_the_commit_is_the_one_that_lay_there(tmp_path: Path) -> None:
+    """Where releases drive, a scheduled build checks out what is live, not the event's commit."""
+    other = "b" * 40
+    lease = replace(deploy_builds.LEASE, commit=other)
+    ended = run(replace(deploy_builds.failed(), lease=lease).write(tmp_path))
+    made = json.loads(ended.text(files.REPORT))
+    assert made["commit"] == other
+    assert f"/blob/{other}/models/fct_orders.sql#L3" in ended.step_summary
+    assert builds.RUN.event.sha[:7] not in ended.step_summary
+
+
+def test_a_push_that_waits_for_a_tag(tmp_path: Path) -> None:
+    waits = replace(
+        deploy_builds.refused("x", "x", "x"),
+        failure=None,
+        state=None,
+        lease=None,
+        not_now=deploy_files.NotNow(driver="release", version=deploy_builds.BEFORE),
+    )
+    ended = run(waits.write(tmp_path))
+    assert ended.outputs["status"] == "skipped"
+    assert ended.step_summary.startswith("### ⚪ production is unchanged: it waits for a version")
+
+
+@pytest.mark.fault(20)
+@pytest.mark.parametrize(
+    ("began", "says"),
+    [(True, "production is perhaps partly new: cancelled"), (False, "production is unchanged: ")],
+)
+def test_a_deploy_whose_job_was_cancelled(began: bool, says: str, tmp_path: Path) -> None:
+    killed = replace(
+        deploy_builds.deployed(), results=None, build=None, publication=None, began=began
+    )
+    ended = run(killed.write(tmp_path), DBT_DEPLOY_JOB_STATUS="cancelled")
+    assert ended.outputs["status"] == "cancelled"
+    assert says in ended.step_summary
+    left = files.read(ended.work / files.FAILURE, files.Failure)
+    assert (left.not_done == "Nothing was built.") != began
+
+
+@pytest.mark.fault(51)
+def test_a_secret_is_nowhere_in_a_deploys_summary(tmp_path: Path) -> None:
+    lost = deploy_files.NotRestored(name="bi.v", message="hunter22 refused", statements=("x",))
+    built = replace(
+        deploy_builds.deployed(),
+        restored=deploy_files.Restored(failed=(lost,)),
+        lease=replace(deploy_builds.LEASE, broken_in="https://me:hunter22@host/"),
+        build=replace(
+            builds.BUILD,
+            attempts=(files.Attempt(exit_code=1, seconds=1, nodes=1, reason="hunter22"),),
+        ),
+    )
+    ended = run(built.write(tmp_path), DB_PASSWORD="hunter22", DBT_ENV_SECRET_ANY="new")
+    assert ended.code == 0, ended.out
+    assert " refused" in ended.step_summary
+    assert "hunter22" not in ended.everything
+
+
+def test_with_nothing_but_run_json_there_is_a_report_of_a_deploy(tmp_path: Path) -> None:
+    built = deploy_builds.Deployed(
+        state=None, lease=None, build=None, publication=None, planned=False, began=False
+    )
+    ended = run(built.write(tmp_path))
+    assert ended.code == 0, ended.out
+    assert ended.outputs["status"] == "error"
+    assert ended.step_summary.startswith("### ❌ production is unchanged: dbt did not run")
