@@ -177,7 +177,8 @@ def test_a_retry_needs_no_manifest_of_the_first_attempt(production: Production) 
 def test_a_cancelled_build_is_no_success_and_its_query_ends(
     production: Production, number: signal.Signals
 ) -> None:
-    production.write({"models/second.sql": "select id, pg_sleep(60)::text as slept from {{ ref('first') }}"})
+    slow = "select id, pg_sleep(60)::text as slept from {{ ref('first') }}"
+    production.write({"models/second.sql": slow})
     production.plan()
     sleeping = "select count(*) from pg_stat_activity where query like '%pg_sleep(60)%'"
     sleeping += " and state = 'active' and pid <> pg_backend_pid()"
