@@ -92,7 +92,7 @@ def _publish(work: Path, run: files.Run, opened: Store, gathered: Gathered) -> P
     )
     _tell(work, done)
     try:
-        publish.copy_latest(opened, gathered.contents)
+        publish.copy_latest(opened, gathered.contents, prove=lambda: lease.renew(opened, nonce))
         lease.renew(opened, nonce, done=True)
     except errors.DbtDeployError as cause:
         raise errors.PublishingFailed(

@@ -13,7 +13,6 @@ from dbtdeploy import (
     deploy_files,
     environment,
     errors,
-    fence,
     files,
     finish,
     gate,
@@ -100,18 +99,16 @@ def _begin(
     """Shut earlier owners out, finish what they left, and look again at what may have changed."""
     if taken.before is not None:
         actions.warning(*lease_words.taken_over(taken.before))
-    pointer = fence.fence(opened, taken.held.nonce)
-    crash.point("fenced")
-    publishing = lease.renew(opened, taken.held.nonce).publishing
     by = run.event.run_url or lease_words.who(run.event)
-    finished = finish.finish(opened, taken.held.nonce, publishing, by=by)
+    finished = finish.begin(opened, taken.held.nonce, by=by)
     if finished is not None:
         actions.warning("An unfinished publication was found", finished.said)
-        pointer = read_version.read_current(opened)[0] or pointer
     _refuse_if_on_hold(opened, policy.environment)
     decided = environment.read(opened)
     if decided.driver == environment.RELEASE:
-        index = read_version.read_index(opened, pointer) if pointer.version else None
+        pointer, _ = read_version.read_current(opened)
+        released = pointer is not None and pointer.version is not None
+        index = read_version.read_index(opened, pointer) if pointer and released else None
         gate.check_commit(decided, checked_out=commit, index=index, name=policy.environment)
     return replace(taken.held, finished=finished.version if finished else None)
 

@@ -104,6 +104,6 @@ def adopt(
         claim=lambda version: lease.renew(store, nonce, publishing=version),
         read_back=True,
     )
-    publish.copy_latest(store, plain.contents)
+    publish.copy_latest(store, plain.contents, prove=lambda: lease.renew(store, nonce))
     lease.renew(store, nonce, done=True)
     return published.index

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dbtdeploy import crash, errors, lease, moments, publish, read_version, state, versions
+from dbtdeploy import crash, errors, fence, lease, moments, publish, read_version, state, versions
 from dbtdeploy.objects import Store
 from dbtdeploy.versions import Index
 
@@ -28,6 +28,22 @@ class _Whole:
     sha256: str
     """Of the index as it is stored."""
     artifacts: dict[str, bytes]
+
+
+def begin(store: Store, nonce: str, *, by: str) -> Finished | None:
+    """What a new owner of the lease does first: fence earlier ones, finish what they left.
+
+    Args:
+        store: the environment's.
+        nonce: of the lease that we just took.
+        by: who moves the pointer if it must, our run's address or a person.
+
+    Raises:
+        LeaseLost: somebody has taken the lease since.
+    """
+    fence.fence(store, nonce)
+    crash.point("fenced")
+    return finish(store, nonce, lease.renew(store, nonce).publishing, by=by)
 
 
 def finish(store: Store, nonce: str, publishing: str | None, *, by: str) -> Finished | None:
@@ -64,7 +80,7 @@ def finish(store: Store, nonce: str, publishing: str | None, *, by: str) -> Fini
         crash.point("finished-pointer")
         said, version = "It was whole, and is current now.", publishing
     if version is not None and not isinstance(found, str):
-        publish.copy_latest(store, found.artifacts)
+        publish.copy_latest(store, found.artifacts, prove=lambda: lease.renew(store, nonce))
     lease.renew(store, nonce, done=True)
     said = f"A run was stopped while it published version {publishing}. {said}"
     return Finished(version=version, said=said)

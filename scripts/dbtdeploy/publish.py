@@ -109,7 +109,9 @@ def move_pointer(
     return moved
 
 
-def copy_latest(store: Store, contents: Mapping[str, bytes]) -> None:
+def copy_latest(
+    store: Store, contents: Mapping[str, bytes], *, prove: Callable[[], object]
+) -> None:
     """Lay plain copies of dbt's artifacts at their stable keys, the manifest last.
 
     What the version does not have goes, so that no reader takes an older one for its.
@@ -117,15 +119,19 @@ def copy_latest(store: Store, contents: Mapping[str, bytes]) -> None:
     Args:
         store: the environment's.
         contents: the current version's artifacts by name; others than dbt's are passed over.
+        prove: called before each write, raises LeaseLost if the lease is not ours. These keys bear
+            no fence, and a late owner must not lay its copies over those of a newer version.
     """
     others = [name for name in state.ARTIFACTS if name != state.MANIFEST]
     for name in others:
+        prove()
         if name in contents:
             store.put(versions.LATEST + name, contents[name])
             crash.point("between-latest")
         else:
             store.delete(versions.LATEST + name)
     if state.MANIFEST in contents:
+        prove()
         store.put(versions.LATEST + state.MANIFEST, contents[state.MANIFEST])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from dbtdeploy import errors, fence, finish, lease, lease_keeper, lease_wait, lease_words, probe
+from dbtdeploy import errors, finish, lease, lease_keeper, lease_wait, lease_words, probe
 from dbtdeploy.deploy_files import StoreCommand
 from dbtdeploy.lease_keeper import Keeper
 from dbtdeploy.lease_words import Lease
@@ -40,10 +40,8 @@ def owned(store: Store, asked: StoreCommand, *, say: Callable[[str], None]) -> I
     try:
         if taken.before is not None:
             say(": ".join(lease_words.taken_over(taken.before)))
-        fence.fence(store, held.nonce)
-        publishing = lease.renew(store, held.nonce).publishing
         by = asked.event.run_url or lease_words.who(asked.event)
-        finished = finish.finish(store, held.nonce, publishing, by=by)
+        finished = finish.begin(store, held.nonce, by=by)
         if finished is not None:
             say(finished.said)
         with lease_keeper.kept(store, held) as keeper:

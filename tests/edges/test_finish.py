@@ -65,8 +65,7 @@ def stopped(store: Store, *, moved: bool = False, released: bool = False) -> Ind
 def finished(store: Store) -> finish.Finished | None:
     """What the next owner does, as take_lease.py does it."""
     nonce = take(store, "next")
-    fence.fence(store, nonce)
-    done = finish.finish(store, nonce, lease.renew(store, nonce).publishing, by="next")
+    done = finish.begin(store, nonce, by="next")
     assert record(store).publishing is None
     return done
 
@@ -197,11 +196,9 @@ def test_a_current_version_that_is_damaged_does_not_stop_the_next_deploy(
 FINISH = """
 import os
 os.environ.update(DBT_DEPLOY_TEST="1", DBT_DEPLOY_CRASH_AT=sys.argv[1])
-from dbtdeploy import fence, finish, lease
+from dbtdeploy import finish
 from standins.leases import take
-nonce = take(store, "killed too")
-fence.fence(store, nonce)
-finish.finish(store, nonce, lease.renew(store, nonce).publishing, by="killed too")
+finish.begin(store, take(store, "killed too"), by="killed too")
 """
 
 
@@ -234,3 +231,31 @@ def test_whoever_lost_the_lease_finishes_nothing(place: stores.Place) -> None:
         finish.finish(store, late, index.version, by="late")
     assert pointer(store).version == index.previous
     assert record(store).publishing == index.version
+
+
+@pytest.mark.fault(4)
+def test_a_late_owner_lays_no_plain_copies_over_newer_ones(place: stores.Place) -> None:
+    """It moved the pointer, and stopped before a plain copy while others went on.
+
+    The one write that was on its way cannot be called back; the next deploy writes over it.
+    """
+    store = place.open()
+    nonce = take(store, "late")
+    fence.fence(store, nonce)
+
+    def overtaken() -> None:
+        leases.expire(place)
+        new = take(store, "next")
+        fence.fence(store, new)
+        lease.release(store, new)
+        deploys.publish_at_once(store, 3)
+
+    late = leases.Interleaved(store, versions.LATEST + "run_results.json", overtaken)
+    with pytest.raises(errors.LeaseLost):
+        publish.copy_latest(late, CONTENTS, prove=lambda: lease.renew(store, nonce))
+    manifest, catalog = (
+        store.get(versions.LATEST + name) for name in ("manifest.json", "catalog.json")
+    )
+    assert manifest is not None
+    assert catalog is not None
+    assert deploys.number_in(manifest.body) == deploys.number_in(catalog.body) == 3

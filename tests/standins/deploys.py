@@ -336,7 +336,7 @@ def publish_at_once(
         by="octocat",
         claim=lambda version: lease.renew(opened, nonce, publishing=version),
     )
-    publish.copy_latest(opened, contents)
+    publish.copy_latest(opened, contents, prove=lambda: lease.renew(opened, nonce))
     lease.renew(opened, nonce, done=True)
     lease.release(opened, nonce)
     return published.index
