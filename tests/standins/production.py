@@ -110,6 +110,10 @@ class Production:
         assert self.run.deploy is not None
         self.run = replace(self.run, deploy=replace(self.run.deploy, **deploy))
 
+    def replaced(self, *, dbt: dict[str, Any] | None = None, **changes: Any) -> files.Run:
+        """The run with other fields."""
+        return replace(self.run, dbt=replace(self.run.dbt, **(dbt or {})), **changes)
+
     def select(self, **selection: Any) -> None:
         """Set what to build."""
         self.run = replace(self.run, selection=files.Selection(**selection))

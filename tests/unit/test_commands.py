@@ -81,3 +81,18 @@ def test_who_may_say_that_tests_store_failures(
     extra: tuple[str, ...], variables: dict[str, str], stored: bool
 ) -> None:
     assert commands.stores_failures(extra, variables) is stored
+
+
+def test_production_defers_to_nothing_and_without_a_selection_is_built_whole() -> None:
+    line = commands.building(Selection(), STATE, threads=None, extra=("--fail-fast",), defers=False)
+    assert line == ["build", "--state", "/w/state", "--no-defer", "--fail-fast"]
+
+
+def test_what_is_built_again_is_what_failed_and_no_more() -> None:
+    extra = ("--fail-fast", "--exclude-resource-type", "unit_test", "--indirect-selection=eager")
+    selection = Selection(select="a+", exclude="b", full_refresh=True)
+    line = commands.building_again(selection, Path("/w/again"), threads=2, extra=extra)
+    assert line == [
+        *("build", "--select", "result:error", "--state", "/w/again", "--no-defer"),
+        *("--full-refresh", "--threads", "2", "--fail-fast", "--indirect-selection", "empty"),
+    ]

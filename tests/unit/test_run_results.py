@@ -57,3 +57,21 @@ def test_a_secret_that_is_one_of_dbts_words_changes_no_status(tmp_path: Path) ->
     source.write_text(json.dumps({"metadata": {}, "results": [result]}))
     run_results.keep_redacted(source, copy, lambda text: text.replace("pass", "***"))
     assert json.loads(copy.read_text())["results"] == [{**result, "message": "***"}]
+
+
+def test_of_two_attempts_the_newer_result_of_each_node_counts() -> None:
+    def results(seconds: float, **statuses: str) -> bytes:
+        listed = [{"unique_id": i, "status": s, "n": [1.50]} for i, s in statuses.items()]
+        metadata = {"invocation_id": str(seconds)}
+        content = {"metadata": metadata, "results": listed, "elapsed_time": seconds}
+        return json.dumps(content).encode()
+
+    first, second = results(1.5, a="success", b="error", c="skipped"), results(2.0, b="success")
+    content = json.loads(run_results.merged(first, second))
+    assert {r["unique_id"]: r["status"] for r in content["results"]} == {
+        "a": "success",
+        "b": "success",
+        "c": "skipped",
+    }
+    assert content["elapsed_time"] == 3.5
+    assert content["metadata"] == {"invocation_id": "1.5"}
