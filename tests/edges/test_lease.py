@@ -324,7 +324,9 @@ def test_a_pointer_that_moves_while_a_thief_fences_keeps_its_move(place: stores.
 
 
 @pytest.mark.fault(4)
-@pytest.mark.parametrize("stalls", ["before fencing", "while fencing"])
+@pytest.mark.parametrize(
+    "stalls", ["before fencing", "before reading the pointer", "before writing the pointer"]
+)
 def test_a_thief_that_stalls_does_not_fence_out_its_own_thief(
     stalls: str, place: stores.Place
 ) -> None:
@@ -344,8 +346,10 @@ def test_a_thief_that_stalls_does_not_fence_out_its_own_thief(
         with pytest.raises(errors.LeaseLost):
             fence.fence(store, slow)
     else:
+        reading = stalls == "before reading the pointer"
+        late = Interleaved(store, versions.POINTER, stolen_again, reading=reading)
         with pytest.raises(errors.LeaseLost):
-            fence.fence(Interleaved(store, versions.POINTER, stolen_again), slow)
+            fence.fence(late, slow)
     quick = record(store)
     assert quick.holder == "quick"
     move(store, quick.nonce, FIRST)

@@ -63,12 +63,18 @@ def expire(place: Place) -> None:
 
 
 class Interleaved:
-    """A store in which something happens just before a write: once, at the first to that key."""
+    """A store in which something happens just before a write: once, at the first to that key.
 
-    def __init__(self, store: Store, key: str, happens: Callable[[], object]) -> None:
+    Or, with ``reading``, just before a read.
+    """
+
+    def __init__(
+        self, store: Store, key: str, happens: Callable[[], object], *, reading: bool = False
+    ) -> None:
         self._store = store
         self._key = key
         self._happens: Callable[[], object] | None = happens
+        self._reading = reading
         self.reads = 0
 
     @property
@@ -80,6 +86,8 @@ class Interleaved:
 
     def get(self, key: str) -> Stored | None:
         self.reads += 1
+        if self._reading:
+            self._now(key)
         return self._store.get(key)
 
     def put(
@@ -90,10 +98,14 @@ class Interleaved:
         only_if: str | None = None,
         content_type: str = "application/json",
     ) -> str:
+        if not self._reading:
+            self._now(key)
+        return self._store.put(key, body, only_if=only_if, content_type=content_type)
+
+    def _now(self, key: str) -> None:
         if key == self._key and self._happens is not None:
             happens, self._happens = self._happens, None
             happens()
-        return self._store.put(key, body, only_if=only_if, content_type=content_type)
 
     def delete(self, key: str) -> None:
         self._store.delete(key)
