@@ -15,7 +15,7 @@ SCHEMA = "https://schemas.getdbt.com/dbt/manifest/v12.json"
 @pytest.mark.parametrize("env", [None, {}, {"DBT_DEPLOY_COMMIT": "0ld0ld0", "OTHER": "x"}])
 def test_it_is_the_one_that_was_built(tmp_path: Path, env: dict[str, str] | None) -> None:
     path = tmp_path / "manifest.json"
-    metadata = {"dbt_schema_version": SCHEMA, "dbt_version": "1.11.0"}
+    metadata: dict[str, object] = {"dbt_schema_version": SCHEMA, "dbt_version": "1.11.0"}
     metadata |= {"env": env} if env is not None else {}
     path.write_text(json.dumps({"metadata": metadata, "nodes": {"a": {"x": 1.50}}}))
     commit_mark.write(path, "abcdef1")
