@@ -44,9 +44,11 @@
 {% endmacro %}
 
 {#
-  A lock that is not to be had within ten seconds, or a deadlock, undoes what was locked and is tried
-  again, three times in all: a build that was cancelled has ended its query by then. lock_timeout and
-  the outcome are set for this transaction only.
+  A lock that is not to be had at once undoes what was locked and is tried again for twenty seconds: a
+  build that was cancelled has ended its query by then. The timeout lies below PostgreSQL's
+  deadlock_timeout of 1 s, which might end the build's statement instead of this one; and a foreign key
+  to production's table needs a lock on that, behind which its readers queue. It and the outcome are
+  set for this transaction only.
 #}
 {% macro postgres_drop_block() %}
 do $dbt_deploy$
@@ -58,8 +60,8 @@ declare
   leaving text[];
   told jsonb;
 begin
-  perform set_config('lock_timeout', '10s', true);
-  for attempt in 1 .. 3 loop
+  perform set_config('lock_timeout', '900ms', true);
+  for attempt in 1 .. 15 loop
     begin
       going := '{}';
       told := '[]';
@@ -157,6 +159,7 @@ begin
         select jsonb_agg(jsonb_build_object('schema', value -> 'schema', 'outcome', 'busy',
                                             'detail', jsonb_build_array(sqlerrm)))
           into told from jsonb_array_elements(job -> 'schemas');
+        perform pg_sleep(0.5);
       when others then
         select jsonb_agg(jsonb_build_object('schema', value -> 'schema', 'outcome', 'failed',
                                             'detail', jsonb_build_array(sqlerrm)))
