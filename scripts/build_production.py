@@ -16,7 +16,7 @@ from dbtdeploy import (
     lease_keeper,
     settings,
 )
-from dbtdeploy.edges import actions, git, store
+from dbtdeploy.edges import actions, store
 
 VARIABLE = f"DBT_ENV_CUSTOM_ENV_{commit_mark.NAME}"
 """dbt copies it into its artifacts."""
@@ -42,7 +42,7 @@ def main() -> int:
         access=settings.StoreAccess.from_environ(),
     )
     held = files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
-    commit = git.checked_out(Path(run.dbt.project_dir)) or run.event.sha
+    commit = held.commit or run.event.sha
     with lease_keeper.kept(opened, held) as keeper:
         if asked.time_limit_minutes is not None:
             keeper.limit(asked.time_limit_minutes)
