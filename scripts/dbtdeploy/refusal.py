@@ -75,8 +75,8 @@ def failure(
     *,
     api_url: str,
     where: str,
+    not_done: str,
     wait: float | None = None,
-    not_done: str = NOT_DONE,
 ) -> errors.GitHubFailed:
     """The failure to raise.
 
@@ -97,11 +97,11 @@ def failure(
     return errors.GitHubFailed(what, not_done=not_done, remedy=_remedy(refusal, where))
 
 
-def no_token() -> errors.GitHubFailed:
+def no_token(not_done: str) -> errors.GitHubFailed:
     """The failure when there is nothing to sign a request with."""
     return errors.GitHubFailed(
-        "There is no token to write the comment with, or it holds blanks or control characters.",
-        not_done=NOT_DONE,
+        "There is no token for GitHub, or it holds blanks or control characters.",
+        not_done=not_done,
         remedy="Leave the input `github-token` at its default, or give it a token that may write "
         "pull request comments.",
     )

@@ -153,7 +153,14 @@ class Hub:
                 "url": url,
                 "locked": False,
                 "labels": [],
+                "closed_at": None,
+                "merged": False,
             }
+
+    def close_pull_request(self, repository: str, number: int, *, merged: bool = False) -> None:
+        """Close it, or merge it."""
+        with self._lock:
+            self._pulls[repository, number].update(closed_at=_now(), merged=merged)
 
     def lock_pull_request(self, repository: str, number: int) -> None:
         """Lock the conversation."""
@@ -336,6 +343,10 @@ class Hub:
                 "user": _as_login(example["user"], pull["author"]),
                 "html_url": pull["url"],
                 "locked": pull["locked"],
+                "state": "closed" if pull["closed_at"] else "open",
+                "closed_at": pull["closed_at"],
+                "merged": pull["merged"],
+                "merged_at": pull["closed_at"] if pull["merged"] else None,
                 "labels": [],
                 "requested_teams": [],
             },

@@ -56,7 +56,13 @@ class Comments:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._author = author
-        self._api = Api(access, most_wait=WAIT_SECONDS, sleep=sleep, clock=clock)
+        self._api = Api(
+            access,
+            most_wait=WAIT_SECONDS,
+            not_done=refusal.NOT_DONE,
+            sleep=sleep,
+            clock=clock,
+        )
 
     def upsert_comment(
         self, repository: str, pull_request: int, marker: Marker, ours: RunMark, body: str
@@ -140,7 +146,7 @@ class Comments:
                     # newer run may have written it while we waited.
                     self._api.pause(fault)
         except (*FAULTS, RuntimeError) as fault:
-            raise self._api.failure(fault, where=where, not_done=refusal.NOT_DONE) from None
+            raise self._api.failure(fault, where=where) from None
         finally:
             client.close()
 

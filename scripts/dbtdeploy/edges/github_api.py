@@ -36,6 +36,7 @@ class Api:
     Args:
         access: where GitHub is, and the token.
         most_wait: seconds that all waits together may take.
+        not_done: what is not done when GitHub gives no answer.
         sleep: waits so many seconds.
         clock: seconds since 1970.
     """
@@ -45,11 +46,13 @@ class Api:
         access: GitHubAccess,
         *,
         most_wait: float,
+        not_done: str,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._access = access
         self._most_wait = most_wait
+        self._not_done = not_done
         self._sleep = sleep
         self._clock = clock
         self._repeats = 0
@@ -72,7 +75,7 @@ class Api:
             GitHubFailed: there is no token.
         """
         if not TOKEN.fullmatch(self._access.token.strip()):
-            raise refusal.no_token()
+            raise refusal.no_token(self._not_done)
         # PyGithub logs redirects to stderr and, at level DEBUG, whole requests.
         logging.getLogger("github").setLevel(logging.CRITICAL)
         return github.Github(
@@ -108,18 +111,21 @@ class Api:
         self._waited += seconds
         self._sleep(seconds)
 
-    def failure(self, fault: Exception, *, where: str, not_done: str) -> errors.GitHubFailed:
+    def failure(self, fault: Exception, *, where: str) -> errors.GitHubFailed:
         """The failure to raise for a fault that no wait mended.
 
         Args:
             fault: the last one.
             where: what was asked about, as ``pull request 7 of acme/shop``.
-            not_done: what is therefore not done.
         """
         refused = refused_by(fault)
         wait = refused.wait(tried=0, now=self._clock()) if refused.limited else None
         return refusal.failure(
-            refused, api_url=self._access.api_url, where=where, wait=wait, not_done=not_done
+            refused,
+            api_url=self._access.api_url,
+            where=where,
+            wait=wait,
+            not_done=self._not_done,
         )
 
 

@@ -45,7 +45,7 @@ def ask(
     Raises:
         GitHubFailed: there is no token.
     """
-    api = Api(access, most_wait=WAIT_SECONDS, sleep=sleep, clock=clock)
+    api = Api(access, most_wait=WAIT_SECONDS, not_done=NOT_DONE, sleep=sleep, clock=clock)
     known: dict[int, PullRequest] = {}
     client = api.client()
     try:
@@ -55,9 +55,7 @@ def ask(
                 known[number] = _ask(api, client, repository, number)
             except (*FAULTS, RuntimeError) as fault:
                 where = f"pull request {number} of {repository}"
-                return Answers(
-                    known=known, failure=api.failure(fault, where=where, not_done=NOT_DONE)
-                )
+                return Answers(known=known, failure=api.failure(fault, where=where))
     finally:
         client.close()
     return Answers(known=known)
