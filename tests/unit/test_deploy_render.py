@@ -131,6 +131,16 @@ UNPUBLISHED = replace(
             deploy_builds.unfinished(failure("LeaseLost", "This run no longer holds it")),
             "❌ production is partly new: this run no longer holds it (2 of 4 models built)",
         ),
+        (
+            changed(
+                deploy_builds.unfinished(failure("TimeLimit", "The time limit was reached")),
+                1,
+                status="error",
+                message="no",
+            ),
+            "❌ production is partly new: the time limit was reached"
+            " (1 of 4 models built, 1 failed)",
+        ),
         (UNPUBLISHED, "❌ production is new, but not published"),
         (
             replace(UNPUBLISHED, failure=failure("StateCredentials", "No valid credentials")),
@@ -248,6 +258,7 @@ def test_what_was_not_finished_is_listed() -> None:
     text = summary(deploy_builds.unfinished(failure("Cancelled", "Cancelled")))
     assert "- 🆕 **2 new:** `stg_payments`, `fct_orders`" in text
     assert "**2 as before, not finished:** `dim_customers`, `customer_ltv`" in text
+    assert "Not built:" not in text
     killed = replace(
         deploy_builds.deployed(),
         selected=list(deploy_builds.deployed().now),
