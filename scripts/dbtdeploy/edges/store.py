@@ -50,10 +50,10 @@ def _checked(folder: Path) -> Path:
     if folder.is_dir():
         return folder
     raise errors.InvalidInput(
-        f"The state folder {folder} is a file."
+        f"{folder} is a file, not a folder."
         if folder.exists()
-        else f"The state folder {folder} does not exist.",
+        else f"The folder {folder} does not exist.",
         not_done="Nothing was read or written.",
-        remedy="Name the folder that holds production's artifacts. If there are none yet, make it "
-        "an empty folder.",
+        remedy="Name the folder that is meant. If there is nothing in it yet, make it an empty "
+        "folder: a mistyped path must not pass for a store without state.",
     )
