@@ -21,16 +21,16 @@ REFUSED = frozenset({"error", UNCHECKED})
 STALE = REFUSED | {"warn"}
 
 
-class _Threshold(msgspec.Struct):
+class _Threshold(msgspec.Struct, frozen=True):
     count: int | None = None
 
 
-class _Limits(msgspec.Struct):
+class _Limits(msgspec.Struct, frozen=True):
     warn_after: _Threshold | None = None
     error_after: _Threshold | None = None
 
 
-class _Config(msgspec.Struct):
+class _Config(msgspec.Struct, frozen=True):
     enabled: bool = True
     freshness: _Limits | None = None
 
