@@ -34,11 +34,11 @@ def main() -> None:
     if asked.dry_run:
         _tell(asked, opened, plain, version=None)
         return
-    with store_work.owned(opened, asked, say=print) as own:
+    with store_work.owned(opened, asked, say=print) as nonce:
         if _is_versioned(opened):  # somebody deployed, or adopted, just before
             return
         moment = datetime.now(timezone.utc)
-        index = adopt.adopt(opened, plain, asked, nonce=own.nonce, moment=moment)
+        index = adopt.adopt(opened, plain, asked, nonce=nonce, moment=moment)
     _tell(asked, opened, plain, version=index.version)
 
 

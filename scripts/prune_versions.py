@@ -41,11 +41,11 @@ def main() -> None:
         _summarize(asked, opened, decisions)
         return
     # What is kept is decided under the lease: a deploy or a rollback would change it.
-    with store_work.owned(opened, asked, say=print) as own:
+    with store_work.owned(opened, asked, say=print) as nonce:
         decisions = _decide(opened, asked)
         _tell(asked, decisions)
         for decision in decisions.going:
-            prune.remove(opened, decision.folder, still_ours=own.keeper.refuse_if_lost)
+            prune.remove(opened, decision.folder, nonce=nonce)
         prune.remove_keys(opened, decisions.probes)
     print(f"Removed {len(decisions.going)}, {listing.size(decisions.freed)}.")
     _summarize(asked, opened, decisions)

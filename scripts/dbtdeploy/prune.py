@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from dbtdeploy import crash, versions
+from dbtdeploy import crash, lease, versions
 from dbtdeploy.inventory import Folder
 from dbtdeploy.objects import Store
 
 AT_ONCE = 8
 
 
-def remove(store: Store, folder: Folder, *, still_ours: Callable[[], None]) -> None:
+def remove(store: Store, folder: Folder, *, nonce: str) -> None:
     """Remove one folder: its index first, and then its objects.
 
     Killed in between, it leaves objects without an index, which nobody takes for a version and the
@@ -21,9 +21,12 @@ def remove(store: Store, folder: Folder, *, still_ours: Callable[[], None]) -> N
     Args:
         store: the environment's.
         folder: what to remove.
-        still_ours: raises if the lease is lost; asked before each folder.
+        nonce: of the lease that we hold.
+
+    Raises:
+        LeaseLost: it was broken; nothing of this folder was removed.
     """
-    still_ours()
+    lease.renew(store, nonce)
     index = folder.prefix + versions.INDEX
     store.delete(index)
     crash.point("between-deletes")

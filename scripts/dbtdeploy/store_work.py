@@ -5,33 +5,28 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from dbtdeploy import errors, finish, lease, lease_keeper, lease_wait, lease_words, probe
+from dbtdeploy import errors, finish, lease, lease_wait, lease_words, probe
 from dbtdeploy.deploy_files import StoreCommand
-from dbtdeploy.lease_keeper import Keeper
 from dbtdeploy.lease_words import Lease
 from dbtdeploy.objects import Store
 
 
-class Owned:
-    """The environment while it is ours."""
-
-    def __init__(self, nonce: str, keeper: Keeper) -> None:
-        self.nonce = nonce
-        self.keeper = keeper
-
-
 @contextlib.contextmanager
-def owned(store: Store, asked: StoreCommand, *, say: Callable[[str], None]) -> Iterator[Owned]:
+def owned(store: Store, asked: StoreCommand, *, say: Callable[[str], None]) -> Iterator[str]:
     """Take the lease, finish what a killed run left, and release the lease in the end.
+
+    Nobody renews it meanwhile: what lasts must call ``lease.renew`` before each of its steps.
 
     Args:
         store: the environment's.
         asked: the command.
         say: gets a line about whose lease was taken over and what was finished.
 
+    Yields:
+        The lease's nonce.
+
     Raises:
         LeaseHeld: a deploy, a release, a rollback or another command is at work.
-        LeaseLost: the lease was broken while this command worked.
         ConditionsIgnored: see ``probe.py``.
     """
     probe.probe(store)
@@ -44,9 +39,7 @@ def owned(store: Store, asked: StoreCommand, *, say: Callable[[str], None]) -> I
         finished = finish.begin(store, held.nonce, by=by)
         if finished is not None:
             say(finished.said)
-        with lease_keeper.kept(store, held) as keeper:
-            yield Owned(held.nonce, keeper)
-        keeper.refuse_if_lost()
+        yield held.nonce
     finally:
         with contextlib.suppress(errors.LeaseLost):
             lease.release(store, held.nonce)
