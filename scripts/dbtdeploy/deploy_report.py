@@ -62,6 +62,7 @@ class NotRestoredReport:
     name: str
     message: str | None
     statements: tuple[str, ...]
+    tolerated: bool
 
 
 @dataclass(frozen=True, kw_only=True)

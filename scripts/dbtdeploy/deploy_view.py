@@ -69,6 +69,7 @@ class DeployView:
     lost: Part[NotRestoredReport]
     mending: str
     """SQL that makes again what is lost; empty where it is too long for the page."""
+    tolerated: Part[NotRestoredReport]
     unsure: Part[DependentReport]
     """Kept before the build, and nobody has looked after them since."""
     keeping: str
@@ -85,7 +86,8 @@ def deploy_view(report: Report, deploy: DeployReport, limits: Limits) -> tuple[V
     case = _case(report, deploy)
     rows, many = _rows(nodes)
     shown = rows[: min(many, limits.changed)]
-    lost = part(list(deploy.not_restored), limits.failing)
+    lost = part([gone for gone in deploy.not_restored if not gone.tolerated], limits.failing)
+    tolerated = [gone for gone in deploy.not_restored if gone.tolerated]
     checked = deploy.dependents_checked or deploy.tables == "unchanged"
     unsure = part([] if checked else list(deploy.dependents), limits.failing)
     tried = {named.unique_id: named for attempt in deploy.attempts for named in attempt.transient}
@@ -110,6 +112,7 @@ def deploy_view(report: Report, deploy: DeployReport, limits: Limits) -> tuple[V
         pending=part(list(deploy.pending), limits.names),
         lost=lost,
         mending=_whole_sql([gone.statements for gone in lost.shown], limits),
+        tolerated=part(tolerated, limits.names),
         unsure=unsure,
         keeping=_whole_sql([kept.statements for kept in unsure.shown], limits),
         docs_link=deploy.docs_url if phrases.WEB.fullmatch(deploy.docs_url or "") else None,

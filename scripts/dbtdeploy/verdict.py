@@ -8,6 +8,9 @@ from dbtdeploy.report import Counts, Problem, Status
 
 INTERRUPTED = frozenset({"Cancelled"})
 DBT_STOPPED = frozenset({"DbtStopped"})
+DOCS_STOPPED = ("DocsFailed", "generate_docs.py")
+"""Where the documentation is uploaded, the same failure has words of ours."""
+
 STOPPED_BY_US = frozenset({"LeaseLost", "TimeLimit"})
 """A deploy interrupts dbt itself then; nobody cancelled the run."""
 
@@ -76,7 +79,7 @@ def _interrupted(build: files.Build | None, failure: files.Failure | None) -> bo
 def _from_failure(
     failure: files.Failure, build: files.Build | None, run: files.Run, sources: places.Sources
 ) -> Problem:
-    words = failure.kind in DBT_STOPPED
+    words = failure.kind in DBT_STOPPED or (failure.kind, failure.step) == DOCS_STOPPED
     what = failure.what
     place = places.in_repository(run, places.of_message(what, sources)) if words else None
     if place is None and build is not None:

@@ -46,7 +46,7 @@ PUBLISHED = deploy_files.Publication(
     docs_url="https://acme.example/docs",
 )
 KEPT_FAILED = deploy_files.Publication(
-    location="s3://acme-dbt/prod", previous=BEFORE, failed="failed/20261121T090052Z-77-1/"
+    location="s3://acme-dbt/prod", failed="failed/20261121T090052Z-77-1/"
 )
 
 

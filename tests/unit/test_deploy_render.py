@@ -23,6 +23,7 @@ WEEKLY = deploy_files.Dependent(
     kind="view",
     schema="bi",
     name="weekly",
+    full_name="bi.weekly",
     owner="ana",
     statements=("create view bi.weekly as select 1;", "grant select on bi.weekly to bob;"),
 )
@@ -64,7 +65,7 @@ LOST = replace(
     restored=deploy_files.Restored(
         failed=(
             deploy_files.NotRestored(
-                name="bi.weekly", message="no column total", statements=WEEKLY.statements
+                name="view bi.weekly", message="no column total", statements=WEEKLY.statements
             ),
         )
     ),
@@ -146,7 +147,7 @@ UNPUBLISHED = replace(
             replace(UNPUBLISHED, failure=failure("StateCredentials", "No valid credentials")),
             "❌ production is new, but not published: no valid credentials",
         ),
-        (replace(UNPUBLISHED, failure=None), "❌ production is new, but not published"),
+        (replace(UNPUBLISHED, failure=None), "❌ production is new, but perhaps not published"),
         (
             replace(
                 deploy_builds.deployed(),
@@ -155,6 +156,18 @@ UNPUBLISHED = replace(
             "⚠️ production is new, but the documentation was not written",
         ),
         (LOST, "❌ production is new, but 1 dependent object is missing"),
+        (
+            replace(
+                deploy_builds.deployed(),
+                failure=failure("PublishingFailed", "The artifacts were not published"),
+            ),
+            "⚠️ production is new, but not all of its plain copies are written",
+        ),
+        (
+            replace(deploy_builds.failed(), restored=LOST.restored),
+            "❌ production is partly new: 1 model and 1 test failed, 2 models skipped,"
+            " 1 dependent object missing",
+        ),
         (
             replace(deploy_builds.deployed(), build=None, publication=None, planned=False),
             "❌ production is perhaps partly new: dbt did not run",
@@ -253,6 +266,21 @@ def test_a_lost_lease_claims_nothing_of_what_others_did_since() -> None:
     assert "Whoever holds production now may have changed it since." in text
 
 
+@pytest.mark.fault(8)
+@pytest.mark.parametrize("left", [UNPUBLISHED.failure, None, failure("Cancelled", "Cancelled")])
+def test_what_may_be_published_is_not_said_to_be_old(left: files.Failure | None) -> None:
+    """Killed or cut off around the pointer's move, nobody here knows on which side."""
+    text = summary(replace(UNPUBLISHED, failure=left))
+    assert f"When this run began, the version was `{BEFORE}`; whether that has changed" in text
+    assert "is still" not in text
+
+
+def test_cancelled_after_publishing() -> None:
+    text = summary(replace(deploy_builds.deployed(), failure=failure("Cancelled", "Cancelled")))
+    assert text.startswith("### ⏹️ production is new: 4 models built, 2 tests passed")
+    assert "The job was cancelled after that" in text
+
+
 @pytest.mark.fault(20)
 def test_what_was_not_finished_is_listed() -> None:
     text = summary(deploy_builds.unfinished(failure("Cancelled", "Cancelled")))
@@ -327,7 +355,9 @@ def test_retries_are_said(again: str, says: str) -> None:
 def test_what_hangs_on_production() -> None:
     text = summary(LOST)
     assert "> [!CAUTION]\n> 1 object that hung on rebuilt tables is gone" in text
-    assert "> - `bi.weekly`: `no column total`" in text
+    assert "> - `view bi.weekly`: `no column total`" in text
+    assert "What happened." not in text
+    assert "**What to do:** Make it again with the statements below" in text
     assert "create view bi.weekly as select 1;\n\ngrant select on bi.weekly to bob;" in text
     back = deploy_files.Restored(restored=("bi.weekly",))
     fine = replace(deploy_builds.deployed(), dependents=KEPT, restored=back)
@@ -337,6 +367,10 @@ def test_what_hangs_on_production() -> None:
     unsure = summary(replace(fine, restored=None))
     assert "before it was seen whether it is still there" in unsure
     assert "create view bi.weekly" in unsure
+    told = deploy_files.Dependents(kept=(replace(WEEKLY, told=True),))
+    still = summary(replace(LOST, dependents=told, failure=None))
+    assert still.startswith("### ✅ production is new: 4 models built")
+    assert "> Still missing:\n> - `view bi.weekly`: `no column total`" in still
     refused = replace(deploy_builds.refused("PrivilegesMissing", "No", "w"), dependents=KEPT)
     assert "bi.weekly" not in summary(refused)
 
@@ -346,7 +380,7 @@ def test_a_lease_that_was_taken_over() -> None:
     lease = replace(deploy_builds.LEASE, broken_in=run, finished=BEFORE)
     text = summary(replace(deploy_builds.deployed(), lease=lease))
     assert f"this run took it: [`{run}`]({run})." in text
-    assert f"just before it published `{BEFORE}`; this run did that first." in text
+    assert f"had ended just before it published `{BEFORE}`; this run did that first." in text
     person = replace(lease, broken_in="ana", finished=None)
     assert "took it: `ana`." in summary(replace(deploy_builds.deployed(), lease=person))
 

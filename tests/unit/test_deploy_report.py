@@ -17,7 +17,12 @@ from standins.deploy_builds import Deployed
 STALE = deploy_files.SourceFreshness(unique_id="source.shop.raw.a", name="raw.a", status="warn")
 FRESH = deploy_files.SourceFreshness(unique_id="source.shop.raw.b", name="raw.b", status="pass")
 VIEW = deploy_files.Dependent(
-    kind="view", schema="bi", name="weekly", owner="ana", statements=("create view bi.weekly",)
+    kind="view",
+    schema="bi",
+    name="weekly",
+    full_name="bi.weekly",
+    owner="ana",
+    statements=("create view bi.weekly",),
 )
 
 
@@ -226,9 +231,9 @@ def test_what_a_partial_build_left_out() -> None:
 
 
 def test_dependents() -> None:
-    gone = replace(VIEW, name="old", removed=True)
+    gone = replace(VIEW, full_name="bi.old", removed=True)
     kept = deploy_files.Dependents(kept=(VIEW, gone), leftovers=("a.b__dbt_tmp",))
-    lost = deploy_files.NotRestored(name="bi.weekly", message="no column", statements=("x",))
+    lost = deploy_files.NotRestored(name="view bi.weekly", message="no column", statements=("x",))
     built = replace(deploy_builds.deployed(), dependents=kept)
     unchecked, checked = (
         deploy(replace(built, restored=restored))
@@ -238,7 +243,29 @@ def test_dependents() -> None:
     assert (unchecked.dependents_checked, checked.dependents_checked) == (False, True)
     assert checked.restored == ("bi.a",)
     assert checked.not_restored[0].message == "no column"
+    assert not checked.not_restored[0].tolerated
     assert checked.leftovers == ("a.b__dbt_tmp",)
+
+
+@pytest.mark.parametrize("why", ["told", "removed"])
+def test_what_is_missing_and_fails_no_deploy(why: str) -> None:
+    over: dict[str, Any] = {why: True}
+    lost = deploy_files.NotRestored(name="view bi.weekly", message="no column")
+    built = replace(
+        deploy_builds.deployed(),
+        dependents=deploy_files.Dependents(kept=(replace(VIEW, **over),)),
+        restored=deploy_files.Restored(failed=(lost,)),
+    )
+    assert deploy(built).not_restored[0].tolerated
+    assert report(built).status == "passed"
+
+
+def test_dbts_words_of_documentation_are_its_own() -> None:
+    stopped = failure("DocsFailed", step="generate_docs.py")
+    for left, words in ((stopped, True), (replace(stopped, step="publish_artifacts.py"), False)):
+        problem = report(replace(deploy_builds.deployed(), failure=left)).problem
+        assert problem is not None
+        assert problem.words_of_dbt == words
 
 
 def test_where_a_failed_runs_artifacts_lie_has_no_credentials() -> None:
