@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.communicate()
 
 
+def until(happened: Callable[[], bool]) -> None:
+    """Look again and again, for at most half a minute."""
+    end = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < end
+
+
 def ended(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=60)[0]
 
@@ -167,8 +175,7 @@ def test_it_renews_while_the_block_runs_and_not_after(place: stores.Place, start
     store = place.open()
     process = start(place, take(store, "one"), what="lines")
     before = record(store).renewals
-    while record(store).renewals < before + 3:
-        pass
+    until(lambda: record(store).renewals >= before + 3)
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()
@@ -184,8 +191,12 @@ def test_it_outlives_the_leases_length(place: stores.Place, start: Start) -> Non
     store = place.open()
     process = start(place, take(store, "one", seconds=2), seconds=2, every=0.2, what="lines")
     before = record(store).renewals
-    while record(store).renewals < before + 20:
-        assert isinstance(lease.take(store, wanted("thief")), lease.Seen)
+    until(
+        lambda: (
+            isinstance(lease.take(store, wanted("thief")), lease.Seen)
+            and record(store).renewals >= before + 20
+        )
+    )
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()
@@ -228,11 +239,9 @@ def test_a_fault_of_the_stores_is_tried_again(s3_open: s3.Store, start: Start) -
     with wire.serve(answer) as server:
         process = start(stores.through(place, server.url), nonce, what="lines")
         faults += [1, 1, 1]
-        while faults:
-            pass
+        until(lambda: not faults)
         before = record(store).renewals
-        while record(store).renewals == before:
-            pass
+        until(lambda: record(store).renewals > before)
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
