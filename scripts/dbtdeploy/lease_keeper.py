@@ -143,8 +143,8 @@ class Keeper:
 def kept(store: Store, held: HeldLease, *, every: float = EVERY_SECONDS) -> Iterator[Keeper]:
     """Keep the lease while the block runs.
 
-    An interrupt of the keeper's that reaches the block itself becomes the failure it stands for;
-    one that dbt took is told by ``refuse_if_lost`` after the block.
+    Once the keeper has interrupted, whatever ends the block becomes the failure behind it; a block
+    that ends well all the same is told by ``refuse_if_lost`` after it.
 
     Args:
         store: the environment's.
@@ -164,6 +164,7 @@ def kept(store: Store, held: HeldLease, *, every: float = EVERY_SECONDS) -> Iter
             yield keeper
         finally:
             keeper.stop()
-    except (KeyboardInterrupt, errors.Cancelled):
+    except (KeyboardInterrupt, errors.DbtDeployError):
+        # What an interrupted dbt left undone is a consequence; the cause is what people must read.
         keeper.refuse_if_lost()
         raise

@@ -36,7 +36,7 @@ def main():
     with lease_keeper.kept(store, held, every=float(every)) as keeper:
         if float(minutes):
             keeper.limit(float(minutes))
-        if what == "dbt":
+        if what.startswith("dbt"):
             project = DbtProject(command=folder + "/dbt", project_dir=folder, repository_path=".",
                 name="", profiles_dir=None, profile=None, target=None, target_path="",
                 packages_path="")
@@ -44,6 +44,8 @@ def main():
                           logs=Path(folder))
             outcome = run.run([], name="logs", on_line=lambda line: print(line, flush=True))
             print("interrupted" if outcome.interrupted else "ended", flush=True)
+            if what == "dbt fails":
+                raise errors.DbtStopped("dbt stopped.", not_done="", remedy="")
         elif what == "lines":
             print("at work", flush=True)
             sys.stdin.readline()
@@ -141,6 +143,17 @@ def test_a_lease_that_is_lost_before_dbt_starts(place: stores.Place) -> None:
     assert process.returncode == 51
     assert "octocat broke" in said
     assert "DbtNotFound" not in said
+
+
+def test_what_an_interrupted_dbt_left_undone_is_not_the_cause(
+    place: stores.Place, start: Start
+) -> None:
+    process = start(place, take(place.open(), "one"), what="dbt fails")
+    lease.mark_broken(place.open(), by="octocat", reason="looked dead")
+    said = ended(process)
+    assert process.returncode == 51
+    assert "octocat broke" in said
+    assert "dbt stopped." not in said
 
 
 def test_a_lease_lost_outside_dbt_is_no_cancellation(place: stores.Place, start: Start) -> None:
