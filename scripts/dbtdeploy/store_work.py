@@ -40,9 +40,12 @@ def owned(store: Store, asked: StoreCommand, *, say: Callable[[str], None]) -> I
         if finished is not None:
             say(finished.said)
         yield held.nonce
-    finally:
-        with contextlib.suppress(errors.LeaseLost):
+    except BaseException:
+        with contextlib.suppress(errors.DbtDeployError):
             lease.release(store, held.nonce)
+        raise
+    with contextlib.suppress(errors.LeaseLost):  # the work is done all the same
+        lease.release(store, held.nonce)
 
 
 def _take(store: Store, asked: StoreCommand) -> lease.Taken:
