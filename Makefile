@@ -43,12 +43,12 @@ setup:
 	@$(PYTHON) tests/make_environments.py 1.11
 
 setup-all:
-	@$(PYTHON) tests/make_environments.py 1.8 1.11 1.12
+	@$(PYTHON) tests/make_environments.py 1.8 1.11 1.12 duckdb
 
-# Renew every pin: uv.lock, the tests' dbt versions and uv itself.
+# Renew every pin: uv.lock, the tests' dbt versions and uv itself. duckdb is dbt 1.11 with that adapter.
 pins:
 	uv lock --upgrade
-	cd tests/requirements && for version in 1.8 1.11 1.12; do \
+	cd tests/requirements && for version in 1.8 1.11 1.12 duckdb; do \
 	  uv pip compile "dbt-$$version.in" --upgrade --universal --python-version 3.10 --generate-hashes \
 	    --override override.txt --no-annotate --custom-compile-command 'make pins' --quiet \
 	    --output-file "dbt-$$version.txt"; \

@@ -83,6 +83,12 @@ def dbt_command() -> Path:
     return _dbt("1.11")
 
 
+@pytest.fixture(scope="session")
+def duckdb_command() -> Path:
+    """The command ``dbt`` 1.11 with the adapter for DuckDB."""
+    return _dbt("duckdb")
+
+
 @pytest.fixture(params=["1.8", "1.11", "1.12"])
 def any_dbt_command(request: pytest.FixtureRequest) -> Path:
     """The command ``dbt`` of each supported version in turn, for what differs between them."""

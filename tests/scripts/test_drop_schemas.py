@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dbtdeploy import files, teardown_files
+from dbtdeploy.run_macro import PACKAGE
 from dbtdeploy.schema_mark import Owner
 from dbtdeploy.teardown_files import ChosenSchemas, MarkedSchema, WantedSchema
 from standins import postgres
@@ -410,3 +412,23 @@ def until(true: Callable[[], bool], seconds: float = 60) -> None:
     while not true():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)
+
+
+def test_an_adapter_without_the_macros_is_refused_by_name(
+    job: Job, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    package = tmp_path / "package"
+    shutil.copytree(PACKAGE, package)
+    (package / "macros" / "postgres_teardown.sql").unlink()
+    done = subprocess.run(
+        [job.dbt_command, "run-operation", "find_schemas", "--args", '{"job": {"token": "T"}}']
+        + ["--project-dir", package, "--profiles-dir", job.project, "--profile", "shop"],
+        env={"PATH": os.environ["PATH"], "DBT_DEPLOY_SCHEMA": "x", "DB_PASSWORD": ""}
+        | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "0", **job.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "dbt-deploy has no macro marked_schemas for the adapter postgres" in done.stdout
+    assert "Add postgres__marked_schemas to its dbt_package/macros." in done.stdout

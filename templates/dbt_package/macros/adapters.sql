@@ -92,6 +92,16 @@
 {% endmacro %}
 
 
+{# Looking a relation up begins a transaction, which run-operation of dbt 1.8 leaves open. #}
+{% macro end_transaction() %}
+  {{ return(adapter.dispatch('end_transaction', 'dbtdeploy')()) }}
+{% endmacro %}
+
+{% macro default__end_transaction() %}
+  {% do run_query('commit') %}
+{% endmacro %}
+
+
 {% macro newest(rows, order_by) %}
   {%- if rows is not none %} order by {{ adapter.quote(order_by) }} desc nulls last limit {{ rows }}{% endif -%}
 {% endmacro %}

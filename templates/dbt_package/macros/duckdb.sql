@@ -34,6 +34,12 @@
              'rows': counted.rows[0][0] | int, 'order_by': order_by}) }}
 {% endmacro %}
 
+{# A commit without a transaction is an error here, so there is always one: statement() begins it. #}
+{% macro duckdb__end_transaction() %}
+  {% call statement('begun', auto_begin=true) %}select 1{% endcall %}
+  {% do adapter.commit() %}
+{% endmacro %}
+
 {% macro duckdb__marked_schemas(prefix) %}
   {% set marked = [] %}
   {% for found in dbtdeploy.duckdb_schemas() if found.comment.startswith(prefix) %}

@@ -34,7 +34,7 @@
   {% set told = run_query(
       "select set_config('dbt_deploy.job', " ~ dbtdeploy.literal(tojson(job)) ~ ', true);\n'
       ~ dbtdeploy.postgres_drop_block() ~ ";\nselect current_setting('dbt_deploy.told')") %}
-  {% do run_query('commit') %}
+  {% do dbtdeploy.end_transaction() %}
   {{ return(fromjson(told.rows[0][0])) }}
 {% endmacro %}
 

@@ -27,8 +27,7 @@
     {% for baseline in job.baselines %}
       {% do results.append(dbtdeploy.lay_baseline(baseline)) %}
     {% endfor %}
-    {# Looking a relation up begins a transaction, which run-operation of dbt 1.8 leaves open. #}
-    {% do run_query('commit') %}
+    {% do dbtdeploy.end_transaction() %}
   {% endif %}
   {% do print(job.token ~ tojson({'foreign': foreign, 'baselines': results})) %}
 {% endmacro %}
