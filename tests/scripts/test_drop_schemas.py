@@ -420,11 +420,17 @@ def test_an_adapter_without_the_macros_is_refused_by_name(
     package = tmp_path / "package"
     shutil.copytree(PACKAGE, package)
     (package / "macros" / "postgres_teardown.sql").unlink()
+    asked = ["run-operation", "find_schemas", "--args", '{"job": {"token": "T", "prefix": "x"}}']
+    where = ["--project-dir", package, "--profiles-dir", job.project, "--profile", "shop"]
     done = subprocess.run(
-        [job.dbt_command, "run-operation", "find_schemas", "--args", '{"job": {"token": "T"}}']
-        + ["--project-dir", package, "--profiles-dir", job.project, "--profile", "shop"],
-        env={"PATH": os.environ["PATH"], "DBT_DEPLOY_SCHEMA": "x", "DB_PASSWORD": ""}
-        | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "0", **job.environment},
+        [str(word) for word in (job.dbt_command, *asked, *where)],
+        env={
+            "PATH": os.environ["PATH"],
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "0",
+            "DBT_DEPLOY_SCHEMA": "x",
+            "DB_PASSWORD": warehouse.role.password,
+            **job.environment,
+        },
         capture_output=True,
         text=True,
         check=False,
