@@ -34,10 +34,11 @@ def main() -> None:
     if policy == "off":
         print("Not checked (source-freshness: off).")
         return
-    if not freshness.is_watched(target / "manifest.json"):
+    watched = freshness.watched(target / "manifest.json")
+    if watched is not None and not watched:
         print("No source has a freshness to check.")
         return
-    sources = _check(run, work, target / freshness.SOURCES)
+    sources = _check(run, work, target / freshness.SOURCES, watched or frozenset())
     if sources is None:
         return
     files.write(work / deploy_files.FRESHNESS, Freshness(sources=sources))
@@ -46,7 +47,9 @@ def main() -> None:
     _judge(sources, policy)
 
 
-def _check(run: files.Run, work: Path, written: Path) -> tuple[SourceFreshness, ...] | None:
+def _check(
+    run: files.Run, work: Path, written: Path, watched: frozenset[str]
+) -> tuple[SourceFreshness, ...] | None:
     """Run dbt; None where it could not check and the policy is only to warn."""
     written.unlink(missing_ok=True)
     opened = store.open_store(
@@ -67,7 +70,8 @@ def _check(run: files.Run, work: Path, written: Path) -> tuple[SourceFreshness, 
     keeper.refuse_if_lost()
     if outcome.interrupted:
         raise dbt_step.cancelled()
-    found = freshness.read(written, redact=dbt_step.redactor(run))
+    redact = dbt_step.redactor(run)
+    found = freshness.read(written, expected=watched, said=outcome.errors, redact=redact)
     if outcome.exit_code in (0, NODE_FAILED) and found is not None:
         return found
     stopped = dbt_step.stopped(outcome, last, doing="while it asked how old the sources are")

@@ -5,6 +5,7 @@ The build's manifest stays in target/: it is what will be published.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from dbtdeploy import (
@@ -58,7 +59,7 @@ def _generate(run: files.Run, work: Path, target: Path) -> None:
         dbt,
         [*arguments, *dbt.options()],
         name="docs",
-        title="dbt docs generate",
+        title=shlex.join(["dbt", *arguments]),
         hide_rows=run.policy.hide_row_data,
     )
     if outcome.interrupted:

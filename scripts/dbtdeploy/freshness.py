@@ -5,12 +5,14 @@ Source: https://schemas.getdbt.com/dbt/sources/v3.json, and ``SourceConfig.fresh
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from dbtdeploy import moments
 from dbtdeploy.deploy_files import SourceFreshness
+from dbtdeploy.files import LogError
 from dbtdeploy.redact import Redact
 
 SOURCES = "sources.json"
@@ -56,44 +58,71 @@ class _Results(msgspec.Struct):
     results: list[_Result] = []
 
 
-def is_watched(manifest: Path) -> bool:
-    """Whether any source says how old it may be; true where the manifest cannot tell."""
+def watched(manifest: Path) -> frozenset[str] | None:
+    """Ids of the sources that say how old they may be; None where the manifest cannot tell."""
     try:
         sources = msgspec.json.decode(manifest.read_bytes(), type=_Manifest).sources
     except (FileNotFoundError, msgspec.DecodeError):
-        return True
-    return any(
-        threshold is not None and threshold.count is not None
-        for source in sources.values()
-        for limits in (source.freshness, source.config.freshness)
-        if limits is not None
-        for threshold in (limits.warn_after, limits.error_after)
+        return None
+    return frozenset(
+        unique_id
+        for unique_id, source in sources.items()
+        if _is_limited(source.freshness) or _is_limited(source.config.freshness)
     )
 
 
-def read(path: Path, *, redact: Redact) -> tuple[SourceFreshness, ...] | None:
+def read(
+    path: Path, *, expected: Iterable[str], said: Iterable[LogError], redact: Redact
+) -> tuple[SourceFreshness, ...] | None:
     """What dbt found, by name; None where it left nothing that can be read.
+
+    A source that could not be asked is not in the file (1.8 to 1.12), only in the log.
 
     Args:
         path: of sources.json.
+        expected: ids of the sources that should be in it.
+        said: the errors that dbt logged.
         redact: hides secrets in the warehouse's messages.
     """
+    messages = [error.message for error in said]
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_Results)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-    sources = (
+    sources = [
         SourceFreshness(
             unique_id=result.unique_id,
-            name=".".join(result.unique_id.split(".")[2:]),
+            name=_name(result.unique_id),
             status=result.status,
             max_loaded_at=result.max_loaded_at,
             age_seconds=result.max_loaded_at_time_ago_in_s,
             message=redact(result.error) if result.error else None,
         )
         for result in found.results
-    )
+    ]
+    missing = set(expected) - {source.unique_id for source in sources}
+    sources += [_unchecked(unique_id, messages) for unique_id in missing]
     return tuple(sorted(sources, key=lambda source: source.name))
+
+
+def _unchecked(unique_id: str, messages: list[str]) -> SourceFreshness:
+    table = unique_id.rsplit(".", maxsplit=1)[-1]
+    about = (message for message in messages if f"source {table} " in message)
+    return SourceFreshness(
+        unique_id=unique_id,
+        name=_name(unique_id),
+        status=UNCHECKED,
+        message=next(about, None) or (messages[0] if messages else None),
+    )
+
+
+def _name(unique_id: str) -> str:
+    return ".".join(unique_id.split(".")[2:])
+
+
+def _is_limited(limits: _Limits | None) -> bool:
+    thresholds = (limits.warn_after, limits.error_after) if limits else ()
+    return any(threshold and threshold.count is not None for threshold in thresholds)
 
 
 def line(source: SourceFreshness) -> str:

@@ -131,13 +131,13 @@ def test_dbt_is_not_started_for_nothing(production: Production, policy: str) -> 
 
 def test_a_manifest_that_says_nothing_is_no_reason_to_skip(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
-    assert freshness.is_watched(path)
+    assert freshness.watched(path) is None
     for limits, watched in (
         ({"warn_after": {"count": None, "period": None}}, False),
         ({"warn_after": None, "error_after": {"count": 1, "period": "day"}}, True),
         (None, False),
     ):
         path.write_text(json.dumps({"sources": {"s": {"freshness": limits, "config": {}}}}))
-        assert freshness.is_watched(path) is watched
+        assert freshness.watched(path) == (frozenset("s") if watched else frozenset())
         path.write_text(json.dumps({"sources": {"s": {"config": {"freshness": limits}}}}))
-        assert freshness.is_watched(path) is watched
+        assert freshness.watched(path) == (frozenset("s") if watched else frozenset())
