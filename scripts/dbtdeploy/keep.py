@@ -19,8 +19,8 @@ from dbtdeploy.objects import ABSENT, Conflict, Store
 KEY = "kept.json"
 
 DAMAGED = (
-    "It holds the statements that make views again which an earlier run may have dropped. Run those "
-    "that are still needed by hand, then delete it."
+    "It holds the statements that make views again which an earlier run may have dropped. Run "
+    "those that are still needed by hand, then delete it."
 )
 
 Place = tuple[str, str]
