@@ -28,7 +28,7 @@ TEXTS = (
     r"connection already closed",
     r"connection pointer is NULL",
     # The server: 57P01 to 57P05 and 25P03 (tcop/postgres.c, postmaster.c).
-    r"terminating connection (?:due|because) [^\n]*",
+    r"terminating connection (?:due to|because of) [a-z -]+",
     r"the database system is (?:starting up|shutting down|in recovery mode"
     r"|not (?:yet )?accepting connections)",
     # 53300 (storage/lmgr/proc.c, utils/init/postinit.c).
