@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy import files, lease
+from dbtdeploy import deploy_files, files, lease
 from standins import leases, postgres
 from standins.production import Production
 
@@ -213,6 +213,21 @@ def test_without_the_lease_nothing_is_built(production: Production) -> None:
     assert done.returncode == 51, done.stdout + done.stderr
     assert not (production.work / files.BUILD).exists()
     assert production.database.value("select to_regclass('analytics.first')") is None
+
+
+@pytest.mark.fault(4, 20)
+def test_a_lease_that_is_lost_meanwhile_ends_dbt(production: Production) -> None:
+    production.write({"models/first.sql": "select 1 as id, pg_sleep(60)::text as slept"})
+    production.plan()
+    path = production.work / deploy_files.LEASE
+    held = files.read(path, deploy_files.HeldLease)
+    # It lasts no longer than until the first renewal would be due.
+    files.write(path, replace(held, seconds=1))
+    done = production.script("build_production.py")
+    assert done.returncode == 51, done.stdout + done.stderr
+    assert not production.succeeded
+    assert production.build.interrupted
+    assert production.failure().kind == "LeaseLost"
 
 
 def test_a_warning_fails_where_the_input_says_so(production: Production) -> None:
