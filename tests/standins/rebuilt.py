@@ -28,7 +28,8 @@ flags:
 
 CATALOG = """
 select json_agg(x order by x.name, x.kind) from (
-  select c.oid::regclass::text as name, c.relkind::text as kind, c.relacl::text as acl,
+  select c.oid::regclass::text as name, c.relkind::text as kind,
+    array(select x::text from unnest(c.relacl) x order by 1) as acl,
     concat(c.reloptions, pg_get_viewdef(c.oid), c.relispopulated) as definition,
     pg_get_userbyid(c.relowner) as owner, obj_description(c.oid, 'pg_class') as comment,
     (select array_agg(concat(a.attname, a.attacl, col_description(c.oid, a.attnum),
@@ -43,7 +44,8 @@ select json_agg(x order by x.name, x.kind) from (
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where n.nspname not like 'pg_%' and n.nspname <> 'information_schema' and c.relkind in ('v', 'm')
   union all
-  select p.oid::regprocedure::text, 'f', p.proacl::text, pg_get_functiondef(p.oid),
+  select p.oid::regprocedure::text, 'f', array(select x::text from unnest(p.proacl) x order by 1),
+    pg_get_functiondef(p.oid),
     pg_get_userbyid(p.proowner), obj_description(p.oid, 'pg_proc'), null, null, null
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
   where n.nspname not like 'pg_%' and n.nspname <> 'information_schema'

@@ -52,16 +52,20 @@ made_with as (
   union
   select key, 0 from acl where type = 'f' and acl is not null
 ),
+{# Whose owner has not just what an owner has by default. #}
+own_way as (
+  select a.key, a.owner from acl a where a.acl is not null and exists (
+    (select privilege_type, is_grantable from aclexplode(acldefault(a.type, a.owner))
+      except select privilege_type, is_grantable from aclexplode(a.acl) where grantee = a.owner)
+    union all
+    (select privilege_type, is_grantable from aclexplode(a.acl) where grantee = a.owner
+      except select privilege_type, is_grantable from aclexplode(acldefault(a.type, a.owner))))
+),
 granted as (
   select a.key, a.place, g.grantee, g.is_grantable, string_agg(g.privilege_type, ', ' order by g.privilege_type) as privileges
   from acl a cross join lateral aclexplode(coalesce(a.acl, acldefault(a.type, a.owner))) g
   where (a.acl is not null or a.key in (select m.key from made_with m))
-    and (g.grantee <> a.owner or a.acl is not null and exists (
-      (select privilege_type, is_grantable from aclexplode(acldefault(a.type, a.owner))
-        except select privilege_type, is_grantable from aclexplode(a.acl) where grantee = a.owner)
-      union all
-      (select privilege_type, is_grantable from aclexplode(a.acl) where grantee = a.owner
-        except select privilege_type, is_grantable from aclexplode(acldefault(a.type, a.owner)))))
+    and (g.grantee <> a.owner or a.key in (select o.key from own_way o))
   group by 1, 2, 3, 4
 ),
 granting as (
@@ -71,7 +75,7 @@ granting as (
     from acl a join (
       select key, grantee from made_with
       union
-      select g.key, g.grantee from granted g join acl b on b.key = g.key and b.owner = g.grantee
+      select key, owner from own_way
     ) m on m.key = a.key
     cross join lateral (select case m.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(m.grantee)) end as role) w
     union all
