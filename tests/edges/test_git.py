@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -28,6 +29,17 @@ def test_the_commit_of_the_repository_around_a_project(tmp_path: Path) -> None:
     assert git.checked_out(tmp_path / "project") == run(tmp_path, "rev-parse", "HEAD")
     run(tmp_path, "checkout", "-q", "--detach", first)
     assert git.checked_out(tmp_path / "project") == first
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_checkout_that_belongs_to_another_user(tmp_path: Path) -> None:
+    """As in a container that the runner's own user mounted it into."""
+    run(tmp_path, "init", "-q")
+    run(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
+    commit = run(tmp_path, "rev-parse", "HEAD")
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        os.chown(path, 12345, 12345)
+    assert git.checked_out(tmp_path) == commit
 
 
 def test_where_there_is_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -273,6 +273,8 @@ def test_breaking_in(place: Environment) -> None:
     assert "Reason: the runner is gone" in ended.out
     there = record(place.open())
     assert (there.state, there.broken_by, there.reason) == ("broken", "mona", "the runner is gone")
+    # A write of the pointer that is on its way is refused too, not only the next renewal.
+    assert place.pointer().fence != there.nonce
 
     late = place.script("publish_artifacts.py", work)
     assert late.code == errors.LeaseLost.exit_code, late.out
