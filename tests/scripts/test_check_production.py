@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from standins.postgres import Database, Server
-from standins.rebuilt import Production
+from standins.rebuilt import SCRIPTS, Production
 
 
 @pytest.fixture
@@ -189,7 +191,6 @@ def test_no_secret_and_no_log_setting_changes_what_is_read(production: Productio
     assert "FROM analytics.orders" in kept.statements[0]
 
 
-@pytest.mark.fault(4)
 def test_without_the_lease_nothing_is_asked_of_the_warehouse(production: Production) -> None:
     production.plan("orders")
     production.begin()
@@ -208,3 +209,37 @@ def test_a_warehouse_that_does_not_answer_is_named(production: Production) -> No
     assert done.returncode == 66, done.stdout + done.stderr
     assert "password authentication failed" in production.failure.what
     assert "dbt-env" in production.failure.remedy
+
+
+@pytest.fixture
+def duck(production: Production, duckdb_command: Path) -> Production:
+    """The same project on a DuckDB file."""
+    production.dbt_command = duckdb_command
+    target = {"type": "duckdb", "path": str(production.folder / "shop.duckdb")}
+    profile = {"shop": {"target": "p", "outputs": {"p": target}}}
+    (production.project / "profiles.yml").write_text(json.dumps(profile))
+    production.plan("orders")
+    production.begin()
+    return production
+
+
+def test_duckdb_has_nothing_to_check(duck: Production) -> None:
+    done = duck.check()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "kept: false" in done.stdout
+    assert "warning" not in done.stdout
+
+
+def test_a_warehouse_without_macros_is_deployed_to_with_a_warning(duck: Production) -> None:
+    """As an unknown adapter would find it: the package without the macro of its own."""
+    scripts = duck.folder / "ours" / "scripts"
+    shutil.copytree(SCRIPTS, scripts)
+    package = duck.folder / "ours" / "templates" / "dbt_package"
+    shutil.copytree(SCRIPTS.parent / "templates" / "dbt_package", package)
+    look = package / "macros" / "look_at_production.sql"
+    look.write_text(look.read_text().replace("duckdb__look", "another__look"))
+    done = duck.script(scripts / "check_production.py", {})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning: Production was not looked at before the build" in done.stdout
+    assert "duckdb__look_at_production" in done.stdout
+    assert "kept: false" in done.stdout

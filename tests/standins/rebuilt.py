@@ -158,11 +158,11 @@ class Production:
 
     def check(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """check_production.py."""
-        return self._script("check_production.py", environment)
+        return self.script(SCRIPTS / "check_production.py", environment)
 
     def restore(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """restore_dependents.py."""
-        return self._script("restore_dependents.py", environment)
+        return self.script(SCRIPTS / "restore_dependents.py", environment)
 
     def build(self, *arguments: str) -> int:
         """``dbt build`` as it is, its results where build_production.py would leave them."""
@@ -224,9 +224,10 @@ class Production:
         )
         return [name for name in names if (name,) in found]
 
-    def _script(self, name: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def script(self, path: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """Any script of ours, with more in its environment."""
         return subprocess.run(
-            [sys.executable, SCRIPTS / name],
+            [sys.executable, path],
             env=self._environment(environment),
             capture_output=True,
             text=True,
