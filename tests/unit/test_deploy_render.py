@@ -195,6 +195,16 @@ def test_what_is_live_is_the_first_sentence() -> None:
     assert "1 model has not changed and was built again." in text
 
 
+def test_plain_artifacts_are_replaced_by_a_version() -> None:
+    plain = replace(
+        deploy_builds.deployed(),
+        state=builds.STATE,
+        publication=replace(deploy_builds.PUBLISHED, previous=None),
+    )
+    said = "It replaces the state in `s3://acme-dbt/prod`, commit `a1b2c3d`, built 3 hours ago."
+    assert said in summary(plain)
+
+
 def test_documentation_is_linked_only_where_it_was_written() -> None:
     link = "[Documentation](https://acme.example/docs)"
     written = replace(deploy_builds.deployed(), publication=deploy_builds.PUBLISHED)
