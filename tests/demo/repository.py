@@ -113,9 +113,7 @@ class Repository:
         """Clone into ``folder`` and check a branch or a commit out there, merging nothing."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # A branch that was never committed to is `main`.
-        known = self.git("branch", "--list", ref) or not ref.startswith("main")
-        sha = self.sha(ref if known else "main")
+        sha = self.sha(ref)
         self.git("clone", "--quiet", "--no-checkout", str(self.folder), str(folder))
         self.git("checkout", "--quiet", "--detach", sha, cwd=folder)
         return Checkout(folder=folder, head_sha=sha, merge_sha=sha)

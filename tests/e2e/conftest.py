@@ -128,7 +128,7 @@ class Manager:
     def run(self, command: str, event: events.Event | None = None, **options: str) -> Job:
         """Run a command on the store; there is no checkout."""
         nothing = self.folder / "empty"
-        nothing.mkdir(exist_ok=True)
+        nothing.mkdir(parents=True, exist_ok=True)
         head = self.world.repository.sha(self.branch)
         checkout = Checkout(folder=nothing, head_sha=head, merge_sha=head)
         return jobs.run(
@@ -167,6 +167,7 @@ def inputs(options: Mapping[str, str]) -> dict[str, str]:
 def manager(world: World, tmp_path: Path) -> Manager:
     """A manager whose store holds production's artifacts as plain files."""
     name = f"main-{next(NUMBERS)}"
+    world.repository.git("branch", name, "main")
     return Manager(
         world=world, place=world.environment(name), folder=tmp_path / "manager", branch=name
     )
