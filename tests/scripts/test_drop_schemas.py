@@ -325,6 +325,29 @@ def test_a_mark_renewed_while_the_sweep_drops_keeps_the_schema(
     assert job.kept == {"pr_7_shop": "it was used again, or marked anew, since it was looked at"}
 
 
+@pytest.mark.fault(37, 38)
+@pytest.mark.parametrize(
+    ("comment", "goes"),
+    [(mark("pull_request=7", "2026-11-21T09:00:00+00:00"), True), ("somebody else's", False)],
+)
+def test_a_close_drops_what_a_late_push_renewed_and_not_what_is_anothers_now(
+    job: Job, warehouse: Warehouse, comment: str, goes: bool
+) -> None:
+    warehouse.make("pr_7_shop", mark("pull_request=7"))
+    job.describe(pull_request=7)
+    with warehouse.role.connect() as late, late.transaction():
+        late.execute("select pg_advisory_xact_lock(hashtext('dbt-deploy'), hashtext('pr_7_shop'))")
+        literal = comment.replace("'", "''")
+        late.execute(f"comment on schema pr_7_shop is '{literal}'".encode())
+        dropping = job.start("drop_schemas.py")
+        until(lambda: waits(warehouse))
+    with dropping:
+        printed, _ = dropping.communicate(timeout=120)
+    assert dropping.returncode == 0, printed
+    assert schemas(warehouse.admin) == (set() if goes else {"pr_7_shop"})
+    assert job.dropped == (["pr_7_shop"] if goes else [])
+
+
 @pytest.mark.fault(38)
 def test_a_push_and_a_teardown_at_one_time_leave_the_schema_marked_or_gone(
     job: Job, warehouse: Warehouse
