@@ -105,6 +105,15 @@ def test_deploys_queue_and_are_never_cancelled() -> None:
     assert concurrency["group"] == "dbt-deploy-${{ inputs.state }}"
 
 
+def test_commands_that_take_the_lease_queue_with_deploys_and_the_others_do_not() -> None:
+    concurrency = workflow("store")["concurrency"]
+    assert concurrency["queue"] == "max"
+    assert concurrency["group"] == (
+        'dbt-deploy-${{ contains(fromJSON(\'["prune", "adopt"]\'), inputs.command)'
+        " && inputs.state || github.run_id }}"
+    )
+
+
 def test_a_deploy_is_a_deployment_with_the_address_of_its_documentation() -> None:
     assert job("deploy")["environment"] == {
         "name": "${{ inputs.environment }}",
