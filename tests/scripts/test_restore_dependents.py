@@ -234,6 +234,35 @@ def test_a_failed_build_leaves_the_views_of_the_project_itself(production: Produ
 
 
 @pytest.mark.fault(29)
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_foreign_key_comes_back_unless_its_own_table_was_made_anew(
+    production: Production, fails: bool
+) -> None:
+    key = "alter table {{ this }} add primary key (id)"
+    production.model("customers", "select 1 as id", post_hook=key)
+    production.model("orders", "select id as customer_id from {{ ref('customers') }}")
+    production.plan("customers")
+    production.plan("orders")
+    production.begin()
+    assert production.build() == 0
+    production.owner.run(
+        "alter table analytics.orders add constraint fk foreign key (customer_id) "
+        "references analytics.customers"
+    )
+    if fails:
+        production.model("orders", "select id / 0 as customer_id from {{ ref('customers') }}")
+    production.begin()
+    assert production.check().returncode == 0
+    assert [thing.full_name for thing in production.kept] == ["fk on analytics.orders"]
+    assert production.build() == int(fails)
+    count = "select count(*) from pg_constraint where conname = 'fk'"
+    assert production.database.value(count) == 0
+    done = production.restore()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert production.database.value(count) == int(fails)
+
+
+@pytest.mark.fault(29)
 def test_what_dbt_has_just_built_is_not_made_the_old_one_again(production: Production) -> None:
     production.model("a", "select 1 as id")
     production.model("b", "select id from analytics.z", "view")
