@@ -12,22 +12,19 @@ from dbtdeploy import (
     read_version,
     render,
     settings,
+    store_step,
     store_work,
 )
 from dbtdeploy.adopt import Plain
 from dbtdeploy.deploy_files import StoreCommand
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 from dbtdeploy.objects import Store
 
 
 def main() -> None:
     """Adopt what is there, unless there is a version already."""
     asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store.open_store(
-        asked.location,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(asked.location)
     if _is_versioned(opened):
         return
     plain = adopt.read_plain(opened)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dbtdeploy import cli, deploy_files, fence, files, lease, lease_words, moments, settings
+from dbtdeploy import (
+    cli,
+    deploy_files,
+    fence,
+    files,
+    lease,
+    lease_words,
+    moments,
+    settings,
+    store_step,
+)
 from dbtdeploy.deploy_files import StoreCommand
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 
 
 def main() -> None:
     """Break the lease, and say whose it was."""
     asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store.open_store(
-        asked.location,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(asked.location)
     by, reason = lease_words.who(asked.event), asked.reason or "no reason given"
     broken = lease.mark_broken(opened, by=by, reason=reason)
     if broken is None:

@@ -15,8 +15,9 @@ from dbtdeploy import (
     files,
     lease_keeper,
     settings,
+    store_step,
 )
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 
 VARIABLE = f"DBT_ENV_CUSTOM_ENV_{commit_mark.NAME}"
 """dbt copies it into its artifacts."""
@@ -36,11 +37,7 @@ def main() -> int:
         extra=run.dbt.extra_args,
         defers=False,
     )
-    opened = store.open_store(
-        run.policy.state,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(run.policy.state)
     held = files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     commit = held.commit or run.event.sha
     with lease_keeper.kept(opened, held) as keeper:

@@ -16,9 +16,10 @@ from dbtdeploy import (
     freshness,
     lease_keeper,
     settings,
+    store_step,
 )
 from dbtdeploy.deploy_files import Freshness, SourceFreshness
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 from dbtdeploy.outcomes import NODE_FAILED
 
 NOTHING_BUILT = "Nothing was built, and nothing was written to the warehouse."
@@ -52,11 +53,7 @@ def _check(
 ) -> tuple[SourceFreshness, ...] | None:
     """Run dbt; None where it could not check and the policy is only to warn."""
     written.unlink(missing_ok=True)
-    opened = store.open_store(
-        run.policy.state,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(run.policy.state)
     held = files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     with lease_keeper.kept(opened, held) as keeper:
         dbt = dbt_step.dbt_of(run, work)

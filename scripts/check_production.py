@@ -22,9 +22,10 @@ from dbtdeploy import (
     rebuilds,
     run_job,
     settings,
+    store_step,
 )
 from dbtdeploy.deploy_files import Dependent, Dependents, HeldLease
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 from dbtdeploy.look import Look
 
 
@@ -34,11 +35,7 @@ def main() -> None:
     run = files.read(work / files.RUN, files.Run)
     plan = files.read(work / files.PLAN, files.Plan)
     held = files.read(work / deploy_files.LEASE, HeldLease)
-    opened = store.open_store(
-        run.policy.state,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(run.policy.state)
     with lease_keeper.kept(opened, held) as keeper:
         earlier = keep.read_earlier(opened)
         ends, found = _ask(run, plan, work, earlier.things)

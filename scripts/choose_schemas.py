@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from pathlib import Path
 
 from dbtdeploy import (
     cli,
@@ -12,10 +11,11 @@ from dbtdeploy import (
     registry,
     schema_mark,
     settings,
+    store_step,
     sweep,
     teardown_files,
 )
-from dbtdeploy.edges import actions, pulls, store
+from dbtdeploy.edges import actions, pulls
 from dbtdeploy.teardown_files import ChosenSchemas, FoundSchemas
 
 MOST_REGISTERED = 200
@@ -66,9 +66,7 @@ def _ask(run: files.Run, numbers: list[int]) -> sweep.Answers:
 def _registered(run: files.Run, known: set[int]) -> list[int]:
     """Pull requests that the registry knows beyond those; none where it cannot be read."""
     try:
-        opened = store.open_store(
-            run.policy.state, workspace=Path(), access=settings.StoreAccess.from_environ()
-        )
+        opened = store_step.opened(run.policy.state)
         listed = [number for number in registry.numbers(opened, run) if number not in known]
     except errors.DbtDeployError as failure:
         text = settings.redactor()(str(failure))

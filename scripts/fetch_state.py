@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from dbtdeploy import cli, errors, files, read_version, retry_state, settings, state
+from dbtdeploy import cli, errors, files, read_version, retry_state, settings, state, store_step
 from dbtdeploy.edges import actions, dbt_version
-from dbtdeploy.edges.store import local_folder, open_store
+from dbtdeploy.edges.store import local_folder
 from dbtdeploy.objects import Store
 
 WITHOUT_STATE = {
@@ -40,8 +40,7 @@ def main() -> None:
     fresh.mkdir()
     try:
         with _nothing_started():
-            access = settings.StoreAccess.from_environ()
-            store = open_store(run.policy.state, workspace=workspace, access=access)
+            store = store_step.opened(run.policy.state)
             fetched = read_version.fetch(store, fresh)
             found = _checked(run, store, fresh, fetched)
     finally:

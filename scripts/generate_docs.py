@@ -18,9 +18,9 @@ from dbtdeploy import (
     remedies,
     settings,
     site,
+    store_step,
 )
 from dbtdeploy.deploy_files import Docs
-from dbtdeploy.edges import store
 
 NOT_DONE = "The build succeeded and is published; only its documentation is missing."
 
@@ -33,11 +33,7 @@ def main() -> None:
     if not (run.deploy or files.Deploy()).docs:
         print("Not made (docs: false).")
         return
-    opened = store.open_store(
-        run.policy.state,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(run.policy.state)
     held = files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     target = Path(run.dbt.target_path)
     with lease_keeper.kept(opened, held) as keeper, site.manifest_kept(target):

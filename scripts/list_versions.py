@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dbtdeploy import cli, deploy_files, files, inventory, listing, render, settings, state
+from dbtdeploy import (
+    cli,
+    deploy_files,
+    files,
+    inventory,
+    listing,
+    render,
+    settings,
+    state,
+    store_step,
+)
 from dbtdeploy.deploy_files import StoreCommand
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 
 
 def main() -> None:
     """Show what is there; changes nothing."""
     asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store.open_store(
-        asked.location,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(asked.location)
     found = inventory.take(opened)
     rows = listing.of_versions(found, asked.event)
     size = listing.size(sum(folder.size for folder in found.versions))

@@ -17,10 +17,11 @@ from dbtdeploy import (
     render,
     retention,
     settings,
+    store_step,
     store_work,
 )
 from dbtdeploy.deploy_files import StoreCommand
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 from dbtdeploy.listing import Row
 from dbtdeploy.objects import Store
 from dbtdeploy.retention import Decisions
@@ -29,11 +30,7 @@ from dbtdeploy.retention import Decisions
 def main() -> None:
     """Decide, say it, and do it if asked to."""
     asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store.open_store(
-        asked.location,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(asked.location)
     if asked.dry_run:
         decisions = _decide(opened, asked)
         _tell(asked, decisions)

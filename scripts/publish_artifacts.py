@@ -21,11 +21,12 @@ from dbtdeploy import (
     lease,
     publish,
     settings,
+    store_step,
     succeeded,
     versions,
 )
 from dbtdeploy.deploy_files import STATIC_DOCS, HeldLease, Publication
-from dbtdeploy.edges import actions, dbt_version, store
+from dbtdeploy.edges import actions, dbt_version
 from dbtdeploy.gather import Gathered
 from dbtdeploy.objects import Store
 
@@ -49,7 +50,7 @@ def main() -> None:
         failure=files.read_if_there(work / files.FAILURE, files.Failure),
         fail_on_warnings=run.policy.fail_on_warnings,
     )
-    opened = _open(run.policy.state)
+    opened = store_step.opened(run.policy.state)
     if problem is not None:
         _keep_failed(work, run, opened, problem)
         return
@@ -108,7 +109,7 @@ def _upload_docs(work: Path, run: files.Run, opened: Store, page: bytes, done: P
     crash.point("before-docs")
     elsewhere = run.deploy.docs_location if run.deploy else None
     try:
-        target = _open(elsewhere) if elsewhere else opened
+        target = store_step.opened(elsewhere) if elsewhere else opened
         key = "index.html" if elsewhere else versions.DOCS
         target.put(key, page, content_type=HTML)
     except errors.DbtDeployError as cause:
@@ -143,12 +144,6 @@ def _tell(work: Path, done: Publication) -> None:
     files.write(work / deploy_files.PUBLICATION, done)
     outputs = {"version": done.version or "", "docs-url": done.docs_url or ""}
     actions.set_outputs(settings.Runner.from_environ().output, outputs)
-
-
-def _open(location: str) -> Store:
-    workspace = settings.GitHubContext.from_environ().workspace
-    access = settings.StoreAccess.from_environ()
-    return store.open_store(location, workspace=workspace, access=access)
 
 
 def _adapter_version(run: files.Run, draft: versions.Index) -> str | None:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dbtdeploy import cli, errors, files, guard, registry, settings, teardown_files
-from dbtdeploy.edges import actions, store
+from dbtdeploy import cli, errors, files, guard, registry, settings, store_step, teardown_files
+from dbtdeploy.edges import actions
 from dbtdeploy.objects import Store
 from dbtdeploy.teardown_files import Teardown
 
@@ -53,7 +53,7 @@ def _register(run: files.Run, work: Path) -> None:
     plan = files.read(work / files.PLAN, files.Plan)
     schemas = sorted({node.schema or "" for node in guard.written(plan.nodes)})
     if schemas:
-        registry.write(_store(run), run, number, schemas)
+        registry.write(store_step.opened(run.policy.state), run, number, schemas)
         print(f"Registered for pull request {number}: {len(schemas)} schemas.")
 
 
@@ -62,7 +62,7 @@ def _forget(run: files.Run, work: Path) -> None:
     if done is None or done.dry_run or not done.closed:
         print("Nothing to forget.")
         return
-    opened = _store(run)
+    opened = store_step.opened(run.policy.state)
     registered = set(registry.numbers(opened, run))
     for number in sorted(registered & set(done.closed)):
         _tell_unseen(opened, run, number, done)
@@ -91,11 +91,6 @@ def _tell_unseen(opened: Store, run: files.Run, number: int, done: Teardown) -> 
             "request's mark in this warehouse. They were dropped before, never made, or are in "
             "another database than this job's profile.",
         )
-
-
-def _store(run: files.Run) -> Store:
-    access = settings.StoreAccess.from_environ()
-    return store.open_store(run.policy.state, workspace=Path(), access=access)
 
 
 def _policy(run: files.Run) -> str:

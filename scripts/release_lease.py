@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dbtdeploy import cli, deploy_files, errors, files, lease, settings
+from dbtdeploy import cli, deploy_files, errors, files, lease, settings, store_step
 from dbtdeploy.deploy_files import HeldLease, Publication
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 
 
 def main() -> None:
@@ -15,11 +15,7 @@ def main() -> None:
         print("This run holds no lease.")
         return
     run = files.read(work / files.RUN, files.Run)
-    opened = store.open_store(
-        run.policy.state,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(run.policy.state)
     try:
         lease.release(opened, held.nonce)
     except errors.LeaseLost as lost:

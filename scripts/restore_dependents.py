@@ -21,9 +21,10 @@ from dbtdeploy import (
     restored,
     run_job,
     settings,
+    store_step,
 )
 from dbtdeploy.deploy_files import Dependent, Dependents, HeldLease
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 from dbtdeploy.objects import Store
 
 
@@ -32,11 +33,7 @@ def main() -> None:
     work = settings.work_folder()
     run = files.read(work / files.RUN, files.Run)
     kept = files.read(work / deploy_files.DEPENDENTS, Dependents).kept
-    opened = store.open_store(
-        run.policy.state,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(run.policy.state)
     with _lease(opened, work):
         ends = _make_again(run, work, kept)
     crash.point("restored")

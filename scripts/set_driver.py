@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dbtdeploy import cli, deploy_files, environment, files, settings
+from dbtdeploy import cli, deploy_files, environment, files, settings, store_step
 from dbtdeploy.deploy_files import StoreCommand
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 
 MEANINGS = {
     environment.DEPLOY: "Each merge goes live.",
@@ -18,11 +18,7 @@ def main() -> None:
     """Set who drives the environment, and say who did before."""
     asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
     driver = asked.driver or environment.DEPLOY
-    opened = store.open_store(
-        asked.location,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(asked.location)
     before = environment.change(opened, lambda there: replace(there, driver=driver)).driver
     change = "as before" if before == driver else f"before: {before}"
     actions.annotate(

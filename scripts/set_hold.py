@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from dbtdeploy import cli, deploy_files, environment, errors, files, lease_words, moments, settings
+from dbtdeploy import (
+    cli,
+    deploy_files,
+    environment,
+    errors,
+    files,
+    lease_words,
+    moments,
+    settings,
+    store_step,
+)
 from dbtdeploy.deploy_files import StoreCommand
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 from dbtdeploy.environment import Environment, Hold
 from dbtdeploy.objects import Store
 
@@ -15,11 +25,7 @@ from dbtdeploy.objects import Store
 def main() -> None:
     """Set the hold, or lift it."""
     asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store.open_store(
-        asked.location,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(asked.location)
     if asked.command == "lift-hold":
         _lift(opened, asked)
     else:

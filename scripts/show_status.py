@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dbtdeploy import cli, deploy_files, files, render, settings, status
+from dbtdeploy import cli, deploy_files, files, render, settings, status, store_step
 from dbtdeploy.deploy_files import StoreCommand
-from dbtdeploy.edges import actions, store
+from dbtdeploy.edges import actions
 
 
 def main() -> None:
     """Print the status, write it to the summary, and name the commit that a deploy checks out."""
     asked = files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store.open_store(
-        asked.location,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(asked.location)
     found = status.read(opened)
     rows = status.rows(found)
     # Whoever held the lease or set the hold chose those words: no workflow command among them.

@@ -22,9 +22,10 @@ from dbtdeploy import (
     probe,
     read_version,
     settings,
+    store_step,
 )
 from dbtdeploy.deploy_files import HeldLease, NotNow
-from dbtdeploy.edges import actions, git, store
+from dbtdeploy.edges import actions, git
 from dbtdeploy.lease_words import Lease
 from dbtdeploy.objects import Store
 
@@ -35,11 +36,7 @@ def main() -> None:
     run = files.read(work / files.RUN, files.Run)
     for name in (deploy_files.LEASE, deploy_files.NOT_NOW):
         (work / name).unlink(missing_ok=True)
-    opened = store.open_store(
-        run.policy.state,
-        workspace=settings.GitHubContext.from_environ().workspace,
-        access=settings.StoreAccess.from_environ(),
-    )
+    opened = store_step.opened(run.policy.state)
     policy = run.deploy or files.Deploy()
     proceed = _is_due(opened, run, work)
     if proceed:

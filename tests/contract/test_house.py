@@ -12,7 +12,7 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PACKAGE = SCRIPTS / "dbtdeploy"
 
-JOINTS = {"build_step.py", "cli.py", "dbt_step.py", "run_job.py", "run_macro.py"}
+JOINTS = {"build_step.py", "cli.py", "dbt_step.py", "run_job.py", "run_macro.py", "store_step.py"}
 """Between the scripts and the edges: the error boundary, and what the dbt scripts share."""
 
 OWNERS = {
