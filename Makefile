@@ -30,7 +30,7 @@ try: setup-own ## Your own project: make try PROJECT=path STATE=s3://bucket/pref
 faults: setup-all ## Run the fault tests; a line for each row of the fault table
 	$(VENV)/pytest --numprocesses auto --dist loadgroup -m fault --fault-table --quiet $(PYTEST)
 
-bench: setup-own ## Time report and fetch on 5,000 models
+bench: setup-own ## Time report and fetch on 5,000 models; soak the store
 	$(VENV)/python tests/benchmarks/run.py
 
 lint: setup-own ## Every linter

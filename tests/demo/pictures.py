@@ -1,4 +1,4 @@
-"""The demo's broken pull request -> docs/pictures/comment-light.png and comment-dark.png.
+"""What the demo's readers see -> docs/pictures/: a comment and a deploy's summary, light and dark.
 
 ``make pictures`` runs this after ``make demo``. It needs Chromium, on PATH or named by CHROMIUM.
 """
@@ -18,7 +18,11 @@ sys.path[:1] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 from demo import processes  # noqa: E402  found by the line above
 from standins import preview  # noqa: E402
 
-COMMENT = ROOT / "demo-output" / "broken-change" / "comment.md"
+OUTPUT = ROOT / "demo-output"
+SHOWN = {
+    "comment": (OUTPUT / "broken-change" / "comment.md", "github-actions bot commented"),
+    "deploy": (OUTPUT / "deploy" / "summary.md", "deploy summary"),
+}
 PICTURES = ROOT / "docs" / "pictures"
 WIDTH = 860
 SHARPNESS = 2
@@ -34,21 +38,21 @@ MEASURE = "<script>document.title = document.documentElement.offsetHeight</scrip
 
 
 def main() -> int:
-    """Take both pictures; gives the exit code."""
+    """Take the pictures; gives the exit code."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
     if chromium is None:
         print("There is no chromium on PATH; name one by CHROMIUM.", file=sys.stderr)
         return 2
-    if not COMMENT.is_file():
-        print(f"{COMMENT} is not there. Run `make demo` first.", file=sys.stderr)
-        return 2
-    markdown = COMMENT.read_text(encoding="utf-8")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    for theme in ("light", "dark"):
-        page = preview.to_html(markdown, "github-actions bot commented", theme=theme)
-        picture = PICTURES / f"comment-{theme}.png"
-        take(chromium, page + NO_BUTTON, picture)
-        print(picture)
+    for name, (source, title) in SHOWN.items():
+        if not source.is_file():
+            print(f"{source} is not there. Run `make demo` first.", file=sys.stderr)
+            return 2
+        markdown = source.read_text(encoding="utf-8")
+        for theme in ("light", "dark"):
+            picture = PICTURES / f"{name}-{theme}.png"
+            take(chromium, preview.to_html(markdown, title, theme=theme) + NO_BUTTON, picture)
+            print(picture)
     return 0
 
 
