@@ -8,6 +8,7 @@ from typing import overload
 from dbtdeploy import errors
 from dbtdeploy.deploy_files import StoreCommand
 from dbtdeploy.files import Deploy, Event, TeardownPolicy
+from dbtdeploy.phrases import WEB
 from dbtdeploy.settings import Inputs
 
 BUILDS = ("all", "modified")
@@ -27,6 +28,14 @@ def deploy(inputs: Inputs, workspace: Path) -> Deploy:
     if freshness not in FRESHNESS:
         raise invalid("source-freshness", f"is {freshness!r}", f"Use {any_of(FRESHNESS)}.")
     where = inputs.docs_location
+    if "://" in where and not where.startswith("s3://"):
+        raise invalid(
+            "docs-location", f"is {where!r}", "Use `s3://bucket/prefix` or the path of a folder."
+        )
+    if inputs.docs_url and not WEB.fullmatch(inputs.docs_url):
+        raise invalid(
+            "docs-url", f"is {inputs.docs_url!r}", "Use an address that begins with https://."
+        )
     return Deploy(
         environment=inputs.environment or "production",
         retry_failed=inputs.build == "modified" and not (inputs.select or inputs.selector),
@@ -85,7 +94,8 @@ def store_command(inputs: Inputs, *, command: str, location: str, event: Event) 
     if command in NEED_REASON and not inputs.reason:
         raise invalid("reason", "is empty", f"Say why; `{command}` shows it to all who ask.")
     if command == "drive" and inputs.driver not in DRIVERS:
-        raise invalid("driver", f"is {inputs.driver!r}", f"Use {any_of(DRIVERS)}.")
+        what = f"is {inputs.driver!r}" if inputs.driver else "is empty"
+        raise invalid("driver", what, f"Use {any_of(DRIVERS)}.")
     return StoreCommand(
         command=command,
         event=event,
@@ -112,7 +122,7 @@ def number(name: str, text: str, *, default: int | None = None, least: int = 1) 
     if not text:
         return default
     if not text.isdecimal() or int(text) < least:
-        raise invalid(name, f"is {text!r}", "Use a number such as 8.")
+        raise invalid(name, f"is {text!r}", f"Use a whole number, {least} or more.")
     return int(text)
 
 
@@ -131,13 +141,13 @@ def flag(name: str, text: str, *, default: bool) -> bool:
 
 def any_of(values: tuple[str, ...]) -> str:
     """The values as a choice, for a remedy."""
-    return " or ".join(values)
+    return " or ".join((", ".join(values[:-1]), values[-1]))
 
 
 def invalid(name: str, what: str, remedy: str) -> errors.InvalidInput:
     """The failure of one input."""
     return errors.InvalidInput(
         f"The input `{name}` {what}.",
-        not_done="dbt was not started, nothing was written.",
+        not_done="Nothing was started, nothing was written.",
         remedy=remedy,
     )

@@ -81,7 +81,28 @@ def test_a_wrong_input_is_named(tmp_path: Path, given: dict[str, str], named: st
     with pytest.raises(errors.InvalidInput) as caught:
         parse(tmp_path, **given)
     assert named in f"{caught.value.what} {caught.value.remedy}"
-    assert "dbt was not started" in caught.value.not_done
+    assert caught.value.not_done == "Nothing was started, nothing was written."
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"build": "some"}, "Use all or modified."),
+        ({"source_freshness": "loud"}, "Use warn, fail or off."),
+        ({"retries": "many"}, "Use a whole number, 0 or more."),
+        ({"time_limit_minutes": "0"}, "Use a whole number, 1 or more."),
+        ({"docs": "maybe"}, "Use true or false."),
+        ({"docs_location": "gs://docs"}, "Use `s3://bucket/prefix` or the path of a folder."),
+        ({"docs_url": "docs.example.com"}, "Use an address that begins with https://."),
+    ],
+)
+def test_a_wrong_input_of_a_deploy_is_found_before_production_is_built(
+    tmp_path: Path, given: dict[str, str], said: str
+) -> None:
+    (name,) = given
+    with pytest.raises(errors.InvalidInput, match=f"`{name.replace('_', '-')}` is ") as caught:
+        parse(tmp_path, command="deploy", **given)
+    assert caught.value.remedy == said
 
 
 @pytest.mark.fault(17)
