@@ -43,12 +43,16 @@ def _is_versioned(opened: Store) -> bool:
     pointer, _ = read_version.read_current(opened)
     if pointer is None or pointer.version is None:
         return False
-    print(f"{opened.location} has version {pointer.version} already. Nothing was changed.")
+    actions.annotate(
+        "notice",
+        "There is a version already",
+        f"{opened.location} has version {pointer.version}. Nothing was changed.",
+    )
     return True
 
 
 def _tell(asked: StoreCommand, opened: Store, plain: Plain, *, version: str | None) -> None:
-    did = f"is now version {version}" if version else "would become the first version (dry run)"
+    did = f"now version {version}" if version else "would become the first version (dry run)"
     print(f"{plain.names} of {opened.location}, by dbt {plain.manifest.dbt_version}: {did}.")
     summary = render.template(
         "store/adopted.md.j2",

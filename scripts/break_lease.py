@@ -24,7 +24,9 @@ def main() -> None:
     by, reason = lease_words.who(asked.event), asked.reason or "no reason given"
     broken = lease.mark_broken(opened, by=by, reason=reason)
     if broken is None:
-        print(f"Nobody holds {asked.environment}; there was nothing to break.")
+        actions.annotate(
+            "notice", f"Nobody holds {asked.environment}", "There was nothing to break."
+        )
         return
     fence.shut_out(opened, broken.lease.nonce)
     since = moments.since(broken.lease.taken_at, broken.now)

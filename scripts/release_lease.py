@@ -21,7 +21,11 @@ def main() -> None:
     except errors.LeaseLost as lost:
         published = files.read_if_there(work / deploy_files.PUBLICATION, Publication)
         if published is None or published.version is None:
-            raise
+            failure = files.read_if_there(work / files.FAILURE, files.Failure)
+            if failure is None or failure.kind != type(lost).__name__:
+                raise
+            print(lost.what)  # the step that met it has failed, and has told it
+            return
         # Fencing let it publish only while the environment was its own; what came after is not
         # this run's matter.
         actions.warning(lost.title, f"{lost.what}\nIts version was published before.")

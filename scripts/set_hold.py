@@ -51,7 +51,9 @@ def _set(opened: Store, asked: StoreCommand) -> None:
 def _lift(opened: Store, asked: StoreCommand) -> None:
     seen = environment.read(opened).hold
     if seen is None:
-        print(f"{asked.environment} is not on hold; there was nothing to lift.")
+        actions.annotate(
+            "notice", f"{asked.environment} is not on hold", "There was nothing to lift."
+        )
         return
 
     def lifted(there: Environment) -> Environment:
@@ -67,7 +69,9 @@ def _lift(opened: Store, asked: StoreCommand) -> None:
         )
     by = lease_words.who(asked.event)
     actions.annotate(
-        "notice", f"{asked.environment} is no longer on hold", f"{by} lifted it: {_told(seen)}"
+        "notice",
+        f"{asked.environment} is no longer on hold",
+        f"{by} lifted it. Set by {_told(seen)}",
     )
 
 

@@ -151,7 +151,7 @@ def _live(status: Status) -> Iterator[Row]:
 def _plain_rows(plain: Plain, now: datetime) -> Iterator[Row]:
     yield Row(
         label="Version",
-        text="none: plain artifacts, which `command: adopt` makes the first version of",
+        text="none yet: there are plain artifacts, and `command: adopt` makes them the first one",
     )
     yield Row(label="Commit", text=plain.commit or "not known", code=bool(plain.commit))
     yield Row(label="Built", text=_ago(plain.generated_at, now))
