@@ -44,7 +44,7 @@ def main() -> None:
     )
     files.write(work / teardown_files.CHOSEN_SCHEMAS, chosen)
     redact = settings.redactor()
-    print(f"{len(chosen.wanted)} of {len(found.schemas)} schemas are no longer needed.")
+    print(f"No longer needed: {len(chosen.wanted)} of {len(found.schemas)}.")
     for one in chosen.wanted:
         print(redact(f"goes: {one.schema.schema} ({one.owner}): {one.why}"))
     for kept in chosen.kept:

@@ -22,7 +22,7 @@ def main() -> None:
         not_done="No schema was looked at or dropped.",
     )
     files.write(work / teardown_files.FOUND_SCHEMAS, found)
-    print(f"{len(found.schemas)} schemas bear the mark of {run.dbt.name}.")
+    print(f"Schemas that bear the mark of {run.dbt.name}: {len(found.schemas)}.")
 
 
 if __name__ == "__main__":

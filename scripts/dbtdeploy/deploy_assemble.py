@@ -185,6 +185,7 @@ def _dependent(kept: deploy_files.Dependent) -> DependentReport:
         kind=kept.kind,
         name=kept.full_name or f"{kept.schema}.{kept.name}",
         owner=kept.owner,
+        unique_id=kept.unique_id,
         depends_on=kept.depends_on,
         statements=kept.statements,
     )

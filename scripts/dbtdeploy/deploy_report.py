@@ -51,6 +51,7 @@ class DependentReport:
     kind: str
     name: str
     owner: str
+    unique_id: str | None
     depends_on: tuple[str, ...]
     statements: tuple[str, ...]
 

@@ -70,6 +70,8 @@ class DeployView:
     mending: str
     """SQL that makes again what is lost; empty where it is too long for the page."""
     tolerated: Part[NotRestoredReport]
+    outside: tuple[DependentReport, ...]
+    """What hangs on the build and is no part of it: a view of the project's own may be both."""
     unsure: Part[DependentReport]
     """Kept before the build, and nobody has looked after them since."""
     keeping: str
@@ -92,6 +94,7 @@ def deploy_view(report: Report, deploy: DeployReport, limits: Limits) -> tuple[V
     unsure = part([] if checked else list(deploy.dependents), limits.failing)
     tried = {named.unique_id: named for attempt in deploy.attempts for named in attempt.transient}
     recovered = _recovered(report, tried)
+    built = {node.unique_id for node in nodes}
     return view(report, limits), DeployView(
         deploy=deploy,
         case=case,
@@ -113,6 +116,7 @@ def deploy_view(report: Report, deploy: DeployReport, limits: Limits) -> tuple[V
         lost=lost,
         mending=_whole_sql([gone.statements for gone in lost.shown], limits),
         tolerated=part(tolerated, limits.names),
+        outside=tuple(one for one in deploy.dependents if one.unique_id not in built),
         unsure=unsure,
         keeping=_whole_sql([kept.statements for kept in unsure.shown], limits),
         docs_link=deploy.docs_url if phrases.WEB.fullmatch(deploy.docs_url or "") else None,

@@ -84,7 +84,7 @@ def _reasons(found: Inventory, policy: Policy, since: datetime) -> dict[str | No
     until = moments.parse(pointer.moved_at)
     for name in pointer.history:
         if until is None or until >= since:
-            reasons[name] = f"was current within {policy.days} days"
+            reasons[name] = f"was current within {_days(policy)}"
         after = by_name.get(name)
         until = after.made if after else until
     current = by_name.get(pointer.version or "")
@@ -117,4 +117,8 @@ def _of_failed(folder: Folder, policy: Policy, since: datetime) -> Decision:
 
 def _by_age(folder: Folder, policy: Policy, since: datetime) -> tuple[bool, str]:
     goes = folder.made < since
-    return goes, f"{'older' if goes else 'younger'} than {policy.days} days"
+    return goes, f"{'older' if goes else 'younger'} than {_days(policy)}"
+
+
+def _days(policy: Policy) -> str:
+    return f"{policy.days} day" + ("" if policy.days == 1 else "s")

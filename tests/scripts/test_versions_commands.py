@@ -157,7 +157,7 @@ def test_prune_keeps_what_the_rules_say(place: Environment) -> None:
     assert lost_old.version in ended.out
     assert {name.split("-")[1] for name in keys(place, "failed/")} == {"51"}
     assert "Removed 5" in ended.out
-    assert "Removed from production" in ended.summary
+    assert "production: old versions removed" in ended.summary
     assert place.current(place.temp / "seen") == dict.fromkeys(NAMES, 7)
     assert place.latest() == dict.fromkeys(NAMES, 7)
     assert opened.get("docs/index.html") is not None

@@ -90,6 +90,10 @@ UNPUBLISHED = replace(
         (STALE, "⚠️ production is new: 4 models built, 2 tests passed, 1 source is stale"),
         (LEFT_OUT, "✅ production is new: 4 models built, 2 tests passed, 1 change left out"),
         (NOTHING, "⚪ production is up to date: nothing to build"),
+        (
+            replace(NOTHING, run=deploy_builds.deployed().run),
+            "⚪ production is unchanged: nothing was selected",
+        ),
         (WAITS, "⚪ production is unchanged: it waits for a version tag"),
         (
             deploy_builds.failed(),
@@ -373,6 +377,13 @@ def test_what_hangs_on_production() -> None:
     fine = replace(deploy_builds.deployed(), dependents=KEPT, restored=back)
     assert "1 object outside this build hangs on what was rebuilt, and is there; made" in summary(
         fine
+    )
+    # A view of the project's own hangs on others, is built too, and is nothing to speak of.
+    own = replace(WEEKLY, unique_id="model.shop.dim_customers")
+    assert "outside this build" not in summary(
+        replace(
+            fine, dependents=deploy_files.Dependents(kept=(own,)), restored=deploy_files.Restored()
+        )
     )
     unsure = summary(replace(fine, restored=None))
     assert "before it was seen whether it is still there" in unsure
