@@ -205,7 +205,7 @@ def test_wrong_secret_key(
 
 @pytest.mark.fault(13)
 def test_no_keys_at_all(s3_iam: s3.Store, bucket: str, tmp_path: Path) -> None:
-    with pytest.raises(errors.StateCredentials, match="NoCredentialsError"):
+    with pytest.raises(errors.StateCredentials, match="none were found"):
         fetch(f"s3://{bucket}/prod", tmp_path, access(s3_iam.url))
 
 

@@ -57,6 +57,8 @@ NO_VALID_KEYS = (
     exceptions.SSOError,
     exceptions.TokenRetrievalError,
 )
+WORDS: Mapping[type[Exception], str] = {exceptions.NoCredentialsError: "none were found"}
+"""Where the name of the exception says less than words."""
 NOT_UNDERSTOOD = (
     exceptions.ConfigParseError,
     exceptions.EndpointProviderError,
@@ -97,7 +99,7 @@ class Failures:
         if isinstance(cause, exceptions.FlexibleChecksumError):
             return self.damaged(key, "does not fit the checksum that S3 keeps of it")
         if isinstance(cause, NO_VALID_KEYS):
-            return self._no_keys(operation, type(cause).__name__)
+            return self._no_keys(operation, WORDS.get(type(cause), type(cause).__name__))
         if isinstance(cause, NOT_UNDERSTOOD):
             return invalid(str(cause))
         return self._silent(operation, type(cause).__name__)
@@ -175,7 +177,8 @@ class Failures:
             f"S3 refused to {operation.verb} {self._name(key)}: {_quote(code_of(cause))}, "
             f"{_message(cause)}.",
             not_done=operation.refused,
-            remedy=f"Give this job's role {self._right(operation, key)}.{encrypted}",
+            remedy=f"Give this job's role {self._right(operation, key)}. The README has the whole "
+            f"policy, under Roles and policies.{encrypted}",
         )
 
     def _right(self, operation: Operation, key: str) -> str:
@@ -210,11 +213,11 @@ class Failures:
 
     def _no_keys(self, operation: Operation, why: str) -> errors.StateCredentials:
         return errors.StateCredentials(
-            f"There are no valid credentials for {self.bucket}: {_quote(why)}.",
+            f"There are no valid credentials for the bucket {self.bucket}: {_quote(why)}.",
             not_done=operation.refused,
-            remedy="Set the input `aws-role` to a role that trusts this repository (OIDC), or give "
-            "the step AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN); renew "
-            "them if they have expired.",
+            remedy="Set the input `aws-role` to a role that trusts this repository (OIDC), or set "
+            "`aws-access-key-id` and `aws-secret-access-key`, or give the step AWS_ACCESS_KEY_ID "
+            "and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN); renew them if they have expired.",
         )
 
     def _silent(self, operation: Operation, why: str) -> errors.StateUnreachable:
