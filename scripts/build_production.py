@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 from dbtdeploy import (
@@ -13,11 +14,14 @@ from dbtdeploy import (
     deploy_files,
     deploy_plan,
     files,
+    gather,
     lease_keeper,
+    publish,
     settings,
     store_step,
 )
 from dbtdeploy.edges import actions
+from dbtdeploy.objects import Store
 
 VARIABLE = f"DBT_ENV_CUSTOM_ENV_{commit_mark.NAME}"
 """dbt copies it into its artifacts."""
@@ -41,6 +45,7 @@ def main() -> int:
     held = files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     commit = held.commit or run.event.sha
     with lease_keeper.kept(opened, held) as keeper:
+        _say_begun(opened, work, run)
         if asked.time_limit_minutes is not None:
             keeper.limit(asked.time_limit_minutes)
         done = build_again.build(run, work, arguments, extra={VARIABLE: commit} if commit else {})
@@ -53,6 +58,17 @@ def main() -> int:
     if code == 0:
         actions.set_outputs(settings.Runner.from_environ().output, {"succeeded": "true"})
     return code
+
+
+def _say_begun(opened: Store, work: Path, run: files.Run) -> None:
+    """Leave word that nobody knows what was built, for the case that this job is killed."""
+    publish.publish_failed(
+        opened,
+        gather.begun(work, run, settings.redactor()),
+        {},
+        moment=datetime.now(timezone.utc),
+        began=gather.began(work, run),
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ before, whole; the next run finishes or gives up what was begun.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,6 +21,7 @@ from dbtdeploy import (
     gather,
     lease,
     publish,
+    retry_state,
     settings,
     store_step,
     succeeded,
@@ -54,11 +56,20 @@ def main() -> None:
     if problem is not None:
         _keep_failed(work, run, opened, problem)
         return
-    gathered = gather.success(work, run, settings.redactor())
+    gathered = gather.success(work, run, settings.redactor(), unsettled=_unsettled(opened))
     done = _publish(work, run, opened, gathered)
     if STATIC_DOCS in gathered.contents:
         _upload_docs(work, run, opened, gathered.contents[STATIC_DOCS], done)
     crash.point("before-release")
+
+
+def _unsettled(opened: Store) -> tuple[str, ...]:
+    try:
+        return retry_state.failed_since(opened)
+    except (errors.StateCorrupt, errors.StateVersionMissing) as damage:
+        # What is built is built; a whole deploy must be able to leave damage behind it.
+        actions.warning("What failed before this deploy could not be read", damage.what)
+        return ()
 
 
 def _publish(work: Path, run: files.Run, opened: Store, gathered: Gathered) -> Publication:
@@ -92,6 +103,10 @@ def _publish(work: Path, run: files.Run, opened: Store, gathered: Gathered) -> P
         carried=index.carried,
     )
     _tell(work, done)
+    with contextlib.suppress(errors.DbtDeployError):
+        # It follows another version by now, so it hurts nobody if it stays.
+        event, began = run.event, gather.began(work, run)
+        publish.forget_failed(opened, began=began, run_id=event.run_id, attempt=event.run_attempt)
     try:
         publish.copy_latest(opened, gathered.contents, prove=lambda: lease.renew(opened, nonce))
         lease.renew(opened, nonce, done=True)
@@ -130,7 +145,11 @@ def _keep_failed(work: Path, run: files.Run, opened: Store, problem: str) -> Non
     try:
         gathered = gather.failed(work, run, settings.redactor(), problem=problem)
         prefix = publish.publish_failed(
-            opened, gathered.draft, gathered.contents, moment=datetime.now(timezone.utc)
+            opened,
+            gathered.draft,
+            gathered.contents,
+            moment=datetime.now(timezone.utc),
+            began=gather.began(work, run),
         )
     except errors.DbtDeployError as cause:
         actions.warning("The failed run's artifacts were not kept", f"{cause.what}\n{cause.remedy}")

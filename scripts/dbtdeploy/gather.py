@@ -6,8 +6,9 @@ Reads files, as ``artifacts.py`` does; writes none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
@@ -43,11 +44,19 @@ class _OfManifest(msgspec.Struct):
     metadata: artifacts.Metadata = artifacts.Metadata()
 
 
-def success(work: Path, run: files.Run, redact: Redact) -> Gathered:
+def success(
+    work: Path, run: files.Run, redact: Redact, *, unsettled: Iterable[str] = ()
+) -> Gathered:
     """What a good build makes production's state.
 
     Nodes that were modified and left out keep their old definition, and nodes that were not built
     their last results.
+
+    Args:
+        work: the work folder.
+        run: this run.
+        redact: hides every secret there is.
+        unsettled: what was not as the version before says; what of it was not built stays so.
 
     Raises:
         PublishingFailed: one that dbt must have written is not there, or is not JSON.
@@ -57,7 +66,10 @@ def success(work: Path, run: files.Run, redact: Redact) -> Gathered:
     new = publishable.artifact(MANIFEST, made, redact)
     old = _read(state / MANIFEST)
     built = {id_ for id_, status in _statuses(results).items() if OUTCOMES.get(status) in GOOD}
-    pending = splice.pending(_manifest(new), _manifest(old) if old else None, built)
+    parsed, before = _manifest(new), _manifest(old) if old else None
+    pending = splice.pending(parsed, before, built)
+    still = {id_ for id_ in unsettled if id_ not in built and parsed.find(id_) is not None}
+    still |= set(splice.behind(parsed, before, built)) - set(pending)
     manifest = splice.manifest(new, old, pending)
     merged, carried = carry_forward.run_results(results, _read(state / files.RUN_RESULTS), manifest)
     contents = {MANIFEST: manifest, files.RUN_RESULTS: merged}
@@ -70,8 +82,26 @@ def success(work: Path, run: files.Run, redact: Redact) -> Gathered:
         partial=bool(pending),
         pending=pending,
         carried=carried,
+        unsettled=tuple(sorted(still)),
     )
     return Gathered(contents=contents, draft=draft)
+
+
+def begun(work: Path, run: files.Run, redact: Redact) -> Index:
+    """What is to be said of a run that is killed before it can say how it ended."""
+    plan = files.read_if_there(work / files.PLAN, files.Plan) or files.Plan()
+    return replace(
+        _draft(work, run, b"{}", b"{}"),
+        problem=redact("The run was stopped before it could say how its build ended."),
+        planned=_planned(plan),
+    )
+
+
+def began(work: Path, run: files.Run) -> datetime:
+    """When a run took the lease, by the store's clock: runs under one lease are in its order."""
+    held = files.read_if_there(work / deploy_files.LEASE, deploy_files.HeldLease)
+    known = moments.parse(held.taken_at if held else None) or moments.parse(run.started_at)
+    return known or datetime.now(timezone.utc)
 
 
 def failed(work: Path, run: files.Run, redact: Redact, *, problem: str) -> Gathered:
@@ -93,13 +123,28 @@ def failed(work: Path, run: files.Run, redact: Redact, *, problem: str) -> Gathe
     draft = _draft(work, run, manifest or b"{}", results or b"{}")
     contents = {name: content for name, content in there.items() if content is not None}
     plan = files.read_if_there(work / files.PLAN, files.Plan) or files.Plan()
+    statuses = _statuses(results) if results else {}
     draft = replace(
         draft,
         problem=redact(problem),
-        planned=tuple(node.unique_id for node in plan.nodes if node.has_result),
-        results=_statuses(results) if results else {},
+        planned=_planned(plan),
+        results=statuses,
+        unsettled=_altered(work, manifest, statuses),
     )
     return Gathered(contents=contents, draft=draft)
+
+
+def _altered(work: Path, manifest: bytes | None, statuses: Mapping[str, str]) -> tuple[str, ...]:
+    """What a failed run built from another definition than the current version's."""
+    old = _read(work / files.STATE_FOLDER / MANIFEST)
+    if manifest is None or old is None:
+        return ()
+    other = splice.pending(_manifest(manifest), _manifest(old), ())
+    return tuple(id_ for id_ in other if OUTCOMES.get(statuses.get(id_, "")) in GOOD)
+
+
+def _planned(plan: files.Plan) -> tuple[str, ...]:
+    return tuple(node.unique_id for node in plan.nodes if node.has_result)
 
 
 def _documentation(

@@ -136,14 +136,26 @@ def copy_latest(
 
 
 def publish_failed(
-    store: Store, draft: Index, contents: Mapping[str, bytes], *, moment: datetime
+    store: Store,
+    draft: Index,
+    contents: Mapping[str, bytes],
+    *,
+    moment: datetime,
+    began: datetime | None = None,
 ) -> str:
     """Keep what a failed run left, for reading; it is never state.
+
+    Args:
+        store: the environment's.
+        draft: the index as far as it is known.
+        contents: the artifacts by name, without secrets.
+        moment: of writing.
+        began: when the run took the lease, which it is named by; ``moment`` if None.
 
     Returns:
         The key prefix that it lies under.
     """
-    name = versions.failed_name(moment, draft.run_id, draft.run_attempt)
+    name = versions.failed_name(began or moment, draft.run_id, draft.run_attempt)
     prefix = f"{versions.FAILED}{name}/"
     objects = _write_objects(store, prefix, contents)
     index = replace(
@@ -155,6 +167,12 @@ def publish_failed(
     )
     store.put(prefix + versions.INDEX, versions.encode(index))
     return prefix
+
+
+def forget_failed(store: Store, *, began: datetime, run_id: int, attempt: int) -> None:
+    """Remove what a run wrote before its build, once it has succeeded."""
+    name = versions.failed_name(began, run_id, attempt)
+    store.delete(f"{versions.FAILED}{name}/{versions.INDEX}")
 
 
 def _new_version(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from dbtdeploy.outcomes import OUTCOMES
 from dbtdeploy.report import GOOD
 
 FOLDER = "retry"
-"""In the work folder; there only if something failed since the current version."""
+"""In the work folder; there only if something is to be built again."""
 
 SELECT = "result:error+"
 
@@ -26,7 +27,7 @@ RUN_RESULTS = "run_results.json"
 
 
 def lay(store: Store, work: Path, state_folder: Path) -> tuple[str, ...]:
-    """Write ``work/retry/`` for what failed since the current version.
+    """Write ``work/retry/`` for what is to be built again.
 
     Args:
         store: the environment's.
@@ -34,7 +35,7 @@ def lay(store: Store, work: Path, state_folder: Path) -> tuple[str, ...]:
         state_folder: holds the current version's manifest; it is linked, for it may be large.
 
     Returns:
-        The ids of what failed, was skipped or never reached. Empty, and no folder, if nothing.
+        What ``failed_since`` found. Empty, and no folder, if nothing.
     """
     folder = work / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
@@ -43,21 +44,32 @@ def lay(store: Store, work: Path, state_folder: Path) -> tuple[str, ...]:
         folder.mkdir()
         (folder / state.MANIFEST).symlink_to(state_folder / state.MANIFEST)
         (folder / RUN_RESULTS).write_bytes(as_errors(ids))
-        print(f"{len(ids):,} nodes failed or were not reached since; they are built again.")
+        print(
+            f"{len(ids):,} nodes failed, were not reached, or were built by a deploy that failed; "
+            "they are built again."
+        )
     return ids
 
 
 def failed_since(store: Store) -> tuple[str, ...]:
-    """What failed, was skipped or never reached since the current version, by its newest try.
+    """What is not as the current version says, by the newest try of each node.
+
+    That is what failed, was skipped or never reached since; what a failed run built from another
+    definition, which nobody would find modified once that is reverted; and what the current version
+    itself left so.
 
     A failed run says which version was current, so no clocks are compared.
     """
     pointer, _ = read_version.read_current(store)
-    current = pointer.version if pointer else None
+    current = None
+    if pointer is not None and pointer.version is not None:
+        current = read_version.read_index(store, pointer)
     newest: dict[str, bool] = {}
     for index in _failed_runs(store, current):
         for unique_id, good in _ends(index).items():
             newest.setdefault(unique_id, good)
+    for unique_id in current.unsettled if current else ():
+        newest.setdefault(unique_id, False)
     return tuple(sorted(unique_id for unique_id, good in newest.items() if not good))
 
 
@@ -85,21 +97,31 @@ def as_errors(unique_ids: Iterable[str]) -> bytes:
     return msgspec.json.encode(document)
 
 
-def _failed_runs(store: Store, current: str | None) -> Iterator[versions.Index]:
+def _failed_runs(store: Store, current: versions.Index | None) -> Iterator[versions.Index]:
     """The failed runs that followed the current version, the newest first."""
+    version = current.version if current else None
+    first = _day_before(version) if version else ""
     keys = [entry.key for entry in store.list(versions.FAILED)]
-    # Their names begin with the time, and one run at a time holds the lease.
-    for key in sorted((k for k in keys if k.endswith(f"/{versions.INDEX}")), reverse=True):
+    found = (k.removeprefix(versions.FAILED) for k in keys if k.endswith(f"/{versions.INDEX}"))
+    # Their names begin with the time at which they took the lease.
+    for name in sorted((name for name in found if name >= first), reverse=True):
+        key = versions.FAILED + name
         stored = store.get(key)
         if stored is None:
             continue
         index = versions.decode_index(stored.body, source=store.address(key))
-        if index.previous != current:
-            return
-        yield index
+        # One that lost its lease may end, and be found here, after others that followed it.
+        if index.previous == version:
+            yield index
+
+
+def _day_before(version: str) -> str:
+    """Where to begin to look, with a day for clocks that differ; old failures need no reading."""
+    return f"{datetime.strptime(version[:8], '%Y%m%d') - timedelta(days=1):%Y%m%d}"
 
 
 def _ends(index: versions.Index) -> Mapping[str, bool]:
-    """Whether each planned node of a failed run ended well."""
+    """Whether each planned node of a failed run ended well, and as the current version says."""
     missed: dict[str, bool] = dict.fromkeys(index.planned, False)
-    return missed | {i: OUTCOMES.get(status) in GOOD for i, status in index.results.items()}
+    ended = {i: OUTCOMES.get(status) in GOOD for i, status in index.results.items()}
+    return missed | ended | dict.fromkeys(index.unsettled, False)

@@ -56,6 +56,29 @@ def pending(manifest: Manifest, state: Manifest | None, built: Collection[str]) 
     )
 
 
+def behind(manifest: Manifest, state: Manifest | None, built: Collection[str]) -> tuple[str, ...]:
+    """What reads a node that was built anew from another definition, and was not built after it.
+
+    ``state:modified+`` selects it by that node's change, which the published manifest hides.
+
+    Args:
+        manifest: of the build.
+        state: the one it was compared with; None where there was none.
+        built: the ids that have a good result.
+    """
+    reasons = Reasons(manifest, state if state is not None else Manifest())
+    return tuple(
+        unique_id
+        for unique_id in _buildable(manifest)
+        if unique_id not in built
+        and not _is_test(unique_id)
+        and any(
+            parent in built and reasons.of(parent)
+            for parent in _read_through(unique_id, manifest, set())
+        )
+    )
+
+
 def manifest(new: bytes, old: bytes | None, pending: Iterable[str]) -> bytes:
     """The manifest to publish: the new one, with the old entries of what is pending.
 
@@ -154,6 +177,19 @@ def _all_read_is_built(
 def _reads(unique_id: str, manifest: Manifest) -> list[str]:
     node = manifest.find(unique_id)
     return [parent for parent in node.depends_on.nodes if parent] if node else []
+
+
+def _read_through(unique_id: str, manifest: Manifest, seen: set[str]) -> Iterator[str]:
+    """What a node reads, itself or through ephemeral models."""
+    for parent in _reads(unique_id, manifest):
+        node = manifest.find(parent)
+        if parent in seen or node is None:
+            continue
+        seen.add(parent)
+        if node.materialized == "ephemeral":
+            yield from _read_through(parent, manifest, seen)
+        else:
+            yield parent
 
 
 def _section(document: Mapping[str, msgspec.Raw], name: str) -> Entries:

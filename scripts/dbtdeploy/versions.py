@@ -100,6 +100,10 @@ class Index:
     """Of a failed run, the ids of the nodes it was to build and that dbt reports on."""
     results: dict[str, str] = field(default_factory=dict)
     """Of a failed run, dbt's status by node; what is planned and not here was never reached."""
+    unsettled: tuple[str, ...] = ()
+    """Ids of what is in the warehouse otherwise than the current version says, though no manifest
+    shows it: of a failed run, what it built from another definition; of a version, what was so
+    before, or hangs on what it changed, and was not built by it."""
 
     @property
     def size(self) -> int:

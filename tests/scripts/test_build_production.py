@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy import deploy_files, files, lease
+from dbtdeploy import deploy_files, files, lease, retry_state
 from standins import leases, postgres
 from standins.production import Production
 
@@ -56,6 +56,19 @@ def test_production_is_built_and_defers_to_nothing(production: Production) -> No
     assert len(production.build.attempts) == 1
     manifest = json.loads((production.target / "manifest.json").read_bytes())
     assert manifest["metadata"]["env"]["DBT_DEPLOY_COMMIT"] == "a" * 40
+
+
+@pytest.mark.fault(8)
+def test_a_build_that_is_killed_leaves_word_of_what_it_was_to_build(production: Production) -> None:
+    falter(production)
+    planned = {node.unique_id for node in production.plan().nodes}
+    with production.start("build_production.py") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "built again in" in line:
+                process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert set(retry_state.failed_since(production.store)) == planned
 
 
 def test_what_failed_on_a_lost_connection_is_built_again_and_nothing_else(

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dbtdeploy import errors, fence, files, lease, read_version, versions
+from dbtdeploy import (
+    errors,
+    fence,
+    files,
+    gather,
+    lease,
+    publish,
+    read_version,
+    retry_state,
+    versions,
+)
 from dbtdeploy.lease_words import Lease
 from standins import s3
 from standins.deploys import (
@@ -187,6 +198,81 @@ def test_a_failed_first_run_leaves_no_state(place: Environment) -> None:
     assert place.pointer().version is None
     assert place.current(place.temp / "seen") == {}
     assert place.latest() == {}
+
+
+SAME = {f"model.shop.{name}": model(name, 1) for name in ("a", "b")}
+
+
+@pytest.mark.fault(16)
+def test_a_failed_run_says_what_it_built_from_other_definitions(place: Environment) -> None:
+    publish_at_once(place.open(), 1)
+    nodes = {**SAME, "model.shop.a": model("a", 2)}
+    work = place.prepare(
+        2,
+        contents=artifacts_of(2, nodes=nodes),
+        build=replace(BUILD, exit_code=1),
+        statuses={"a": "success", "b": "error"},
+    )
+    ended = place.deploy(work)
+    assert ended.code == 0, ended.out
+    kept = place.open().get(f"{ended.publication.failed}index.json")
+    assert kept is not None
+    assert versions.decode_index(kept.body, source="").unsettled == ("model.shop.a",)
+    assert retry_state.failed_since(place.open()) == ("model.shop.a", "model.shop.b")
+
+
+@pytest.mark.fault(16)
+def test_a_partial_deploy_does_not_make_a_failure_forgotten(place: Environment) -> None:
+    publish_at_once(place.open(), 1)
+    same = artifacts_of(2, nodes=SAME)
+    failed, statuses = replace(BUILD, exit_code=1), {"a": "success", "b": "error"}
+    work = place.prepare(2, contents=same, build=failed, statuses=statuses)
+    assert place.deploy(work).code == 0
+    for number, planned in ((3, "a"), (4, "a"), (5, "b")):
+        work = place.prepare(
+            number, contents=same, planned=(planned,), statuses={planned: "success"}
+        )
+        ended = place.deploy(work)
+        assert ended.code == 0, ended.out
+        assert index_of(place).unsettled == (("model.shop.b",) if planned == "a" else ())
+
+
+def test_what_hangs_on_a_changed_node_and_was_left_out_is_not_forgotten(
+    place: Environment,
+) -> None:
+    below = model("b", 1, depends_on={"nodes": ["model.shop.a"], "macros": []})
+    for number in (1, 2):
+        nodes = {"model.shop.a": model("a", number), "model.shop.b": below}
+        planned = ("a", "b") if number == 1 else ("a",)
+        work = place.prepare(
+            number,
+            contents=artifacts_of(number, nodes=nodes),
+            planned=planned,
+            statuses=dict.fromkeys(planned, "success"),
+        )
+        assert place.deploy(work).code == 0
+    assert index_of(place).pending == ()
+    assert index_of(place).unsettled == ("model.shop.b",)
+
+
+@pytest.mark.fault(8)
+def test_word_of_a_build_that_began_goes_when_it_succeeded(place: Environment) -> None:
+    work = place.prepare(2)
+    assert place.script("take_lease.py", work).code == 0
+    run = files.read(work / files.RUN, files.Run)
+    publish.publish_failed(
+        place.open(),
+        gather.begun(work, run, str),
+        {},
+        moment=datetime.now(timezone.utc),
+        began=gather.began(work, run),
+    )
+    assert retry_state.failed_since(place.open()) == ("model.shop.a", "model.shop.b")
+    place.fetch(work)
+    ended = place.script("publish_artifacts.py", work)
+    assert ended.code == 0, ended.out
+    assert not list(place.open().list(versions.FAILED))
+    assert index_of(place).unsettled == ()
 
 
 @pytest.mark.fault(16)

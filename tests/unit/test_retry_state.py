@@ -18,11 +18,36 @@ BEFORE = "20261120T060000Z-bbbbbbb"
 def store(tmp_path: Path) -> Folder:
     (tmp_path / "store").mkdir()
     made = Folder(tmp_path / "store")
-    made.put(versions.POINTER, versions.encode(versions.Pointer(version=CURRENT)))
+    publish(made)
     return made
 
 
-def fail(store: Folder, time: str, *, previous: str | None = CURRENT, **results: str) -> None:
+def publish(store: Folder, *, unsettled: tuple[str, ...] = ()) -> None:
+    """Make CURRENT the current version."""
+    index = versions.encode(
+        versions.Index(
+            version=CURRENT,
+            environment="production",
+            project="shop",
+            kind=versions.DEPLOYED,
+            created_at="",
+            objects={},
+            unsettled=unsettled,
+        )
+    )
+    store.put(versions.index_key(CURRENT), index)
+    pointer = versions.Pointer(version=CURRENT, index_sha256=versions.sha256(index))
+    store.put(versions.POINTER, versions.encode(pointer))
+
+
+def fail(
+    store: Folder,
+    time: str,
+    *,
+    previous: str | None = CURRENT,
+    unsettled: tuple[str, ...] = (),
+    **results: str,
+) -> None:
     """A failed run that was to build a, b and c."""
     index = versions.Index(
         version=f"{time}-1-1",
@@ -32,6 +57,7 @@ def fail(store: Folder, time: str, *, previous: str | None = CURRENT, **results:
         created_at="",
         objects={},
         previous=previous,
+        unsettled=unsettled,
         planned=("a", "b", "c"),
         results=results,
     )
@@ -53,6 +79,29 @@ def test_the_newest_result_of_a_node_counts(store: Folder) -> None:
 def test_runs_from_before_the_current_version_do_not_count(store: Folder) -> None:
     fail(store, "20261120T070000Z", previous=BEFORE, a="error")
     assert retry_state.failed_since(store) == ()
+
+
+def test_what_a_failed_run_built_from_another_definition_is_built_again(store: Folder) -> None:
+    fail(store, "20261121T070000Z", a="success", b="success", c="fail", unsettled=("a",))
+    assert retry_state.failed_since(store) == ("a", "c")
+
+
+def test_it_is_settled_by_a_later_build_as_the_current_version_says(store: Folder) -> None:
+    fail(store, "20261121T070000Z", a="success", b="success", c="fail", unsettled=("a",))
+    fail(store, "20261121T080000Z", a="success", b="error", c="success")
+    assert retry_state.failed_since(store) == ("b",)
+
+
+def test_what_the_current_version_left_unsettled_counts_until_it_is_built(store: Folder) -> None:
+    publish(store, unsettled=("a", "d"))
+    fail(store, "20261121T070000Z", a="success", b="success", c="success")
+    assert retry_state.failed_since(store) == ("d",)
+
+
+def test_a_late_run_that_lost_its_lease_hides_no_other(store: Folder) -> None:
+    fail(store, "20261121T070000Z", a="success", b="success", c="error")
+    fail(store, "20261121T080000Z", previous=BEFORE, a="error")
+    assert retry_state.failed_since(store) == ("c",)
 
 
 @pytest.mark.fault(16)
