@@ -99,6 +99,9 @@ def _missing(run: files.Run, beside: tuple[str, ...]) -> files.State:
     policy, location = run.policy.on_missing_state, run.policy.state
     also = f" Beside it there are {', '.join(beside)}, which are no use alone." if beside else ""
     what = f"There is no {state.MANIFEST} in {location}.{also}"
+    if run.deploy is not None:  # the deploy that makes the first state cannot ask for one
+        print(f"{what} It comes with this deploy.")
+        return files.State(location=location, found=False)
     if policy == "fail":
         raise errors.StateMissing(
             what,
