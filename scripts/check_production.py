@@ -36,12 +36,18 @@ def main() -> None:
     plan = files.read(work / files.PLAN, files.Plan)
     held = files.read(work / deploy_files.LEASE, HeldLease)
     opened = store_step.opened(run.policy.state)
+    output = settings.Runner.from_environ().output
+    if not plan.nodes and not keep.read_earlier(opened).things:
+        print("Nothing will be built, and no earlier run left anything to make again.")
+        actions.set_outputs(output, {"kept": "false"})
+        return
     with lease_keeper.kept(opened, held) as keeper:
         earlier = keep.read_earlier(opened)
         ends, found = _ask(run, plan, work, earlier.things)
         keeper.refuse_if_lost()
         _tell_earlier(earlier.things, ends)
-        look.refuse_missing_privileges(found)
+        if plan.nodes:
+            look.refuse_missing_privileges(found)
         look.refuse_what_is_in_the_way(found)
         nodes, removed = _places(run, plan, work)
         kept = keep.chosen(found, nodes, removed=removed)
@@ -51,7 +57,6 @@ def main() -> None:
     left = tuple(f"{one.full_name} ({one.kind})" for one in look.leftovers(found))
     files.write(work / deploy_files.DEPENDENTS, Dependents(kept=kept, leftovers=left))
     _tell(found, kept, left)
-    output = settings.Runner.from_environ().output
     actions.set_outputs(output, {"kept": "true" if kept else "false"})
 
 

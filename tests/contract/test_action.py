@@ -103,6 +103,11 @@ def test_what_must_run_after_a_failure_does() -> None:
     assert final["continue-on-error"] is True
 
 
+def test_what_a_killed_run_took_along_is_looked_for_with_nothing_to_build_too() -> None:
+    assert "'0'" not in step("check_production.py")["if"]
+    assert "nodes != '0'" in step("build_production.py")["if"]
+
+
 def test_the_lease_is_released_when_nothing_writes_any_more() -> None:
     order = [name for s in STEPS for name in SCRIPT.findall(s.get("run", ""))]
     work = order[order.index("take_lease.py") : order.index("release_lease.py")]

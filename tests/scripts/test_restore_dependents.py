@@ -323,6 +323,30 @@ def test_a_view_that_no_longer_fits_is_told_once_and_tried_again(production: Pro
     assert production.in_store == []
 
 
+@pytest.mark.fault(29)
+def test_after_a_kill_a_run_that_builds_nothing_makes_it_again(production: Production) -> None:
+    production.model("orders", "select 1 as id")
+    production.plan("orders")
+    production.begin()
+    assert production.build() == 0
+    production.owner.run("create view analytics.ids as select id from analytics.orders")
+    production.begin()
+    assert production.check().returncode == 0
+    assert production.build() == 0
+    assert production.there("ids") == []
+
+    production.nodes = []
+    production.begin()
+    done = production.check()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert production.there("ids") == ["ids"]
+    assert production.in_store == []
+    production.begin()
+    done = production.check()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no earlier run left anything" in done.stdout
+
+
 @pytest.mark.fault(29, 28)
 def test_after_a_kill_the_next_run_makes_it_again(production: Production) -> None:
     production.model("orders", "select 1 as id, 2 as amount")
