@@ -41,8 +41,7 @@ def main() -> None:
     try:
         with _nothing_started():
             store = store_step.opened(run.policy.state)
-            fetched = read_version.fetch(store, fresh)
-            found = _checked(run, store, fresh, fetched)
+            found = _fetched(run, store, fresh)
     finally:
         shutil.rmtree(fetched_to, ignore_errors=True)
     fresh.rename(fetched_to)
@@ -60,6 +59,26 @@ def _nothing_started() -> Iterator[None]:
         if state.NOTHING_STARTED not in failure.not_done:
             failure.not_done = f"{state.NOTHING_STARTED} {failure.not_done}"
         raise
+
+
+def _fetched(run: files.Run, store: Store, folder: Path) -> files.State:
+    try:
+        fetched = read_version.fetch(store, folder)
+    except (errors.StateCorrupt, errors.StateVersionMissing) as damage:
+        if not _builds_everything(run):
+            raise
+        # Nothing is compared with it, and the version that this deploy publishes mends the store.
+        actions.warning(
+            "The current version is damaged",
+            f"{damage.what} It is not used. This deploy builds everything and replaces it.",
+        )
+        return files.State(location=run.policy.state, found=False)
+    return _checked(run, store, folder, fetched)
+
+
+def _builds_everything(run: files.Run) -> bool:
+    chosen = run.selection
+    return run.deploy is not None and not (chosen.select or chosen.selector or chosen.exclude)
 
 
 def _checked(run: files.Run, store: Store, folder: Path, fetched: state.Fetched) -> files.State:

@@ -67,6 +67,8 @@ def fetch(tmp_path: Path, work: Path) -> Fetch:
         policy: str = "build-all",
         dbt: str = "1.11.16",
         target: Path | None = None,
+        selection: files.Selection | None = None,
+        deploy: files.Deploy | None = None,
         **variables: str,
     ) -> Ended:
         command = dbt_install.install(tmp_path / "env", core=dbt)
@@ -86,7 +88,8 @@ def fetch(tmp_path: Path, work: Path) -> Fetch:
                 target_path=str(target or project / "target"),
                 packages_path=str(project / "dbt_packages"),
             ),
-            selection=files.Selection(),
+            selection=selection or files.Selection(),
+            deploy=deploy,
             policy=files.Policy(state=str(state), on_missing_state=policy),
             schema="pr_1",
             started_at="2026-11-21T00:00:00+00:00",
@@ -205,6 +208,41 @@ def test_a_damaged_version_is_named_and_never_used(s3_open: s3.Store, fetch: Fet
     assert "It was not used" in failure.not_done
 
 
+@pytest.mark.fault(9, 10)
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_deploy_of_everything_goes_on_without_a_damaged_version(
+    missing: bool, s3_open: s3.Store, fetch: Fetch
+) -> None:
+    place, version = published_version(s3_open)
+    if missing:
+        withdraw(place.open(), version)
+    else:
+        place.open().put(f"versions/{version}/manifest.json.gz", b"altered")
+    ended = fetch(place.location, deploy=files.Deploy(), **place.environ)
+    assert ended.code == 0, ended.out
+    assert "::warning title=The current version is damaged" in ended.out
+    assert not ended.state.found
+    assert ended.fetched == {}
+
+
+@pytest.mark.fault(9)
+@pytest.mark.parametrize(
+    "selection",
+    [
+        files.Selection(select="state:modified+"),
+        files.Selection(exclude="a"),
+        files.Selection(selector="nightly"),
+    ],
+)
+def test_a_deploy_of_a_part_needs_the_version(
+    selection: files.Selection, s3_open: s3.Store, fetch: Fetch
+) -> None:
+    place, version = published_version(s3_open)
+    place.open().put(f"versions/{version}/manifest.json.gz", b"altered")
+    ended = fetch(place.location, deploy=files.Deploy(), selection=selection, **place.environ)
+    ended.refused(errors.StateCorrupt)
+
+
 @pytest.mark.fault(10)
 @pytest.mark.parametrize("policy", ["build-all", "skip", "fail"])
 def test_a_pointer_to_a_version_that_is_not_there_is_no_first_run(
@@ -255,6 +293,16 @@ def test_a_manifest_schema_nobody_tried_is_used_and_said(production: Path, fetch
     assert ended.code == 0
     assert "::warning" in ended.out
     assert "v13" in ended.out
+
+
+@pytest.mark.fault(14)
+@pytest.mark.parametrize("policy", ["build-all", "skip", "fail"])
+def test_a_first_deploy_needs_no_state(fetch: Fetch, tmp_path: Path, policy: str) -> None:
+    (tmp_path / "empty").mkdir()
+    ended = fetch(tmp_path / "empty", policy=policy, deploy=files.Deploy())
+    assert ended.code == 0, ended.out
+    assert not ended.state.found
+    assert "It comes with this deploy." in ended.out
 
 
 @pytest.mark.fault(14)
