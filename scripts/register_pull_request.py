@@ -87,9 +87,9 @@ def _tell_unseen(opened: Store, run: files.Run, number: int, done: Teardown) -> 
         actions.annotate(
             "notice",
             f"Schemas of pull request {number} were not found",
-            f"The registry names {', '.join(unseen)}, and no schema of that name bears the pull "
-            "request's mark in this warehouse. They were dropped before, never made, or are in "
-            "another database than this job's profile.",
+            f"{', '.join(unseen)}: a build had announced that, and no schema of that name bears "
+            "the pull request's mark in this warehouse. It was dropped before, never made, or is "
+            "in another database than this job's profile.",
         )
 
 

@@ -125,8 +125,13 @@ def _is_limited(limits: _Limits | None) -> bool:
     return any(threshold and threshold.count is not None for threshold in thresholds)
 
 
+JUDGED = {"pass": "fresh", "warn": "stale (warning)", "error": "stale (error)"}
+"""dbt's words for the age of a source, for people."""
+
+
 def line(source: SourceFreshness) -> str:
     """One source for the log: its name, how dbt judges it, and its age or what went wrong."""
     if source.age_seconds is None:
         return f"{source.name}: {source.status}. {source.message or 'No row tells its age.'}"
-    return f"{source.name}: {source.status}, newest row is {moments.lasted(source.age_seconds)} old"
+    judged = JUDGED.get(source.status, source.status)
+    return f"{source.name}: {judged}, newest row is {moments.lasted(source.age_seconds)} old"

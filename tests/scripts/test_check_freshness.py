@@ -64,7 +64,7 @@ def test_the_age_of_each_source_is_told(
         "till.stale": "error",
     }
     assert "Sources are stale" in said
-    assert "till.stale: error, newest row is 3 days old" in said
+    assert "till.stale: stale (error), newest row is 3 days old" in said
     assert (production.target / "sources.json").is_file()
 
 
@@ -77,7 +77,7 @@ def test_stale_sources_stop_the_deploy_where_they_shall(
     if code:
         failure = production.failure()
         assert failure.kind == "SourcesStale"
-        assert failure.what == "till.stale: error, newest row is 3 days old"
+        assert failure.what == "till.stale: stale (error), newest row is 3 days old"
         assert "Nothing was built" in failure.not_done
 
 

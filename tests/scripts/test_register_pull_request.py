@@ -129,7 +129,7 @@ def test_what_is_still_there_is_not_forgotten(job: Job) -> None:
     assert entry(job).exists()
     files.write(job.work / teardown_files.TEARDOWN, Teardown(dropped=(gone,), closed=(7,)))
     printed = job.run("register_pull_request.py", "forget")
-    assert "The registry names pr_7_shop_marts, and no schema of that name" in printed
+    assert "pr_7_shop_marts: a build had announced that, and no schema of that name" in printed
     assert not entry(job).exists()
 
 

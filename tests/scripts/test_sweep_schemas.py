@@ -114,7 +114,7 @@ def test_a_sweep_drops_what_no_event_told_of(job: Job, database: Database, hub: 
     assert "5 schemas dropped" in job.summary
     assert "4 schemas stay" in job.summary
     assert [path.exists() for path in (entry, open_entry, only_registered)] == [False, True, False]
-    assert "The registry names elsewhere, and no schema of that name" in printed
+    assert "elsewhere: a build had announced that, and no schema of that name" in printed
     bodies = {n: hub.comments(REPOSITORY, n)[0]["body"] for n in (7, 9)}
     assert "**These schemas were dropped** on" in bodies[7]
     assert "`pr_7_shop`, `pr_7_shop_marts`." in bodies[7]
