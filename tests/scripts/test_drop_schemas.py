@@ -71,6 +71,27 @@ def job(work: Path, dbt_command: Path, warehouse: Warehouse) -> Job:
     return made
 
 
+OPERATOR = """
+create table public.ran (who text); grant all on public.ran to public;
+create function public.join_them(text, name) returns text language plpgsql as $$ begin
+  insert into public.ran values (current_user); return concat($1, $2); end $$;
+create operator public.|| (leftarg = text, rightarg = name, function = public.join_them);
+"""
+
+
+@pytest.mark.fault(37)
+def test_an_operator_of_anothers_does_not_run_with_our_rights(
+    warehouse: Warehouse, job: Job
+) -> None:
+    warehouse.admin.run(f'grant create on schema public to "{warehouse.other.user}"')
+    warehouse.other.run(OPERATOR)
+    warehouse.make("pr_7_shop", mark("pull_request=7"))
+    job.describe(pull_request=7)
+    job.run("drop_schemas.py")
+    assert "pr_7_shop" not in schemas(warehouse.admin)
+    assert warehouse.admin.rows("select who from public.ran") == []
+
+
 def test_all_schemas_with_the_mark_go_and_nothing_else(
     work: Path, any_dbt_command: Path, warehouse: Warehouse
 ) -> None:

@@ -10,12 +10,21 @@
 
 {# As one JSON value, for a table's columns would be read as numbers and dates where they look so. #}
 {% macro postgres_schemas(condition) %}
-  {% set found = run_query(
+  {% set found = run_query(dbtdeploy.postgres_own_names_only() ~
       "select coalesce(json_agg(json_build_object('database', current_database(), 'schema', n.nspname,"
       ~ " 'comment', coalesce(d.description, '')) order by n.nspname), '[]')::text"
       ~ " from pg_namespace n left join pg_description d on d.objoid = n.oid and d.objsubid = 0"
       ~ " and d.classoid = 'pg_namespace'::regclass where " ~ condition) %}
   {{ return(fromjson(found.rows[0][0])) }}
+{% endmacro %}
+
+
+{#
+  Where a pull request's role may create in the schema public, an operator there that fits our types
+  better than PostgreSQL's own would run with the rights of who tears down (CVE-2018-1058).
+#}
+{% macro postgres_own_names_only() %}
+  {{ return("select pg_catalog.set_config('search_path', '', true);\n") }}
 {% endmacro %}
 
 
@@ -31,7 +40,7 @@
 #}
 {% macro postgres__drop_marked_schemas(schemas, by_owner, dry_run) %}
   {% set job = {'schemas': schemas, 'by_owner': by_owner, 'dry_run': dry_run} %}
-  {% set told = run_query(
+  {% set told = run_query(dbtdeploy.postgres_own_names_only() ~
       "select set_config('dbt_deploy.job', " ~ dbtdeploy.literal(tojson(job)) ~ ', true);\n'
       ~ dbtdeploy.postgres_drop_block() ~ ";\nselect current_setting('dbt_deploy.told')") %}
   {% do dbtdeploy.end_transaction() %}
