@@ -103,6 +103,10 @@ def test_what_must_run_after_a_failure_does() -> None:
     assert final["continue-on-error"] is True
 
 
+def test_a_lease_that_was_taken_is_released_though_its_step_did_not_end_well() -> None:
+    assert "lease.outcome == 'success'" not in step("release_lease.py")["if"]
+
+
 def test_what_a_killed_run_took_along_is_looked_for_with_nothing_to_build_too() -> None:
     assert "'0'" not in step("check_production.py")["if"]
     assert "nodes != '0'" in step("build_production.py")["if"]
