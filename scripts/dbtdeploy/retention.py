@@ -67,7 +67,7 @@ def decide(found: Inventory, policy: Policy, now: datetime) -> Decisions:
     reasons = _reasons(found, policy, since)
     return Decisions(
         versions=tuple(_of_version(found, item, reasons, policy, now) for item in found.versions),
-        failed=tuple(_of_failed(item, policy, since) for item in found.failed),
+        failed=tuple(_of_failed(found, item, policy, since) for item in found.failed),
         probes=tuple(e.key for e in found.probes if e.modified < now - LEFTOVER_AGE),
     )
 
@@ -110,8 +110,10 @@ def _of_version(
     return Decision(folder=folder, state=state, goes=goes, why=why)
 
 
-def _of_failed(folder: Folder, policy: Policy, since: datetime) -> Decision:
+def _of_failed(found: Inventory, folder: Folder, policy: Policy, since: datetime) -> Decision:
     goes, why = _by_age(folder, policy, since)
+    if folder.index is not None and folder.index.previous == found.pointer.version:
+        goes, why = False, "failed since the current version: `build: modified` reads it"
     return Decision(folder=folder, state="failed run", goes=goes, why=why)
 
 

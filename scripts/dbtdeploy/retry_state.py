@@ -65,7 +65,7 @@ def failed_since(store: Store) -> tuple[str, ...]:
     if pointer is not None and pointer.version is not None:
         current = read_version.read_index(store, pointer)
     newest: dict[str, bool] = {}
-    for index in _failed_runs(store, current):
+    for index in failed_runs(store, current):
         for unique_id, good in _ends(index).items():
             newest.setdefault(unique_id, good)
     for unique_id in current.unsettled if current else ():
@@ -97,8 +97,11 @@ def as_errors(unique_ids: Iterable[str]) -> bytes:
     return msgspec.json.encode(document)
 
 
-def _failed_runs(store: Store, current: versions.Index | None) -> Iterator[versions.Index]:
-    """The failed runs that followed the current version, the newest first."""
+def failed_runs(store: Store, current: versions.Index | None) -> Iterator[versions.Index]:
+    """The failed runs that followed the current version, the newest first.
+
+    A deploy that is building has such a record too, until it has succeeded.
+    """
     version = current.version if current else None
     first = _day_before(version) if version else ""
     keys = [entry.key for entry in store.list(versions.FAILED)]

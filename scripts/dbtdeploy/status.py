@@ -13,6 +13,7 @@ from dbtdeploy import (
     lease_words,
     moments,
     read_version,
+    retry_state,
     state,
 )
 from dbtdeploy.environment import Environment
@@ -48,6 +49,8 @@ class Status:
     plain: Plain | None
     decided: Environment
     lease: Seen | None
+    failed: Index | None = None
+    """The newest deploy that failed since the current version."""
     problems: tuple[str, ...] = ()
     """What could not be read, and why."""
 
@@ -108,6 +111,7 @@ def read(store: Store) -> Status:
         plain=plain,
         decided=decided,
         lease=seen,
+        failed=None if problems else _failed(store, index, seen),
         problems=tuple(problems),
     )
 
@@ -116,6 +120,7 @@ def rows(status: Status) -> list[Row]:
     """What people read of it, line by line."""
     return [
         *_live(status),
+        *_since(status),
         Row(label="Driver", text=DRIVERS.get(status.decided.driver, status.decided.driver)),
         _hold(status),
         _lease(status),
@@ -146,6 +151,14 @@ def _live(status: Status) -> Iterator[Row]:
             label=f"Pending ({len(index.pending):,})",
             text=_line(f"{names} and {more:,} more" if more > 0 else names),
         )
+
+
+def _since(status: Status) -> Iterator[Row]:
+    failed = status.failed
+    if failed is not None:
+        when = _ago(failed.created_at, status.now)
+        said = f"a deploy failed {when}; what it had built is newer than this version"
+        yield Row(label="Since then", text=_line(said), url=failed.run_url)
 
 
 def _plain_rows(plain: Plain, now: datetime) -> Iterator[Row]:
@@ -180,6 +193,13 @@ def _lease(status: Status) -> Row:
     else:
         text = f"{told}; expires at {until} unless it is renewed"
     return Row(label="Lease", text=_line(text), url=record.run_url)
+
+
+def _failed(store: Store, index: Index | None, seen: Seen | None) -> Index | None:
+    """The newest failed run, but for the one that is still at work."""
+    at_work = seen.lease.run_url if seen and not seen.is_open else None
+    followed = retry_state.failed_runs(store, index)
+    return next((found for found in followed if not at_work or found.run_url != at_work), None)
 
 
 def _plain(store: Store) -> Plain | None:

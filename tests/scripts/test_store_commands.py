@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dbtdeploy import deploy_files, environment, errors, fence, files, lease, records, versions
+from dbtdeploy import (
+    deploy_files,
+    environment,
+    errors,
+    fence,
+    files,
+    lease,
+    publish,
+    records,
+    versions,
+)
 from dbtdeploy.environment import Environment as Decided
 from dbtdeploy.environment import Hold
 from standins import leases, s3, stores
@@ -109,6 +120,24 @@ def test_the_status_of_a_deployed_environment(place: Environment) -> None:
     assert "### production" in ended.summary
     assert f"| Version | `{index.version}` |" in ended.summary
     assert f"3 days ago by octocat ([run]({url})) |" in ended.summary
+
+
+def test_a_deploy_that_failed_since_is_told_and_one_at_work_is_none(place: Environment) -> None:
+    opened = place.open()
+    index = publish_at_once(opened, 1, days_ago=2)
+    nonce = leases.take(opened, "octocat")
+    url = record(opened).run_url
+    failed = replace(index, previous=index.version, run_id=7, run_url=url)
+    publish.publish_failed(opened, failed, {}, moment=datetime.now(timezone.utc))
+    assert "Since then" not in shown(run(place, "status"))
+
+    lease.release(opened, nonce)
+    said = shown(run(place, "status"))["Since then"]
+    assert said.startswith("a deploy failed ")
+    assert url in said
+    # The next version settles it.
+    publish_at_once(opened, 2)
+    assert "Since then" not in shown(run(place, "status"))
 
 
 def test_where_releases_drive_a_deploy_checks_out_the_live_commit(place: Environment) -> None:

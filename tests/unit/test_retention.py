@@ -161,15 +161,16 @@ def test_a_damaged_index_is_kept_for_its_time() -> None:
     assert found.state_of(young) == "damaged"
 
 
-def test_failed_runs_go_by_age_alone() -> None:
+def test_failed_runs_go_by_age_and_never_those_that_followed_the_current_version() -> None:
     failed = tuple(
-        folder(name, days, above="failed/", kind="failed")
-        for name, days in (("new", 29), ("old", 31))
+        folder(name, days, above="failed/", kind="failed", previous=previous)
+        for name, days, previous in (("new", 29, "v-1"), ("old", 31, "v-1"), ("since", 31, "v0"))
     )
-    found = store(folder("v0", 0), current="v0", failed=failed)
+    found = store(folder("v0", 40), current="v0", failed=failed)
     decided = retention.decide(found, Policy(days=30, keep=1), NOW)
-    assert {item.folder.name: item.goes for item in decided.failed} == {"new": False, "old": True}
-    assert (decided.freed, decided.stays) == (100, 200)
+    gone = {item.folder.name: item.goes for item in decided.failed}
+    assert gone == {"new": False, "old": True, "since": False}
+    assert (decided.freed, decided.stays) == (100, 300)
 
 
 def test_nothing_is_current_yet() -> None:
