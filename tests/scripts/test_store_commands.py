@@ -107,7 +107,7 @@ def test_the_status_of_a_plain_store(place: Environment) -> None:
 def test_the_status_of_a_deployed_environment(place: Environment) -> None:
     pending = tuple(f"model.shop.m{number:02}" for number in range(23))
     url = "https://github.com/acme/shop/actions/runs/1"
-    index = publish_at_once(place.open(), 1, days_ago=3, pending=pending, run_url=url)
+    index = publish_at_once(place.open(), 1, days_ago=3.1, pending=pending, run_url=url)
     ended = run(place, "status")
     said = shown(ended)
     assert said["Version"] == index.version
