@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dbtdeploy import commands, dbt_step, errors, remedies
+from dbtdeploy import errors
 from dbtdeploy.edges.dbt import Dbt
-from dbtdeploy.run_macro import DEAF_GRACE_SECONDS, PACKAGE
+from dbtdeploy.run_macro import PACKAGE, call, new_token
 
 ENTRY = "run_job"
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.,:;()[]=<>/*+-")
@@ -43,32 +43,20 @@ def run_job(
         Cancelled: the run was interrupted.
         ProductionCheckFailed: dbt or the warehouse failed.
     """
-    token = f"dbt-deploy-{secrets.token_hex(16)} "
+    token = new_token()
     package = lay_out(
         work / "package", macro, {**job, "token": token, "quote": "q" + secrets.token_hex(16)}
     )
-    arguments = [
-        *commands.READ_BY_US,
-        *("run-operation", ENTRY),
-        *("--project-dir", str(package), "--target-path", str(work / "warehouse")),
-        *dbt.connection(),
-    ]
-    lines: list[str] = []
-    outcome = dbt.run(
-        arguments,
+    answers = call(
+        dbt,
+        (ENTRY,),
+        package=package,
+        token=token,
+        work=work,
         name=name,
-        on_line=lines.append,
-        redacted=False,
-        grace_seconds=DEAF_GRACE_SECONDS,
+        failure=errors.ProductionCheckFailed,
+        not_done=not_done,
     )
-    if outcome.interrupted:
-        raise dbt_step.cancelled()
-    answers = [line.removeprefix(token) for line in lines if line.startswith(token)]
-    if outcome.exit_code != 0 or not answers:
-        said = remedies.told(outcome.errors, [line for line in lines if token not in line])
-        raise errors.ProductionCheckFailed(
-            said, not_done=not_done, remedy=remedies.remedy_for(said)
-        )
     return [_decoded(answer) for answer in answers]
 
 

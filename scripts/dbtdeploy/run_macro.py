@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,16 +50,63 @@ def run_macro(
     Raises:
         Cancelled: the run was interrupted.
     """
-    token = f"dbt-deploy-{secrets.token_hex(16)} "
-    arguments = [
-        *commands.READ_BY_US,
-        *("run-operation", macro, "--args", json.dumps({"job": {**job, "token": token}})),
-        *("--project-dir", str(PACKAGE), "--target-path", str(work / "warehouse")),
-        *dbt.connection(),
-    ]
+    token = new_token()
+    arguments = (macro, "--args", json.dumps({"job": {**job, "token": token}}))
+    answers = call(
+        dbt,
+        arguments,
+        package=PACKAGE,
+        token=token,
+        work=work,
+        name=name,
+        failure=failure,
+        not_done=not_done,
+    )
+    return msgspec.json.decode(answers[-1], type=answer)
+
+
+def new_token() -> str:
+    """What an answer of ours begins with; nobody else can guess it."""
+    return f"dbt-deploy-{secrets.token_hex(16)} "
+
+
+def call(
+    dbt: Dbt,
+    arguments: Sequence[str],
+    *,
+    package: Path,
+    token: str,
+    work: Path,
+    name: str,
+    failure: type[errors.DbtDeployError],
+    not_done: str,
+) -> list[str]:
+    """Call ``dbt run-operation`` in a project of ours.
+
+    Args:
+        dbt: the caller's.
+        arguments: the macro, and what it takes.
+        package: the project's folder.
+        token: what an answer begins with.
+        work: the work folder.
+        name: of the log folder of this call.
+        failure: what to raise when it fails.
+        not_done: what is then not done.
+
+    Returns:
+        The answers, at least one, without the token.
+
+    Raises:
+        Cancelled: the run was interrupted.
+    """
     lines: list[str] = []
     outcome = dbt.run(
-        arguments,
+        [
+            *commands.READ_BY_US,
+            *("run-operation", *arguments),
+            *("--project-dir", str(package), "--target-path", str(work / "warehouse")),
+            *dbt.connection(),
+        ],
         name=name,
         on_line=lines.append,
         redacted=False,
@@ -69,6 +116,6 @@ def run_macro(
         raise dbt_step.cancelled()
     answers = [line.removeprefix(token) for line in lines if line.startswith(token)]
     if outcome.exit_code != 0 or not answers:
-        said = remedies.told(outcome.errors, lines)
+        said = remedies.told(outcome.errors, [line for line in lines if token not in line])
         raise failure(said, not_done=not_done, remedy=remedies.remedy_for(said))
-    return msgspec.json.decode(answers[-1], type=answer)
+    return answers
