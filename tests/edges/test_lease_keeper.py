@@ -134,11 +134,11 @@ def test_a_stolen_lease_interrupts_dbt(place: stores.Place, start: Start) -> Non
     assert record(place.open()).holder == "thief"
 
 
-def test_a_lease_that_is_lost_before_dbt_starts(place: stores.Place) -> None:
+def test_a_lease_that_is_lost_before_dbt_starts(place: stores.Place, tmp_path: Path) -> None:
     store = place.open()
     nonce = take(store, "one")
     lease.mark_broken(store, by="octocat", reason="looked dead")
-    process = place.start(KEEP, nonce, 900, 60, 0, "dbt", "/nowhere")
+    process = place.start(KEEP, nonce, 900, 60, 0, "dbt", str(tmp_path))
     said = ended(process)
     assert process.returncode == 51
     assert "octocat broke" in said
