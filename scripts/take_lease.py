@@ -26,6 +26,7 @@ from dbtdeploy import (
 )
 from dbtdeploy.deploy_files import HeldLease, NotNow
 from dbtdeploy.edges import actions, git
+from dbtdeploy.environment import Environment
 from dbtdeploy.lease_words import Lease
 from dbtdeploy.objects import Store
 
@@ -38,17 +39,17 @@ def main() -> None:
         (work / name).unlink(missing_ok=True)
     opened = store_step.opened(run.policy.state)
     policy = run.deploy or files.Deploy()
-    proceed = _is_due(opened, run, work)
+    decided = environment.read(opened)
+    proceed = _is_due(opened, decided, run, work)
     if proceed:
-        _refuse_if_on_hold(opened, policy.environment)
+        _refuse_if_on_hold(decided, policy.environment)
         probe.probe(opened)
         _take(opened, run, policy, work)
     output = settings.Runner.from_environ().output
     actions.set_outputs(output, {"proceed": "true" if proceed else "false"})
 
 
-def _is_due(opened: Store, run: files.Run, work: Path) -> bool:
-    decided = environment.read(opened)
+def _is_due(opened: Store, decided: Environment, run: files.Run, work: Path) -> bool:
     pointer, _ = read_version.read_current(opened)
     current = pointer.version if pointer else None
     reason = gate.not_now(decided, event=run.event.name, current=current)
@@ -100,8 +101,8 @@ def _begin(
     finished = finish.begin(opened, taken.held.nonce, by=by)
     if finished is not None:
         actions.warning("An unfinished publication was found", finished.said)
-    _refuse_if_on_hold(opened, policy.environment)
     decided = environment.read(opened)
+    _refuse_if_on_hold(decided, policy.environment)
     if decided.driver == environment.RELEASE:
         pointer, _ = read_version.read_current(opened)
         released = pointer is not None and pointer.version is not None
@@ -110,9 +111,8 @@ def _begin(
     return replace(taken.held, finished=finished.version if finished else None)
 
 
-def _refuse_if_on_hold(opened: Store, name: str) -> None:
-    now = datetime.now(timezone.utc)
-    environment.refuse_if_on_hold(environment.read(opened), name=name, now=now)
+def _refuse_if_on_hold(decided: Environment, name: str) -> None:
+    environment.refuse_if_on_hold(decided, name=name, now=datetime.now(timezone.utc))
 
 
 if __name__ == "__main__":
