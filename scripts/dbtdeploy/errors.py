@@ -281,3 +281,101 @@ class TeardownIncomplete(DbtDeployError):
 
     exit_code = 70
     title = "Some schemas were not dropped"
+
+
+class TagRefused(DbtDeployError):
+    """The tag is not on the main branch, was moved, or names what is no version."""
+
+    exit_code = 80
+    title = "This tag cannot be released"
+
+
+class WrongDriver(DbtDeployError):
+    """Merges drive the environment, and a release would be built over by the next one."""
+
+    exit_code = 81
+    title = "Releases do not drive this environment"
+
+
+class ReleaseNotClosed(DbtDeployError):
+    """Something that stays in production reads what would be replaced under it."""
+
+    exit_code = 82
+    title = "The release leaves out what hangs on it"
+
+
+class AdapterNotSupported(DbtDeployError):
+    """Blue-green is not there for this warehouse."""
+
+    exit_code = 83
+    title = "Blue-green releases are not there for this warehouse"
+
+
+class GateClosed(DbtDeployError):
+    """A gate blocks the release."""
+
+    exit_code = 84
+    title = "A gate stopped the release"
+
+
+class ProductionChanged(DbtDeployError):
+    """Production is not as dbt-deploy left it or found it."""
+
+    exit_code = 85
+    title = "Production was changed by hand"
+
+
+class SwapTimeout(DbtDeployError):
+    """Readers held what was to be swapped, each time it was tried."""
+
+    exit_code = 86
+    title = "Production could not be locked"
+
+
+class ConsumerDoesNotFit(DbtDeployError):
+    """A view outside the release cannot be made on the new columns."""
+
+    exit_code = 87
+    title = "A consumer's view does not fit the new columns"
+
+
+class SwapFailed(DbtDeployError):
+    """The warehouse refused the swap; its transaction was undone."""
+
+    exit_code = 88
+    title = "The swap failed"
+
+
+class TakenBack(DbtDeployError):
+    """What was checked after the swap failed, and production is the old one again."""
+
+    exit_code = 89
+    title = "The release was taken back"
+
+
+class RollbackRefused(DbtDeployError):
+    """There is nothing to go back to, or it cannot be brought back."""
+
+    exit_code = 90
+    title = "This rollback is not possible"
+
+
+class ReleaseStepFailed(DbtDeployError):
+    """dbt or the warehouse failed in a step of a release or rollback."""
+
+    exit_code = 91
+    title = "A step of the release failed in the warehouse"
+
+
+class ReleaseNotWritten(DbtDeployError):
+    """GitHub did not take the release's notes."""
+
+    exit_code = 92
+    title = "The GitHub release was not written"
+
+
+class CleanUpIncomplete(DbtDeployError):
+    """Something that should go is still there."""
+
+    exit_code = 93
+    title = "Some relations were not dropped"
