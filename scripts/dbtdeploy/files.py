@@ -127,6 +127,61 @@ class Deploy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Release:
+    """What ``release`` does beyond building."""
+
+    tag: str
+    main_branch: str | None = None
+    """The repository's default branch if None."""
+    method: str = "blue-green"
+    """For models that do not say it in ``meta``: ``blue-green`` or ``direct``."""
+    allow_breaking: bool = False
+    breaking_label: str = "allow-breaking"
+    """Label of a pull request that allows breaking changes."""
+    row_count_gate: str = "warn"
+    """``warn``, ``block`` or ``off``."""
+    row_count_tolerance: float = 5.0
+    """Per cent of production's rows."""
+    freshness_column: str | None = None
+    freshness_hours: float | None = None
+    checks: str | None = None
+    """Folder of queries that must return no rows, absolute."""
+    production_tests: bool = False
+    """Whether all of production's tests run after the swap."""
+    smoke_target: str | None = None
+    """Target of the profile, a reader's role."""
+    smoke_queries: str | None = None
+    """Folder of queries that must run for that role, absolute."""
+    keep_hours: int = 24
+    """How long replaced relations are kept."""
+    attach_manifest: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollback:
+    """What ``rollback`` goes back to."""
+
+    version: str | None = None
+    """A version or a tag; the one before the newest release if None."""
+    restore_incremental: bool = False
+    """Whether incremental tables and snapshots go back too, and lose what came since."""
+    reason: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanUp:
+    """What ``clean-up`` drops."""
+
+    keep_hours: int = 24
+    """Age from which relations that a release replaced go."""
+    grace_days: int = 14
+    """How long the relation of a node that left the project stays."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class TeardownPolicy:
     """Whose schemas ``teardown`` drops."""
 
@@ -152,6 +207,9 @@ class Run:
     command: str = "ci"
     deploy: Deploy | None = None
     teardown: TeardownPolicy | None = None
+    release: Release | None = None
+    rollback: Rollback | None = None
+    clean_up: CleanUp | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

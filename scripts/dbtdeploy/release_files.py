@@ -174,7 +174,7 @@ class SwappedNode:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseRecord:
-    """``release.json`` of a version: what the swap did. Written before it, so it survives a kill."""
+    """``release.json`` of a version: what the swap does. Written before it, to outlive a kill."""
 
     release_id: str
     tag: str

@@ -32,7 +32,7 @@ INDEX = "index.json"
 HISTORY = 50
 """How many versions the pointer remembers."""
 
-DEPLOYED, ADOPTED, FAILED_RUN = "deploy", "adopted", "failed"
+DEPLOYED, RELEASED, ADOPTED, FAILED_RUN = "deploy", "release", "adopted", "failed"
 
 ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-z]{1,7}(-\d+)?")
 FAILED_NAME = re.compile(r"\d{8}T\d{6}Z-\d+-\d+")
@@ -64,7 +64,7 @@ class Index:
     environment: str
     project: str
     kind: str
-    """``deploy``, ``adopted`` or ``failed``."""
+    """``deploy``, ``release``, ``adopted`` or ``failed``."""
     created_at: str
     """ISO 8601, UTC."""
     objects: dict[str, StoredObject]
@@ -72,6 +72,9 @@ class Index:
     layout: int = LAYOUT
     commit: str | None = None
     ref: str | None = None
+    tag: str | None = None
+    """The version tag that a release brought live; builds of its commit bear it too."""
+    release_id: str | None = None
     created_by: str = ""
     """Login of who started the run."""
     event: str = ""
