@@ -61,6 +61,24 @@ class Inputs:
     retention_days: str
     keep_versions: str
     dry_run: str
+    tag: str
+    main_branch: str
+    method: str
+    allow_breaking: str
+    breaking_label: str
+    row_count_gate: str
+    row_count_tolerance: str
+    freshness_column: str
+    freshness_hours: str
+    checks: str
+    production_tests: str
+    smoke_target: str
+    smoke_queries: str
+    keep_hours: str
+    grace_days: str
+    attach_manifest: str
+    version: str
+    restore_incremental: str
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Inputs:
@@ -107,6 +125,7 @@ class GitHubContext:
     event_path: Path | None
     repository: str
     sha: str
+    ref: str
     ref_name: str
     actor: str
     run_id: str
@@ -123,6 +142,7 @@ class GitHubContext:
             event_path=Path(event_path) if event_path else None,
             repository=environ.get("GITHUB_REPOSITORY", ""),
             sha=environ.get("GITHUB_SHA", ""),
+            ref=environ.get("GITHUB_REF", ""),
             ref_name=environ.get("GITHUB_HEAD_REF") or environ.get("GITHUB_REF_NAME", ""),
             actor=environ.get("GITHUB_ACTOR", ""),
             run_id=environ.get("GITHUB_RUN_ID", ""),
@@ -168,6 +188,26 @@ class GitHubAccess:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Notifications:
+    """Where people are told; each is a secret, and empty where it is not wanted."""
+
+    slack_webhook_url: str = field(default="", repr=False)
+    pagerduty_routing_key: str = field(default="", repr=False)
+    webhook_url: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Notifications:
+        """Read DBT_DEPLOY_<FIELD>."""
+        return cls(
+            **{
+                name: environ.get(PREFIX + name.upper(), "").strip()
+                for name in cls.__dataclass_fields__
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoreAccess:
     """How to reach the state store; what is None, boto3 finds in its own chain."""
 
@@ -183,6 +223,27 @@ class StoreAccess:
         return cls(
             **{
                 name: environ.get(f"{PREFIX}AWS_{name.upper()}") or None
+                for name in cls.__dataclass_fields__
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notifications:
+    """Where people are told; only ``notify.py`` gets it. What is empty is told nothing."""
+
+    slack_webhook_url: str = field(default="", repr=False)
+    pagerduty_routing_key: str = field(default="", repr=False)
+    pagerduty_url: str = ""
+    webhook_url: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Notifications:
+        """Read every field from ``DBT_DEPLOY_<FIELD>``."""
+        return cls(
+            **{
+                name: environ.get(PREFIX + name.upper(), "").strip()
                 for name in cls.__dataclass_fields__
             }
         )
@@ -205,6 +266,7 @@ class DbtEnvironment:
         """
         secret = dotenv.parse(environ.get(PREFIX + "DBT_ENV", ""))
         hidden = {PREFIX + "DBT_ENV", PREFIX + "GITHUB_TOKEN", PREFIX + "REDACT"}
+        hidden |= {PREFIX + name.upper() for name in Notifications.__dataclass_fields__}
         kept = {
             name: value
             for name, value in environ.items()
@@ -219,9 +281,14 @@ def in_actions(environ: Mapping[str, str] = os.environ) -> bool:
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
+def job_status(environ: Mapping[str, str] = os.environ) -> str:
+    """The job's status as the step gets it in DBT_DEPLOY_JOB_STATUS; empty outside Actions."""
+    return environ.get(PREFIX + "JOB_STATUS", "")
+
+
 def job_was_cancelled(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether the job's status, as the step gets it in DBT_DEPLOY_JOB_STATUS, is cancelled."""
-    return environ.get(PREFIX + "JOB_STATUS") == "cancelled"
+    return job_status(environ) == "cancelled"
 
 
 def work_folder() -> Path:
@@ -264,6 +331,8 @@ def redactor() -> redact.Redact:
     """
     raw = os.environ.get(PREFIX + "DBT_ENV", "")
     listed = os.environ.get(PREFIX + "REDACT", "").splitlines()
+    # Whoever knows the address may write there, so it is a secret although its name is not one.
+    listed += [os.environ.get(PREFIX + name, "") for name in ("SLACK_WEBHOOK_URL", "WEBHOOK_URL")]
     try:
         secrets = dotenv.parse(raw)
     except errors.InvalidInput:
