@@ -188,26 +188,6 @@ class GitHubAccess:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notifications:
-    """Where people are told; each is a secret, and empty where it is not wanted."""
-
-    slack_webhook_url: str = field(default="", repr=False)
-    pagerduty_routing_key: str = field(default="", repr=False)
-    webhook_url: str = field(default="", repr=False)
-    webhook_secret: str = field(default="", repr=False)
-
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Notifications:
-        """Read DBT_DEPLOY_<FIELD>."""
-        return cls(
-            **{
-                name: environ.get(PREFIX + name.upper(), "").strip()
-                for name in cls.__dataclass_fields__
-            }
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class StoreAccess:
     """How to reach the state store; what is None, boto3 finds in its own chain."""
 
