@@ -15,6 +15,7 @@ from dbtdeploy.files import Event
 from dbtdeploy.settings import GitHubContext
 
 DEPENDABOT = "dependabot[bot]"
+TAGS = "refs/tags/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,7 @@ def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
         server_url=context.server_url,
         actor=context.actor,
         skip=_skip(context, pull),
+        tag=context.ref.removeprefix(TAGS) if context.ref.startswith(TAGS) else None,
     )
 
 

@@ -51,6 +51,8 @@ class Event:
     """Login of who started the run; the machine's user outside Actions."""
     skip: str | None = None
     """Why dbt must not run: ``fork``, ``dependabot``; None when it may."""
+    tag: str | None = None
+    """Name of the tag that started the run, if one did."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,16 +8,21 @@ from pathlib import Path
 
 import yaml
 
-from dbtdeploy import deploy_inputs, schema_name
+from dbtdeploy import deploy_inputs, release_inputs, schema_name
 from dbtdeploy.deploy_inputs import any_of, flag, invalid, number
-from dbtdeploy.files import DbtProject, Event, Policy, Run, Selection
+from dbtdeploy.files import DbtProject, Deploy, Event, Policy, Run, Selection
 from dbtdeploy.project import Project
 from dbtdeploy.settings import Inputs
 
 DEFAULT_SELECT = "state:modified+"
 
-PROJECT_COMMANDS = ("ci", "deploy", "teardown")
+RELEASE_COMMANDS = ("release", "rollback", "clean-up")
+"""Commands that change by which version tags production is what it is."""
+
+PROJECT_COMMANDS = ("ci", "deploy", "teardown", *RELEASE_COMMANDS)
 """Commands that need the dbt project."""
+
+IN_PRODUCTION = ("deploy", *RELEASE_COMMANDS)
 
 STORE_COMMANDS = (
     *("status", "versions", "prune", "adopt", "drive", "hold", "lift-hold", "break-lease"),
@@ -120,7 +125,7 @@ def parse(
         policy=_policy(inputs, workspace),
         # Production is built where the profile says, and a schema of ours must not leak into it.
         schema=""
-        if command == "deploy"
+        if command in IN_PRODUCTION
         else schema_name.schema_name(
             prefix=inputs.schema_prefix or "pr",
             pull_request=pull_request,
@@ -129,8 +134,11 @@ def parse(
         ),
         started_at=started_at,
         command=command,
-        deploy=deploy_inputs.deploy(inputs, workspace) if command == "deploy" else None,
+        deploy=_deploy(inputs, workspace, command),
         teardown=teardown,
+        release=release_inputs.release(inputs, event, workspace) if command == "release" else None,
+        rollback=release_inputs.rollback(inputs) if command == "rollback" else None,
+        clean_up=release_inputs.clean_up(inputs) if command == "clean-up" else None,
     )
 
 
@@ -152,6 +160,12 @@ def location(inputs: Inputs, workspace: Path) -> str:
     """The store's location, a folder's absolute."""
     state = inputs.state
     return state if "://" in state else str((workspace / state).resolve())
+
+
+def _deploy(inputs: Inputs, workspace: Path, command: str) -> Deploy | None:
+    if command in RELEASE_COMMANDS:
+        return release_inputs.deploy(inputs, workspace, command)
+    return deploy_inputs.deploy(inputs, workspace) if command == "deploy" else None
 
 
 def _policy(inputs: Inputs, workspace: Path) -> Policy:

@@ -26,6 +26,11 @@ NOT_SETTINGS = {
     "aws-access-key-id",
     "aws-secret-access-key",
     "cache",
+    # Secrets of notify.py alone.
+    "slack-webhook-url",
+    "pagerduty-routing-key",
+    "webhook-url",
+    "webhook-secret",
 }
 
 

@@ -20,6 +20,7 @@ def context(name: str, **changes: Any) -> GitHubContext:
         "event_path": None,
         "repository": "shop/analytics",
         "sha": MERGE,
+        "ref": "refs/heads/main",
         "ref_name": "main",
         "actor": "ada",
         "run_id": "99",
@@ -40,6 +41,12 @@ def test_a_pull_request_is_known_by_its_number_and_its_head() -> None:
     assert (found.pull_request, found.sha, found.ref, found.skip) == (482, HEAD, "fix", None)
     assert found.run_url == "https://github.com/shop/analytics/actions/runs/99"
     assert (found.run_id, found.run_attempt) == (99, 2)
+
+
+def test_a_tag_that_started_the_run_is_known_and_no_branch_is_taken_for_one() -> None:
+    pushed = context("push", ref="refs/tags/v1.4.0", ref_name="v1.4.0")
+    assert event.read_event(pushed, {}).tag == "v1.4.0"
+    assert event.read_event(context("push"), {}).tag is None
 
 
 @pytest.mark.fault(40)

@@ -123,3 +123,57 @@ def test_a_profile_that_only_dbt_could_read_is_asked_for(tmp_path: Path) -> None
 def test_other_dbt_args_pass(tmp_path: Path) -> None:
     run = parse(tmp_path, dbt_args="--fail-fast --exclude-resource-type unit_test")
     assert run.dbt.extra_args == ("--fail-fast", "--exclude-resource-type", "unit_test")
+
+
+def test_a_release_takes_the_tag_of_the_input_or_of_the_event(tmp_path: Path) -> None:
+    run = parse(tmp_path, command="release", tag="v1.4.0")
+    assert run.release is not None
+    assert run.deploy is not None
+    assert (run.release.tag, run.release.method) == ("v1.4.0", "blue-green")
+    assert (run.schema, run.selection.select, run.deploy.retry_failed) == (
+        "",
+        "state:modified+",
+        True,
+    )
+    with pytest.raises(errors.InvalidInput, match="`tag` is empty, and no tag started"):
+        parse(tmp_path, command="release")
+
+
+def test_rollback_and_clean_up_know_their_environment(tmp_path: Path) -> None:
+    back = parse(tmp_path, command="rollback", version="v1.3.0", environment="prod", reason="bad")
+    assert back.rollback is not None
+    assert back.deploy is not None
+    assert (back.rollback.version, back.rollback.reason) == ("v1.3.0", "bad")
+    assert back.deploy.environment == "prod"
+    up = parse(tmp_path, command="clean-up", keep_hours="48", dry_run="true")
+    assert up.clean_up is not None
+    assert (up.clean_up.keep_hours, up.clean_up.grace_days, up.clean_up.dry_run) == (48, 14, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"method": "canary"}, "Use blue-green or direct."),
+        ({"row_count_gate": "fail"}, "Use warn, block or off."),
+        ({"row_count_tolerance": "few"}, "Use a number, 0 or more."),
+        ({"row_count_tolerance": "-1"}, "Use a number, 0 or more."),
+        ({"row_count_tolerance": "nan"}, "Use a number, 0 or more."),
+        ({"freshness_column": "loaded_at"}, "Say how old the newest row may be, in hours."),
+        ({"checks": "nowhere"}, "Name a folder of the checkout's."),
+        ({"allow_breaking": "maybe"}, "Use true or false."),
+        ({"keep_hours": "0"}, "Use a whole number, 1 or more."),
+    ],
+)
+def test_a_wrong_input_of_a_release_is_found_before_anything_is_built(
+    tmp_path: Path, given: dict[str, str], said: str
+) -> None:
+    with pytest.raises(errors.InvalidInput) as caught:
+        parse(tmp_path, command="release", tag="v1", **given)
+    assert caught.value.remedy == said
+
+
+def test_smoke_queries_need_a_role_that_runs_them(tmp_path: Path) -> None:
+    (tmp_path / "smoke").mkdir()
+    (tmp_path / "smoke" / "orders.sql").write_text("select 1")
+    with pytest.raises(errors.InvalidInput, match="`smoke-target` is empty"):
+        parse(tmp_path, command="release", tag="v1", smoke_queries="smoke")
