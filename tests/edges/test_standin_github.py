@@ -66,6 +66,82 @@ def test_every_operation_fits_githubs_description(hub: github.Hub, token: str) -
     assert hub.labels(REPOSITORY, 7) == ["c"]
 
 
+def test_releases_fit_githubs_description(hub: github.Hub, token: str) -> None:
+    where = f"/repos/{REPOSITORY}/releases"
+    there = {"tag_name": "v1", "body": "words", "draft": True}
+    _, made, _ = ask(hub.url + where, token, "POST", there)
+    one = f"{where}/{made['id']}"
+    asked: list[tuple[str, str, Any, int]] = [
+        ("GET", where, None, 200),
+        ("POST", f"{one}/assets?name=plan.json", {"a": 1}, 201),
+        ("POST", f"{one}/assets?name=plan.json", {"a": 1}, 422),
+        ("GET", f"{one}/assets", None, 200),
+        ("PATCH", one, {"draft": False, "make_latest": "true"}, 200),
+        ("POST", where, {"tag_name": "v1"}, 422),
+        ("POST", where, {"tag_name": "v2", "body": "x" * 125_001}, 422),
+        ("DELETE", f"{where}/7", None, 404),
+    ]
+    for method, path, body, status in asked:
+        assert ask(hub.url + path, token, method, body)[0] == status, path
+    assert hub.latest_release(REPOSITORY) == "v1"
+    assert hub.asset(REPOSITORY, "v1", "plan.json") == '{"a": 1}'
+    assert ask(hub.url + one, token, "DELETE")[0] == 204
+    assert hub.releases(REPOSITORY) == []
+
+
+def test_releases_that_are_immutable(hub: github.Hub, token: str) -> None:
+    hub.make_releases_immutable(REPOSITORY)
+    one = f"/repos/{REPOSITORY}/releases/{hub.create_release(REPOSITORY, 'v1')}"
+    status, answer, _ = ask(f"{hub.url}{one}/assets?name=plan.json", token, "POST", {"a": 1})
+    assert (status, answer["message"]) == (422, "Cannot upload assets to an immutable release.")
+    assert ask(hub.url + one, token, "PATCH", {"body": "words"})[0] == 200
+
+
+def test_drafts_are_seen_by_those_who_may_write(hub: github.Hub, token: str) -> None:
+    hub.create_release(REPOSITORY, "v1", draft=True)
+    reader = hub.create_token("octocat", write=False)
+    releases = f"{hub.url}/repos/{REPOSITORY}/releases"
+    assert [len(ask(releases, who)[1]) for who in (token, reader)] == [1, 0]
+
+
+def test_history_fits_githubs_description(hub: github.Hub, token: str) -> None:
+    first = hub.create_commit(REPOSITORY, branch="main")
+    second = hub.create_commit(REPOSITORY, branch="main")
+    aside = hub.create_commit(REPOSITORY, parents=[first])
+    alone = hub.create_commit(REPOSITORY, parents=[])
+    hub.set_tag(REPOSITORY, "shop/v1", second, nested=True)
+    hub.merge_pull_request(REPOSITORY, 7, second, labels=["big"])
+    api = f"{hub.url}/repos/{REPOSITORY}"
+    target = ask(f"{api}/git/ref/tags/shop/v1", token)[1]["object"]
+    while target["type"] == "tag":
+        target = ask(f"{api}/git/tags/{target['sha']}", token)[1]["object"]
+    assert target["sha"] == second
+    assert ask(f"{api}/git/ref/tags/v9", token)[0] == 404
+    compared = {
+        "main...main": "identical",
+        f"main...{first}": "behind",
+        f"{first}...main": "ahead",
+        f"main...{aside}": "diverged",
+    }
+    for what, status in compared.items():
+        assert ask(f"{api}/compare/{what}", token)[1]["status"] == status
+    assert ask(f"{api}/compare/main...{alone}", token)[0] == 404
+    _, (pull,), _ = ask(f"{api}/pulls?state=closed&sort=updated&direction=desc", token)
+    assert (pull["merge_commit_sha"], pull["labels"][0]["name"]) == (second, "big")
+
+
+def test_deployments_fit_githubs_description(hub: github.Hub, token: str) -> None:
+    made = hub.create_deployment(REPOSITORY, "a" * 40, "production")
+    hub.create_deployment(REPOSITORY, "a" * 40, "staging")
+    api = f"{hub.url}/repos/{REPOSITORY}/deployments"
+    _, found, _ = ask(f"{api}?environment=production&sha={'a' * 40}", token)
+    assert [deployment["id"] for deployment in found] == [made]
+    assert ask(f"{api}/{made}/statuses", token, "POST", {"state": "inactive"})[0] == 201
+    assert [s["state"] for s in ask(f"{api}/{made}/statuses", token)[1]] == ["inactive", "success"]
+    reader = hub.create_token("octocat", refused=["/deployments"])
+    assert ask(f"{api}/{made}/statuses", reader, "POST", {"state": "inactive"})[0] == 403
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

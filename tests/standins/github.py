@@ -26,9 +26,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -37,14 +36,28 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from openapi_core import OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 
+# As a process, this file's own folder stands there instead.
+sys.path.append(str(Path(__file__).parents[1]))
+
+from standins.hub_answers import (
+    Answer,
+    Request,
+    Token,
+    as_login,
+    failed,
+    not_accessible,
+    now,
+    paged,
+)
+from standins.hub_history import History
+from standins.hub_releases import Releases
+
 HOST = "127.0.0.1"
 DESCRIPTION = Path(__file__).parent.parent / "fixtures" / "github-openapi.json"
 ENTERPRISE = "/api/v3"
 CONTROL = "/_standin/"
 BODY_LIMIT = 65_536
-MAX_PER_PAGE = 100
 RATE_LIMIT = 5_000
-DOCS = "https://docs.github.com/rest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,37 +88,12 @@ class Fault:
     performed: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Token:
-    login: str
-    installation: bool
-    write: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Request:
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-    base: str
-
-    def json(self) -> Any:
-        return json.loads(self.body or b"null")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Answer:
-    status: int
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class Hub:
+class Hub(History, Releases):
     """All that this GitHub knows. Its public methods take and give what JSON can hold."""
 
     def __init__(self) -> None:
+        History.__init__(self)
+        Releases.__init__(self)
         self.url = ""
         """Of the API, as GITHUB_API_URL on github.com; set when it is served."""
         self.violations: list[str] = []
@@ -115,7 +103,7 @@ class Hub:
         self._repositories: dict[str, int] = {}
         self._pulls: dict[tuple[str, int], dict[str, Any]] = {}
         self._comments: dict[int, dict[str, Any]] = {}
-        self._tokens: dict[str, _Token] = {}
+        self._tokens: dict[str, Token] = {}
         self._faults: list[Fault] = []
         self._remaining = RATE_LIMIT
         self._reset = 0.0
@@ -128,17 +116,24 @@ class Hub:
 
     # What a test may ask for ----------------------------------------------------------------------
 
-    def create_token(self, login: str, *, installation: bool = False, write: bool = True) -> str:
-        """A token; an installation's (as GITHUB_TOKEN is) cannot ask who it is."""
+    def create_token(
+        self,
+        login: str,
+        *,
+        installation: bool = False,
+        write: bool = True,
+        refused: Sequence[str] = (),
+    ) -> str:
+        """A token; an installation's (as GITHUB_TOKEN is) cannot ask who it is.
+
+        ``refused`` are parts of paths under which it may not write, though it may elsewhere.
+        """
         with self._lock:
             token = ("ghs_" if installation else "ghp_") + secrets.token_hex(18)
-            self._tokens[token] = _Token(login=login, installation=installation, write=write)
+            self._tokens[token] = Token(
+                login=login, installation=installation, write=write, refused=tuple(refused)
+            )
             return token
-
-    def create_repository(self, repository: str) -> None:
-        """An empty repository, by its full name."""
-        with self._lock:
-            self._repositories.setdefault(repository, self._new_id())
 
     def create_pull_request(
         self, repository: str, number: int, *, title: str = "A change", author: str = "octocat"
@@ -160,7 +155,7 @@ class Hub:
     def close_pull_request(self, repository: str, number: int, *, merged: bool = False) -> None:
         """Close it, or merge it."""
         with self._lock:
-            self._pulls[repository, number].update(closed_at=_now(), merged=merged)
+            self._pulls[repository, number].update(closed_at=now(), merged=merged)
 
     def lock_pull_request(self, repository: str, number: int) -> None:
         """Lock the conversation."""
@@ -175,7 +170,7 @@ class Hub:
     def edit_comment(self, comment: int, body: str) -> None:
         """Change a comment, as its author would."""
         with self._lock:
-            self._comments[comment].update(body=body, updated_at=_now())
+            self._comments[comment].update(body=body, updated_at=now())
 
     def comments(self, repository: str, number: int) -> list[dict[str, Any]]:
         """A pull request's comments, oldest first: GitHub's JSON."""
@@ -209,15 +204,15 @@ class Hub:
 
     # One request ----------------------------------------------------------------------------------
 
-    def answer(self, request: _Request) -> _Answer | None:
+    def answer(self, request: Request) -> Answer | None:
         """Answer one request; None drops the connection."""
         with self._lock:
             fault = self._fault(request)
-            answer: _Answer | None = None
+            answer: Answer | None = None
             if fault is None or fault.performed:
                 answer = self._checked(request)
             if fault is not None:
-                answer = None if fault.status is None else _failed(fault.status, fault.message)
+                answer = None if fault.status is None else failed(fault.status, fault.message)
                 answer = answer and replace(answer, headers=fault.headers)
             where = request.base.removeprefix(self.url) + request.path
             where += f"?{urlencode(request.query)}" if request.query else ""
@@ -226,7 +221,7 @@ class Hub:
             # A fault's own word on the limits stands.
             return answer and replace(answer, headers={**self._limits(), **answer.headers})
 
-    def _fault(self, request: _Request) -> Fault | None:
+    def _fault(self, request: Request) -> Fault | None:
         where = f"{request.path}?{urlencode(request.query)}"
         for index, fault in enumerate(self._faults):
             if fault.method in {"", request.method} and fault.path in where:
@@ -235,15 +230,20 @@ class Hub:
                 return fault
         return None
 
-    def _checked(self, request: _Request) -> _Answer:
+    def _checked(self, request: Request) -> Answer:
+        uploads = request.method == "POST" and request.path.endswith("/assets")
         asked = MockRequest(
-            "https://api.github.com",
+            "https://uploads.github.com" if uploads else "https://api.github.com",
             request.method,
-            request.path,
+            # The one place in the description where a parameter holds slashes.
+            re.sub("(/git/ref/)(.+)", lambda m: m[1] + quote(m[2], safe="%"), request.path),
             args=request.query,
             headers=dict(request.headers),
             data=request.body,
-            content_type=request.headers.get("Content-Type", ""),
+            # The description knows no other one, and GitHub takes any.
+            content_type="application/octet-stream"
+            if uploads
+            else request.headers.get("Content-Type", ""),
         )
         wrong = [_told(error) for error in self._openapi.iter_request_errors(asked)]
         if wrong:
@@ -262,36 +262,52 @@ class Hub:
             return self._violated(f"the answer to {request.method} {request.path}", wrong)
         return answer
 
-    def _violated(self, what: str, wrong: list[str]) -> _Answer:
+    def _violated(self, what: str, wrong: list[str]) -> Answer:
         self.violations.append(f"{what} does not fit GitHub's description: {'; '.join(wrong)}")
-        return _failed(500, self.violations[-1])
+        return failed(500, self.violations[-1])
 
-    def _allowed(self, request: _Request) -> _Answer:
+    def _allowed(self, request: Request) -> Answer:
         if "Authorization" not in request.headers:
-            return _failed(401, "Requires authentication")
+            return failed(401, "Requires authentication")
         _, _, given = request.headers["Authorization"].partition(" ")
         token = self._tokens.get(given)
         if token is None:
-            return _failed(401, "Bad credentials")
+            return failed(401, "Bad credentials")
         if self._remaining <= 0 and time.time() < self._reset:
-            return _failed(403, f"API rate limit exceeded for user ID {len(token.login)}.")
+            return failed(403, f"API rate limit exceeded for user ID {len(token.login)}.")
         self._remaining -= 1
         for method, pattern, handler in self._routes():
             found = re.fullmatch(pattern, request.path)
             if found and method == request.method:
-                if method != "GET" and not token.write:
-                    return _not_accessible(token)
+                refused = any(part in request.path for part in token.refused)
+                if method != "GET" and (refused or not token.write):
+                    return not_accessible(token)
                 return handler(request, token, *(unquote(part) for part in found.groups()))
-        return _failed(404, "Not Found")
+        return failed(404, "Not Found")
 
-    def _routes(self) -> list[tuple[str, str, Callable[..., _Answer]]]:
+    def _routes(self) -> list[tuple[str, str, Callable[..., Answer]]]:
         repository = "/repos/([^/]+/[^/]+)"
         issue = f"{repository}/issues/([0-9]+)"
         comment = f"{repository}/issues/comments/([0-9]+)"
+        releases, deployments = f"{repository}/releases", f"{repository}/deployments"
         return [
             ("GET", "/user", self._get_user),
             ("GET", repository, self._get_repository),
+            ("GET", f"{repository}/pulls", self._list_pulls),
             ("GET", f"{repository}/pulls/([0-9]+)", self._get_pull),
+            ("GET", f"{repository}/git/ref/(.+)", self._get_ref),
+            ("GET", f"{repository}/git/tags/([0-9a-f]+)", self._get_tag),
+            ("GET", rf"{repository}/compare/(.+?)\.\.\.(.+)", self._compare),
+            ("GET", releases, self._list_releases),
+            ("POST", releases, self._create_release),
+            ("PATCH", f"{releases}/([0-9]+)", self._update_release),
+            ("DELETE", f"{releases}/([0-9]+)", self._delete_release),
+            ("GET", f"{releases}/([0-9]+)/assets", self._list_assets),
+            ("POST", f"{releases}/([0-9]+)/assets", self._upload_asset),
+            ("DELETE", f"{releases}/assets/([0-9]+)", self._delete_asset),
+            ("GET", deployments, self._list_deployments),
+            ("GET", f"{deployments}/([0-9]+)/statuses", self._list_statuses),
+            ("POST", f"{deployments}/([0-9]+)/statuses", self._create_status),
             ("GET", f"{issue}/comments", self._list_comments),
             ("POST", f"{issue}/comments", self._create_comment),
             ("GET", comment, self._get_comment),
@@ -304,43 +320,44 @@ class Hub:
 
     # Operations -----------------------------------------------------------------------------------
 
-    def _get_user(self, _request: _Request, token: _Token) -> _Answer:
+    def _get_user(self, _request: Request, token: Token) -> Answer:
         if token.installation:
-            return _not_accessible(token)
-        user = _as_login(self._examples["user"], token.login)
-        return _Answer(status=200, body={**user, "user_view_type": "public"})
+            return not_accessible(token)
+        user = as_login(self._examples["user"], token.login)
+        return Answer(status=200, body={**user, "user_view_type": "public"})
 
-    def _get_repository(self, _request: _Request, _token: _Token, name: str) -> _Answer:
+    def _get_repository(self, _request: Request, _token: Token, name: str) -> Answer:
         if name not in self._repositories:
-            return _failed(404, "Not Found")
+            return failed(404, "Not Found")
         owner, _, short = name.partition("/")
         # GitHub's own examples lack `language`, which its schema requires.
         found = {k: v for k, v in self._examples["repository"].items() if k not in _NESTED}
-        return _Answer(
+        return Answer(
             status=200,
             body={
                 **found,
                 "id": self._repositories[name],
                 "name": short,
                 "full_name": name,
-                "owner": _as_login(found["owner"], owner),
+                "owner": as_login(found["owner"], owner),
                 "html_url": f"https://github.com/{name}",
                 "language": None,
+                "default_branch": "main",
             },
         )
 
-    def _get_pull(self, _request: _Request, _token: _Token, name: str, number: str) -> _Answer:
+    def _get_pull(self, _request: Request, _token: Token, name: str, number: str) -> Answer:
         pull = self._pulls.get((name, int(number)))
         if pull is None:
-            return _failed(404, "Not Found")
+            return failed(404, "Not Found")
         example = self._examples["pull"]
-        return _Answer(
+        return Answer(
             status=200,
             body={
                 **example,
                 "number": int(number),
                 "title": pull["title"],
-                "user": _as_login(example["user"], pull["author"]),
+                "user": as_login(example["user"], pull["author"]),
                 "html_url": pull["url"],
                 "locked": pull["locked"],
                 "state": "closed" if pull["closed_at"] else "open",
@@ -352,58 +369,58 @@ class Hub:
             },
         )
 
-    def _list_comments(self, request: _Request, _token: _Token, name: str, number: str) -> _Answer:
+    def _list_comments(self, request: Request, _token: Token, name: str, number: str) -> Answer:
         if (name, int(number)) not in self._pulls:
-            return _failed(404, "Not Found")
+            return failed(404, "Not Found")
         listed = self._listed(name, int(number))
-        return _paged(request, [self._seen_from(request, found) for found in listed])
+        return paged(request, [self._seen_from(request, found) for found in listed])
 
-    def _create_comment(self, request: _Request, token: _Token, name: str, number: str) -> _Answer:
+    def _create_comment(self, request: Request, token: Token, name: str, number: str) -> Answer:
         pull = self._pulls.get((name, int(number)))
         if pull is None:
-            return _failed(404, "Not Found")
+            return failed(404, "Not Found")
         if pull["locked"]:
-            return _failed(403, "Unable to create comment because issue is locked.")
+            return failed(403, "Unable to create comment because issue is locked.")
         body = request.json()["body"]
         refused = _body_refused(body)
         if refused:
             return refused
         made = self._comment(name, int(number), body, token.login)
         made = self._seen_from(request, made)
-        return _Answer(status=201, body=made, headers={"Location": made["url"]})
+        return Answer(status=201, body=made, headers={"Location": made["url"]})
 
-    def _get_comment(self, request: _Request, _token: _Token, name: str, number: str) -> _Answer:
-        def get(found: dict[str, Any]) -> _Answer:
-            return _Answer(status=200, body=self._seen_from(request, found))
+    def _get_comment(self, request: Request, _token: Token, name: str, number: str) -> Answer:
+        def get(found: dict[str, Any]) -> Answer:
+            return Answer(status=200, body=self._seen_from(request, found))
 
         return self._with_comment(name, number, get)
 
-    def _update_comment(self, request: _Request, token: _Token, name: str, number: str) -> _Answer:
-        def update(found: dict[str, Any]) -> _Answer:
+    def _update_comment(self, request: Request, token: Token, name: str, number: str) -> Answer:
+        def update(found: dict[str, Any]) -> Answer:
             if found["user"]["login"] != token.login:
-                return _not_accessible(token)
+                return not_accessible(token)
             body = request.json()["body"]
             refused = _body_refused(body)
             if refused:
                 return refused
-            found.update(body=body, updated_at=_now())
-            return _Answer(status=200, body=self._seen_from(request, found))
+            found.update(body=body, updated_at=now())
+            return Answer(status=200, body=self._seen_from(request, found))
 
         return self._with_comment(name, number, update)
 
-    def _delete_comment(self, _request: _Request, token: _Token, name: str, number: str) -> _Answer:
-        def delete(found: dict[str, Any]) -> _Answer:
+    def _delete_comment(self, _request: Request, token: Token, name: str, number: str) -> Answer:
+        def delete(found: dict[str, Any]) -> Answer:
             if found["user"]["login"] != token.login:
-                return _not_accessible(token)
+                return not_accessible(token)
             del self._comments[int(number)]
-            return _Answer(status=204)
+            return Answer(status=204)
 
         return self._with_comment(name, number, delete)
 
-    def _list_labels(self, request: _Request, _token: _Token, name: str, number: str) -> _Answer:
+    def _list_labels(self, request: Request, _token: Token, name: str, number: str) -> Answer:
         return self._labelled(request, name, number, lambda labels: labels)
 
-    def _add_labels(self, request: _Request, _token: _Token, name: str, number: str) -> _Answer:
+    def _add_labels(self, request: Request, _token: Token, name: str, number: str) -> Answer:
         given = request.json()
         new = given["labels"] if isinstance(given, dict) else given
         return self._labelled(
@@ -411,11 +428,11 @@ class Hub:
         )
 
     def _remove_label(
-        self, request: _Request, _token: _Token, name: str, number: str, label: str
-    ) -> _Answer:
+        self, request: Request, _token: Token, name: str, number: str, label: str
+    ) -> Answer:
         pull = self._pulls.get((name, int(number)))
         if pull is None or label not in pull["labels"]:
-            return _failed(404, "Label does not exist")
+            return failed(404, "Label does not exist")
         return self._labelled(
             request, name, number, lambda labels: [kept for kept in labels if kept != label]
         )
@@ -424,24 +441,24 @@ class Hub:
 
     def _labelled(
         self,
-        request: _Request,
+        request: Request,
         name: str,
         number: str,
         change: Callable[[list[str]], list[str]],
-    ) -> _Answer:
+    ) -> Answer:
         pull = self._pulls.get((name, int(number)))
         if pull is None:
-            return _failed(404, "Not Found")
+            return failed(404, "Not Found")
         pull["labels"] = change(pull["labels"])
         example = self._examples["labels"][0]
-        return _paged(request, [{**example, "name": label} for label in pull["labels"]])
+        return paged(request, [{**example, "name": label} for label in pull["labels"]])
 
     def _with_comment(
-        self, name: str, number: str, use: Callable[[dict[str, Any]], _Answer]
-    ) -> _Answer:
+        self, name: str, number: str, use: Callable[[dict[str, Any]], Answer]
+    ) -> Answer:
         found = self._comments.get(int(number))
         if found is None or f"/{name}/" not in found["url"]:
-            return _failed(404, "Not Found")
+            return failed(404, "Not Found")
         return use(found)
 
     def _comment(self, name: str, number: int, body: str, author: str) -> dict[str, Any]:
@@ -454,14 +471,14 @@ class Hub:
             "issue_url": f"{api}/{number}",
             "html_url": f"{self._pulls[name, number]['url']}#issuecomment-{made}",
             "body": body,
-            "user": _as_login(self._examples["comment"]["user"], author),
-            "created_at": _now(),
-            "updated_at": _now(),
+            "user": as_login(self._examples["comment"]["user"], author),
+            "created_at": now(),
+            "updated_at": now(),
         }
         self._comments[made] = comment
         return comment
 
-    def _seen_from(self, request: _Request, comment: dict[str, Any]) -> dict[str, Any]:
+    def _seen_from(self, request: Request, comment: dict[str, Any]) -> dict[str, Any]:
         """With links to where it was asked, as GitHub gives them."""
         links = {key: comment[key].replace(self.url, request.base) for key in ("url", "issue_url")}
         return {**comment, **links}
@@ -480,10 +497,6 @@ class Hub:
             "X-GitHub-Request-Id": secrets.token_hex(8).upper(),
         }
 
-    def _new_id(self) -> int:
-        self._next_id += 1
-        return self._next_id
-
 
 @functools.cache
 def _description() -> tuple[OpenAPI, dict[str, Any]]:
@@ -496,17 +509,7 @@ def _description() -> tuple[OpenAPI, dict[str, Any]]:
 _NESTED = {"source", "parent", "template_repository"}
 
 
-def _failed(status: int, message: str, **more: Any) -> _Answer:
-    body = {"message": message, "documentation_url": DOCS, "status": str(status), **more}
-    return _Answer(status=status, body=body)
-
-
-def _not_accessible(token: _Token) -> _Answer:
-    kind = "integration" if token.installation else "personal access token"
-    return _failed(403, f"Resource not accessible by {kind}")
-
-
-def _body_refused(body: str) -> _Answer | None:
+def _body_refused(body: str) -> Answer | None:
     """GitHub counts characters in its message; it is as strict here as that says."""
     told = ""
     if not body.strip():
@@ -521,39 +524,7 @@ def _body_refused(body: str) -> _Answer | None:
         "field": "data",
         "message": told,
     }
-    return _failed(422, "Validation Failed", errors=[wrong])
-
-
-def _paged(request: _Request, items: list[Any]) -> _Answer:
-    size = min(int(request.query.get("per_page", 30)), MAX_PER_PAGE)
-    page = int(request.query.get("page", 1))
-    last = max(1, -(-len(items) // size))
-    pages = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}
-    if page >= last:
-        del pages["next"], pages["last"]
-    if page == 1:
-        del pages["prev"], pages["first"]
-    links = [
-        f'<{request.base}{request.path}?{urlencode({**request.query, "page": to})}>; rel="{rel}"'
-        for rel, to in pages.items()
-    ]
-    headers = {"Link": ", ".join(links)} if links else {}
-    return _Answer(status=200, body=items[(page - 1) * size : page * size], headers=headers)
-
-
-def _as_login(example: dict[str, Any], login: str) -> dict[str, Any]:
-    """A user of GitHub's examples under another name."""
-    named = {
-        key: value.replace("octocat", quote(login) if "://" in value else login)
-        if isinstance(value, str)
-        else value
-        for key, value in example.items()
-    }
-    return {**named, "login": login, "type": "Bot" if login.endswith("[bot]") else "User"}
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return failed(422, "Validation Failed", errors=[wrong])
 
 
 def _told(error: BaseException) -> str:
@@ -592,7 +563,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._control(address.path.removeprefix(CONTROL), body)
             return
         enterprise = address.path.startswith(ENTERPRISE + "/")
-        request = _Request(
+        request = Request(
             method=self.command,
             path=address.path.removeprefix(ENTERPRISE) if enterprise else address.path,
             query=dict(parse_qsl(address.query)),
@@ -604,16 +575,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _control(self, name: str, body: bytes) -> None:
         if name not in CONTROLS:
-            self._send(_failed(404, f"there is no {name}"))
+            self._send(failed(404, f"there is no {name}"))
             return
         try:
             result = getattr(self.server.hub, name)(**json.loads(body or b"{}"))
         except (KeyError, TypeError, ValueError) as wrong:
-            self._send(_failed(400, repr(wrong)))
+            self._send(failed(400, repr(wrong)))
         else:
-            self._send(_Answer(status=200, body={"result": result}))
+            self._send(Answer(status=200, body={"result": result}))
 
-    def _send(self, answer: _Answer | None) -> None:
+    def _send(self, answer: Answer | None) -> None:
         if answer is None:
             self.close_connection = True
             return
@@ -632,17 +603,30 @@ class _Handler(BaseHTTPRequestHandler):
 
 CONTROLS = {
     "add_fault",
+    "asset",
     "broken_rules",
     "comments",
     "create_comment",
+    "create_commit",
+    "create_deployment",
     "create_pull_request",
+    "create_release",
     "create_repository",
     "create_token",
+    "delete_tag",
+    "deployment_states",
     "edit_comment",
+    "interrupt_uploads",
     "labels",
+    "latest_release",
     "limit_rate",
     "lock_pull_request",
+    "make_releases_immutable",
+    "merge_pull_request",
+    "releases",
     "requests",
+    "set_branch",
+    "set_tag",
 }
 
 

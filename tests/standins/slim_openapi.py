@@ -19,6 +19,8 @@ from typing import Any
 OUTPUT = Path(__file__).parent.parent / "fixtures" / "github-openapi.json"
 
 OPERATIONS = {
+    "git/get-ref",
+    "git/get-tag",
     "issues/add-labels",
     "issues/create-comment",
     "issues/delete-comment",
@@ -28,15 +30,35 @@ OPERATIONS = {
     "issues/remove-label",
     "issues/update-comment",
     "pulls/get",
+    "pulls/list",
+    "repos/compare-commits",
+    "repos/create-deployment-status",
+    "repos/create-release",
+    "repos/delete-release",
+    "repos/delete-release-asset",
     "repos/get",
+    "repos/list-deployment-statuses",
+    "repos/list-deployments",
+    "repos/list-release-assets",
+    "repos/list-releases",
+    "repos/update-release",
+    "repos/upload-release-asset",
     "users/get-authenticated",
 }
 EXAMPLES = {
+    "commit-comparison": "comparison",
+    "deployment-items": "deployments",
+    "deployment-status": "deployment_status",
     "full-repository-default-response": "repository",
+    "git-ref": "ref",
+    "git-tag": "tag",
     "issue-comment": "comment",
     "label-items": "labels",
     "public-user-default-response": "user",
     "pull-request": "pull",
+    "pull-request-simple-items": "pulls",
+    "release": "release",
+    "release-asset-response-for-successful-upload": "asset",
 }
 FOR_PEOPLE = {"description", "summary", "externalDocs", "example", "examples", "tags", "x-github"}
 NAMES = {"properties", "responses"}
