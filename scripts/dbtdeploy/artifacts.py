@@ -61,6 +61,12 @@ class Config(msgspec.Struct, frozen=True, gc=False):
     materialized: str | None = None
     severity: str | None = None
     persist_docs: dict[str, Any] | None = None
+    meta: msgspec.Raw = NULL
+    grants: msgspec.Raw = NULL
+    unique_key: msgspec.Raw = NULL
+    incremental_strategy: msgspec.Raw = NULL
+    on_schema_change: msgspec.Raw = NULL
+    snapshot_meta_column_names: msgspec.Raw = NULL
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
@@ -99,6 +105,9 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     freshness: msgspec.Raw = EMPTY
     loaded_at_field: str | None = None
     external: msgspec.Raw = EMPTY
+    meta: msgspec.Raw = NULL
+    label: str | None = None
+    """Of an exposure."""
 
     @property
     def materialized(self) -> str | None:
@@ -123,6 +132,7 @@ class Manifest(msgspec.Struct, frozen=True):
     macros: dict[str, Macro] = {}
     unit_tests: dict[str, Node] = {}
     functions: dict[str, Node] = {}
+    exposures: dict[str, Node] = {}
     disabled: dict[str, msgspec.Raw] = {}
 
     def find(self, unique_id: str) -> Node | None:

@@ -379,3 +379,10 @@ class CleanUpIncomplete(DbtDeployError):
 
     exit_code = 93
     title = "Some relations were not dropped"
+
+
+class ReleaseEmpty(DbtDeployError):
+    """A tag brings nothing: no node, no test, and nothing left the project."""
+
+    exit_code = 94
+    title = "This release brings nothing"
