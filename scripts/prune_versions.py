@@ -49,7 +49,9 @@ def main() -> None:
 
 
 def _decide(opened: Store, asked: StoreCommand) -> Decisions:
-    policy = retention.Policy(days=asked.retention_days, keep=asked.keep_versions)
+    policy = retention.Policy(
+        days=asked.retention_days, keep=asked.keep_versions, hours=asked.keep_hours
+    )
     return retention.decide(inventory.take(opened), policy, datetime.now(timezone.utc))
 
 

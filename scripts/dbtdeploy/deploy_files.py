@@ -35,6 +35,8 @@ class StoreCommand:
     driver: str | None = None
     retention_days: int = 30
     keep_versions: int = 5
+    keep_hours: int = 24
+    """How long a release's replaced relations are kept, so that ``prune`` keeps its versions."""
     dry_run: bool = True
 
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dbtdeploy import inventory, moments
+from dbtdeploy import inventory, lineage, moments
 from dbtdeploy.inventory import Folder, Inventory
 
 LEFTOVER_AGE = timedelta(days=1)
 """Objects without an index may be those of a run that is uploading; after a day they are not."""
 
+CLEAN_UP_AGE = timedelta(days=1)
+"""Between two clean-ups, which drop what a rollback would move back."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """The inputs ``retention-days`` and ``keep-versions``."""
+    """The inputs ``retention-days``, ``keep-versions`` and ``keep-hours``."""
 
     days: int
     keep: int
+    hours: int = 24
+    """How long what a release replaced is kept in the warehouse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +69,7 @@ def decide(found: Inventory, policy: Policy, now: datetime) -> Decisions:
         now: by the store's clock, or near it.
     """
     since = now - timedelta(days=policy.days)
-    reasons = _reasons(found, policy, since)
+    reasons = _reasons(found, policy, since) | _of_rollback(found, policy, now)
     return Decisions(
         versions=tuple(_of_version(found, item, reasons, policy, now) for item in found.versions),
         failed=tuple(_of_failed(found, item, policy, since) for item in found.failed),
@@ -93,6 +98,28 @@ def _reasons(found: Inventory, policy: Policy, since: datetime) -> dict[str | No
         reasons[last] = "was current before this one"
     reasons[pointer.version] = "is current"
     return reasons
+
+
+def _of_rollback(found: Inventory, policy: Policy, now: datetime) -> dict[str | None, str]:
+    """What a rollback needs while the warehouse keeps relations for it, by name.
+
+    That is the way from the current version to the one that a release found. A clean-up drops them
+    some time after their hours are over, so there is a day more.
+    """
+    since = now - timedelta(hours=policy.hours) - CLEAN_UP_AGE
+    way: list[str] = []
+    needed: dict[str | None, str] = {}
+    pointer = found.pointer
+    for index in lineage.walk(lineage.listed(found), pointer.version):
+        way.append(index.version)
+        made = moments.parse(index.created_at)
+        if lineage.is_release(index) and made is not None and made >= since:
+            name = index.tag or index.version
+            way.append(index.previous or "")
+            needed |= dict.fromkeys(way, f"a rollback of {name} needs it")
+            way.clear()
+    needed.pop(pointer.version, None)
+    return needed
 
 
 def _of_version(
