@@ -19,14 +19,23 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 OWN = {"runs-on", "timeout-minutes", "artifact-name", "python-version"}
 """Inputs of a workflow that the action has no part in."""
 
-SECRETS = {"dbt-env", "DBT_ENV", "aws-access-key-id", "aws-secret-access-key"}
+SECRETS = {
+    *("dbt-env", "DBT_ENV", "aws-access-key-id", "aws-secret-access-key"),
+    *("slack-webhook-url", "pagerduty-routing-key", "webhook-url", "webhook-secret"),
+}
+TELLING = {"slack-webhook-url", "pagerduty-routing-key", "webhook-url", "webhook-secret"}
 
 PERMISSIONS = {
     "slim-ci": {"contents": "read", "pull-requests": "write", "id-token": "write"},
     "deploy": {"contents": "read", "id-token": "write"},
     "teardown": {"contents": "read", "pull-requests": "write", "id-token": "write"},
     "store": {"id-token": "write"},
+    "release": {"contents": "write", "pull-requests": "read", "id-token": "write"},
+    "rollback": {"contents": "write", "deployments": "write", "id-token": "write"},
+    "clean-up": {"contents": "read", "id-token": "write"},
 }
+IN_TURN = ("deploy", "release", "rollback", "clean-up")
+"""Work on production."""
 
 
 def load(path: Path) -> dict[Any, Any]:
@@ -97,8 +106,9 @@ def test_a_workflow_asks_for_the_least(name: str) -> None:
     assert job(name)["timeout-minutes"]
 
 
-def test_deploys_queue_and_are_never_cancelled() -> None:
-    concurrency = workflow("deploy")["concurrency"]
+@pytest.mark.parametrize("name", IN_TURN)
+def test_what_works_on_production_queues_and_is_never_cancelled(name: str) -> None:
+    concurrency = workflow(name)["concurrency"]
     assert concurrency["queue"] == "max"
     assert "cancel-in-progress" not in concurrency
     # Whatever writes to one store waits for the others, whoever called it.
@@ -122,11 +132,31 @@ def test_a_deploy_is_a_deployment_with_the_address_of_its_documentation() -> Non
     assert main_step("deploy")["id"] == "dbt"
 
 
-def test_a_command_on_the_store_is_no_deployment() -> None:
-    assert job("store")["environment"] == {
+@pytest.mark.parametrize("name", ["store", "clean-up"])
+def test_what_ships_nothing_is_no_deployment(name: str) -> None:
+    assert job(name)["environment"] == {
         "name": "${{ inputs.environment }}",
         "deployment": False,
     }
+
+
+@pytest.mark.parametrize("name", ["release", "rollback"])
+def test_a_dry_run_is_no_deployment(name: str) -> None:
+    environment = job(name)["environment"]
+    assert environment["name"] == "${{ inputs.environment }}"
+    assert environment["deployment"] == "${{ !inputs.dry-run }}"
+
+
+def test_a_release_checks_out_its_tag() -> None:
+    (checkout,) = [s for s in job("release")["steps"] if "actions/checkout@" in s.get("uses", "")]
+    assert checkout["with"]["ref"] == (
+        "${{ inputs.tag && format('refs/tags/{0}', inputs.tag) || github.ref }}"
+    )
+
+
+@pytest.mark.parametrize("name", ["deploy", "release", "rollback"])
+def test_what_ships_can_tell_people(name: str) -> None:
+    assert set(called(name)["secrets"]) >= TELLING
 
 
 def test_a_deploy_checks_out_the_commit_that_the_environment_builds() -> None:

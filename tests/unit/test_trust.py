@@ -14,6 +14,7 @@ from standins import policies
 
 OLD, NEW = "repo:my-org/my-repo", "repo:my-org@123456/my-repo@456789"
 MAIN, OF_A_PULL_REQUEST = "refs/heads/main", "refs/pull/7/merge"
+TAG = "refs/tags/v1.4.0"
 
 
 def lets_in(role: str, sub: str, ref: str, *, repository_id: str = "456789") -> bool:
@@ -28,8 +29,9 @@ def lets_in(role: str, sub: str, ref: str, *, repository_id: str = "456789") -> 
 
 
 @pytest.mark.parametrize("repository", [OLD, NEW])
-def test_a_deploy_of_main_in_the_environment(repository: str) -> None:
-    assert lets_in("deploy", f"{repository}:environment:production", MAIN)
+@pytest.mark.parametrize("ref", [MAIN, TAG])
+def test_main_and_version_tags_in_the_environment(repository: str, ref: str) -> None:
+    assert lets_in("deploy", f"{repository}:environment:production", ref)
 
 
 @pytest.mark.parametrize("repository", [OLD, NEW])
@@ -38,6 +40,8 @@ def test_a_deploy_of_main_in_the_environment(repository: str) -> None:
     [
         ("environment:production", OF_A_PULL_REQUEST),
         ("environment:production", "refs/heads/feature"),
+        ("environment:production", "refs/heads/v1"),
+        ("environment:production", "refs/tags/nightly"),
         ("environment:staging", MAIN),
         ("ref:refs/heads/main", MAIN),
         ("pull_request", OF_A_PULL_REQUEST),
