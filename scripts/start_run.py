@@ -47,7 +47,10 @@ def main() -> None:
     _empty(work)
     files.write(work / files.RUN, run)
     mode = "skip" if run.event.skip else command
-    actions.set_outputs(runner.output, {"work": str(work), "mode": mode, "schema": run.schema})
+    outputs = {"work": str(work), "mode": mode, "schema": run.schema}
+    if mode in inputs.IN_PRODUCTION:
+        outputs["in-production"] = "true"
+    actions.set_outputs(runner.output, outputs)
     if run.event.skip and command == "teardown":
         print(f"Nothing to drop: this pull request ({run.event.skip}) built nothing.")
 

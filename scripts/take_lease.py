@@ -1,4 +1,4 @@
-"""run.json -> held_lease.json: may this run deploy now, and does the environment belong to it."""
+"""run.json -> held_lease.json: may this run change production now, and does it belong to it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ from dbtdeploy import (
     lease_words,
     probe,
     read_version,
+    release_files,
     settings,
     store_step,
+    tag_history,
+    unsettled,
 )
 from dbtdeploy.deploy_files import HeldLease, NotNow
 from dbtdeploy.edges import actions, git
@@ -30,23 +33,28 @@ from dbtdeploy.environment import Environment
 from dbtdeploy.lease_words import Lease
 from dbtdeploy.objects import Store
 
+PAST_A_HOLD = ("rollback", "clean-up")
+"""A hold keeps what is live from being built over; these bring nothing new."""
+
 
 def main() -> None:
     """Take the lease, unless the environment waits for a release or is on hold."""
     work = settings.work_folder()
     run = files.read(work / files.RUN, files.Run)
-    for name in (deploy_files.LEASE, deploy_files.NOT_NOW):
+    for name in (deploy_files.LEASE, deploy_files.NOT_NOW, release_files.RELEASED):
         (work / name).unlink(missing_ok=True)
     opened = store_step.opened(run.policy.state)
     policy = run.deploy or files.Deploy()
     decided = environment.read(opened)
-    proceed = _is_due(opened, decided, run, work)
+    proceed = run.command != "deploy" or _is_due(opened, decided, run, work)
     if proceed:
-        _refuse_if_on_hold(decided, policy.environment)
+        _refuse(decided, run, policy.environment)
         probe.probe(opened)
         _take(opened, run, policy, work)
-    output = settings.Runner.from_environ().output
-    actions.set_outputs(output, {"proceed": "true" if proceed else "false"})
+    outputs = {"proceed": "true" if proceed else "false"}
+    if (work / release_files.RELEASED).exists():
+        outputs["released"] = "true"
+    actions.set_outputs(settings.Runner.from_environ().output, outputs)
 
 
 def _is_due(opened: Store, decided: Environment, run: files.Run, work: Path) -> bool:
@@ -66,7 +74,7 @@ def _take(opened: Store, run: files.Run, policy: files.Deploy, work: Path) -> No
     wanted = Lease(
         nonce=lease.new_nonce(),
         holder=lease_words.who(event),
-        purpose=f"deploy of {commit[:7] or 'an unknown commit'}",
+        purpose=_purpose(run, commit),
         run_url=event.run_url,
         seconds=lease.SECONDS,
     )
@@ -79,7 +87,7 @@ def _take(opened: Store, run: files.Run, policy: files.Deploy, work: Path) -> No
             say=lambda line: print(line, flush=True),
         )
         crash.point("lease-taken")
-        held = replace(_begin(opened, taken, run, policy, commit), commit=commit or None)
+        held = replace(_begin(opened, taken, run, commit, work), commit=commit or None)
         files.write(work / deploy_files.LEASE, held)
     except errors.LeaseHeld:
         raise
@@ -91,10 +99,9 @@ def _take(opened: Store, run: files.Run, policy: files.Deploy, work: Path) -> No
     print(f"{policy.environment} belongs to this run until it ends. ({opened.location})")
 
 
-def _begin(
-    opened: Store, taken: lease.Taken, run: files.Run, policy: files.Deploy, commit: str
-) -> HeldLease:
+def _begin(opened: Store, taken: lease.Taken, run: files.Run, commit: str, work: Path) -> HeldLease:
     """Shut earlier owners out, finish what they left, and look again at what may have changed."""
+    policy = run.deploy or files.Deploy()
     if taken.before is not None:
         actions.warning(*lease_words.taken_over(taken.before))
     by = run.event.run_url or lease_words.who(run.event)
@@ -102,17 +109,56 @@ def _begin(
     if finished is not None:
         actions.warning("An unfinished publication was found", finished.said)
     decided = environment.read(opened)
-    _refuse_if_on_hold(decided, policy.environment)
+    _refuse(decided, run, policy.environment)
+    # What a stopped release left is settled first: only then is it known which commit is live.
+    left = unsettled.read(opened)
+    if run.command == "deploy" and left is None:
+        _check_commit(opened, decided, commit, policy.environment)
+    if run.release is not None:
+        _check_tag(opened, run.release.tag, commit, work, left)
+    return replace(taken.held, finished=finished.version if finished else None)
+
+
+def _check_commit(opened: Store, decided: Environment, commit: str, name: str) -> None:
     if decided.driver == environment.RELEASE:
         pointer, _ = read_version.read_current(opened)
         released = pointer is not None and pointer.version is not None
         index = read_version.read_index(opened, pointer) if pointer and released else None
-        gate.check_commit(decided, checked_out=commit, index=index, name=policy.environment)
-    return replace(taken.held, finished=finished.version if finished else None)
+        gate.check_commit(decided, checked_out=commit, index=index, name=name)
 
 
-def _refuse_if_on_hold(decided: Environment, name: str) -> None:
-    environment.refuse_if_on_hold(decided, name=name, now=datetime.now(timezone.utc))
+def _check_tag(
+    opened: Store, tag: str, commit: str, work: Path, left: unsettled.Unsettled | None
+) -> None:
+    """Refuse a tag that was moved, and tell the steps after this of one that is live."""
+    pointer, _ = read_version.read_current(opened)
+    if left is not None and left.what == "release" and left.tag == tag:
+        gate.refuse_moved_while_releasing(tag, checked_out=commit, began_with=left.commit)
+    live = tag_history.check(opened, pointer, tag=tag, checked_out=commit)
+    if live is None or left is not None:
+        return
+    done = release_files.Released(version=live.version, resumed="nothing")
+    files.write(work / release_files.RELEASED, done)
+    current = pointer is not None and pointer.version == live.version
+    said = "It is live." if current else "A newer version is live; to go back, use a rollback."
+    actions.annotate(
+        "notice", f"{tag} was released already", f"Version {live.version} holds it. {said}"
+    )
+
+
+def _purpose(run: files.Run, commit: str) -> str:
+    if run.release is not None:
+        return f"release of {run.release.tag}"
+    if run.command == "deploy":
+        return f"deploy of {commit[:7] or 'an unknown commit'}"
+    return run.command
+
+
+def _refuse(decided: Environment, run: files.Run, name: str) -> None:
+    if run.command == "release":
+        gate.refuse_merges(decided, name=name)
+    if run.command not in PAST_A_HOLD:
+        environment.refuse_if_on_hold(decided, name=name, now=datetime.now(timezone.utc))
 
 
 if __name__ == "__main__":

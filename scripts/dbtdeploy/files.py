@@ -228,6 +228,9 @@ class State:
     artifacts: tuple[str, ...] = ()
     version: str | None = None
     """Of a store that dbt-deploy fills; None for plain files."""
+    tag: str | None = None
+    """The version tag that brought that version live."""
+    release_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,11 +23,14 @@ class Finished:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Whole:
+class Whole:
+    """A version that is wholly in the store."""
+
     index: Index
     sha256: str
     """Of the index as it is stored."""
     artifacts: dict[str, bytes]
+    """dbt's, by name."""
 
 
 def begin(store: Store, nonce: str, *, by: str) -> Finished | None:
@@ -65,7 +68,7 @@ def finish(store: Store, nonce: str, publishing: str | None, *, by: str) -> Fini
         return None
     pointer, _ = read_version.read_current(store)
     was_current = pointer is not None and pointer.version == publishing
-    found = _whole(store, publishing)
+    found = whole(store, publishing)
     version = None
     if isinstance(found, str):
         said = f"{found}. " + ("It is current." if was_current else "It was given up.")
@@ -86,7 +89,7 @@ def finish(store: Store, nonce: str, publishing: str | None, *, by: str) -> Fini
     return Finished(version=version, said=said)
 
 
-def _whole(store: Store, version: str) -> _Whole | str:
+def whole(store: Store, version: str) -> Whole | str:
     """The version, every object of it proven; or what is wrong with it."""
     key = versions.index_key(version)
     stored = store.get(key)
@@ -100,4 +103,4 @@ def _whole(store: Store, version: str) -> _Whole | str:
     if index.version != version:
         return f"{store.address(key)} is the index of {index.version}"
     copied = {name: contents[name] for name in state.ARTIFACTS if name in contents}
-    return _Whole(index=index, sha256=versions.sha256(stored.body), artifacts=copied)
+    return Whole(index=index, sha256=versions.sha256(stored.body), artifacts=copied)

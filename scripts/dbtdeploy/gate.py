@@ -1,6 +1,8 @@
-"""Whether a run may deploy to an environment that only version tags change. Pure."""
+"""Whether a run may change an environment that only version tags change, or merges. Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from dbtdeploy import environment, errors
 from dbtdeploy.environment import Environment
@@ -61,3 +63,69 @@ def check_commit(decided: Environment, *, checked_out: str, index: Index | None,
             remedy="Check out the output `ref` of `command: status`, as the reusable workflow "
             "deploy.yml does. To bring a new commit live, push a version tag.",
         )
+
+
+def refuse_merges(decided: Environment, *, name: str) -> None:
+    """Refuse a release where merges drive: the next one would build over it.
+
+    Raises:
+        WrongDriver: they do.
+    """
+    if decided.driver == environment.RELEASE:
+        return
+    raise errors.WrongDriver(
+        f"Each merge goes live in {name}, so the next one would build over this release.",
+        not_done=NOT_DONE,
+        remedy="Let version tags drive it (`command: drive` with `driver: release`), then run "
+        "this again.",
+    )
+
+
+def refuse_moved(tag: str, *, checked_out: str, known: Iterable[Index]) -> None:
+    """Refuse a tag that was released from another commit.
+
+    Args:
+        tag: its name.
+        checked_out: the commit that it names now.
+        known: indexes of versions that are or were current.
+
+    Raises:
+        TagRefused: names both commits.
+    """
+    for index in known:
+        if index.tag == tag and index.commit is not None and index.commit != checked_out:
+            version = f"version {index.version}"
+            raise _moved(tag, index.commit, checked_out, f"was released ({version})")
+
+
+def refuse_moved_while_releasing(tag: str, *, checked_out: str, began_with: str | None) -> None:
+    """Refuse to go on with a tag that was moved while its release was stopped.
+
+    Raises:
+        TagRefused: names both commits.
+    """
+    if began_with is not None and began_with != checked_out:
+        raise _moved(tag, began_with, checked_out, "began to be released")
+
+
+def _moved(tag: str, before: str, now: str, what: str) -> errors.TagRefused:
+    return errors.TagRefused(
+        f"{tag} {what} from commit {before[:SHORT]}, and names {now[:SHORT]} now: it was moved.",
+        not_done=NOT_DONE,
+        remedy="Put the tag back, and give the new commit a tag of its own.",
+    )
+
+
+def released(tag: str, *, checked_out: str, lineage: Iterable[Index]) -> Index | None:
+    """The version by which a tag is live, or was until a newer one; None where it is still to come.
+
+    Args:
+        tag: its name.
+        checked_out: the commit that it names.
+        lineage: indexes of the current version, of the one before it, and so on.
+    """
+    for number, index in enumerate(lineage):
+        if index.tag == tag and index.commit == checked_out:
+            # What is to be built in place has not been, if the run was stopped there.
+            return None if number == 0 and index.pending else index
+    return None

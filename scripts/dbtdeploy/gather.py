@@ -21,13 +21,14 @@ from dbtdeploy import (
     files,
     moments,
     publishable,
+    release_files,
     splice,
 )
 from dbtdeploy.outcomes import OUTCOMES
 from dbtdeploy.redact import Redact
 from dbtdeploy.report import GOOD
 from dbtdeploy.state import MANIFEST
-from dbtdeploy.versions import DEPLOYED, Index
+from dbtdeploy.versions import DEPLOYED, RELEASED, Index
 
 CATALOG, SOURCES, LOG = "catalog.json", "sources.json", "dbt.log"
 
@@ -61,9 +62,44 @@ def success(
     Raises:
         PublishingFailed: one that dbt must have written is not there, or is not JSON.
     """
-    target, state = Path(run.dbt.target_path), work / files.STATE_FOLDER
+    target = Path(run.dbt.target_path)
     results, made = _needed(work / files.RUN_RESULTS), _needed(target / MANIFEST)
     new = publishable.artifact(MANIFEST, made, redact)
+    gathered = _spliced(work, run, new, results, unsettled)
+    contents = dict(gathered.contents)
+    contents |= _documentation(work, target, {made: new}, redact)
+    if (work / deploy_files.FRESHNESS).exists() and (found := _read(target / SOURCES)):
+        contents[SOURCES] = publishable.artifact(SOURCES, found, redact)
+    return replace(gathered, contents=contents)
+
+
+def release(
+    work: Path, run: files.Run, redact: Redact, results: bytes, *, unsettled: Iterable[str] = ()
+) -> Gathered:
+    """What a release makes production's state: the tagged commit, as production parses it.
+
+    What is built in place afterwards keeps its old definition, as after a partial deploy.
+
+    Args:
+        work: the work folder, with ``production_manifest.json``.
+        run: this run.
+        redact: hides every secret there is.
+        results: run_results.json of the build in staging, with production's names.
+        unsettled: as for ``success``.
+
+    Raises:
+        PublishingFailed: an artifact is not there, or is not JSON.
+    """
+    made = _needed(work / release_files.PRODUCTION_MANIFEST)
+    new = publishable.artifact(MANIFEST, made, redact)
+    return _spliced(work, run, new, results, unsettled)
+
+
+def _spliced(
+    work: Path, run: files.Run, new: bytes, results: bytes, unsettled: Iterable[str]
+) -> Gathered:
+    """Manifest and results, with those of the version before for what was not built."""
+    state = work / files.STATE_FOLDER
     old = _read(state / MANIFEST)
     built = {id_ for id_, status in _statuses(results).items() if OUTCOMES.get(status) in GOOD}
     parsed, before = _manifest(new), _manifest(old) if old else None
@@ -73,12 +109,9 @@ def success(
     manifest = splice.manifest(new, old, pending)
     merged, carried = carry_forward.run_results(results, _read(state / files.RUN_RESULTS), manifest)
     contents = {MANIFEST: manifest, files.RUN_RESULTS: merged}
-    contents |= _documentation(work, target, {made: new}, redact)
-    if (work / deploy_files.FRESHNESS).exists() and (found := _read(target / SOURCES)):
-        contents[SOURCES] = publishable.artifact(SOURCES, found, redact)
     draft = replace(
         _draft(work, run, new, results),
-        kind=DEPLOYED,
+        kind=RELEASED if run.release else DEPLOYED,
         partial=bool(pending),
         pending=pending,
         carried=carried,
@@ -170,6 +203,11 @@ def _draft(work: Path, run: files.Run, manifest: bytes, results: bytes) -> Index
     metadata = msgspec.json.decode(manifest, type=_OfManifest).metadata
     build = files.read_if_there(work / files.BUILD, files.Build)
     state = files.read_if_there(work / files.STATE, files.State)
+    # What is checked out need not be what started the run.
+    commit = (held.commit if held else None) or event.sha or None
+    plan = files.read_if_there(work / release_files.RELEASE_PLAN, release_files.ReleasePlan)
+    # A build of the released commit is still that release.
+    same = state is not None and commit is not None and state.commit == commit
     return Index(
         version="",
         environment=run.deploy.environment if run.deploy else "production",
@@ -177,9 +215,10 @@ def _draft(work: Path, run: files.Run, manifest: bytes, results: bytes) -> Index
         kind="",
         created_at="",
         objects={},
-        # What is checked out need not be what started the run.
-        commit=(held.commit if held else None) or event.sha or None,
+        commit=commit,
         ref=event.ref or None,
+        tag=run.release.tag if run.release else state.tag if state and same else None,
+        release_id=plan.release_id if plan else state.release_id if state and same else None,
         created_by=event.actor,
         event=event.name,
         run_url=event.run_url,

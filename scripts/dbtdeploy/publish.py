@@ -62,10 +62,7 @@ def publish(
         PublishingFailed: no name was free.
         StateCorrupt, StateVersionMissing: the store did not give it back.
     """
-    pointer, _ = _fenced(store, nonce)
-    draft = replace(draft, created_at=moments.written(moment), previous=pointer.version)
-    crash.point("before-objects")
-    index = _new_version(store, draft, contents, moment, claim)
+    index = prepare(store, draft, contents, moment=moment, nonce=nonce, claim=claim)
     if read_back:
         for name in index.objects:
             read_version.read_object(store, index, name)
@@ -76,10 +73,41 @@ def publish(
         index_sha256=versions.sha256(versions.encode(index)),
         nonce=nonce,
         by=by,
-        at=draft.created_at,
+        at=index.created_at,
     )
     crash.point("after-pointer")
     return Published(index=index, pointer=moved)
+
+
+def prepare(
+    store: Store,
+    draft: Index,
+    contents: Mapping[str, bytes],
+    *,
+    moment: datetime,
+    nonce: str,
+    claim: Claim,
+) -> Index:
+    """Write a version that follows the current one, and leave the pointer where it is.
+
+    Args:
+        store: the environment's.
+        draft: as for ``publish``.
+        contents: the artifacts by name, without secrets.
+        moment: of publication.
+        nonce: of the lease that this run holds.
+        claim: called before the first object. A claim makes the next owner of the lease publish
+            what was begun; a release, which must not be current before its swap, only proves that
+            the lease is its own.
+
+    Raises:
+        LeaseLost: somebody else has fenced this environment since.
+        PublishingFailed: no name was free.
+    """
+    pointer, _ = _fenced(store, nonce)
+    draft = replace(draft, created_at=moments.written(moment), previous=pointer.version)
+    crash.point("before-objects")
+    return _new_version(store, draft, contents, moment, claim)
 
 
 def move_pointer(
@@ -167,6 +195,26 @@ def publish_failed(
     )
     store.put(prefix + versions.INDEX, versions.encode(index))
     return prefix
+
+
+def withdraw(store: Store, version: str) -> None:
+    """Remove a version that was written and never became current; its index goes first.
+
+    Args:
+        store: the environment's.
+        version: its id.
+    """
+    stored = store.get(versions.index_key(version))
+    if stored is None:
+        return
+    address = store.address(versions.index_key(version))
+    try:
+        index = versions.decode_index(stored.body, source=address)
+    except errors.StateCorrupt:
+        return  # prune removes what nobody can read
+    store.delete(versions.index_key(version))
+    for item in index.objects.values():
+        store.delete(versions.object_key(version, item))
 
 
 def forget_failed(store: Store, *, began: datetime, run_id: int, attempt: int) -> None:

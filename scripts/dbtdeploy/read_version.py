@@ -119,6 +119,8 @@ def _fetch_version(store: Store, pointer: Pointer, destination: Path) -> state.F
         names=names,
         version=index.version,
         commit=index.commit,
+        tag=index.tag,
+        release_id=index.release_id,
         keys={name: versions.object_key(index.version, index.objects[name]) for name in names},
     )
 

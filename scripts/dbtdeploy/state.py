@@ -64,6 +64,8 @@ class Fetched:
     version: str | None = None
     commit: str | None = None
     """That the version was built from, if its index says."""
+    tag: str | None = None
+    release_id: str | None = None
     keys: dict[str, str] = field(default_factory=dict)
     """Where in the store an artifact was, if not under its name."""
 
@@ -182,6 +184,8 @@ def found_state(location: str, manifest: Manifest, fetched: Fetched) -> files.St
         commit=fetched.commit or manifest.commit,
         artifacts=fetched.names,
         version=fetched.version,
+        tag=fetched.tag,
+        release_id=fetched.release_id,
     )
 
 

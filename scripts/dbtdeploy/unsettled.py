@@ -43,6 +43,8 @@ class Unsettled:
     rollback goes back to."""
     index_sha256: str | None = None
     """Of that version's index."""
+    from_version: str | None = None
+    """Of a rollback, the version that was current."""
     reason: str | None = None
     """Of a rollback, for the hold."""
     by: str = ""
