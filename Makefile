@@ -14,7 +14,7 @@ PYTEST ?=
 help: ## What there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-demo: setup ## Play pull requests, a deploy and a teardown on real parts; leaves demo-output/
+demo: setup ## Play pull requests, a deploy, a release and its rollback on real parts; leaves demo-output/
 	$(VENV)/python tests/demo/play.py
 
 pictures: demo ## Renew the README's pictures from the demo; needs Chromium
@@ -30,7 +30,7 @@ try: setup-own ## Your own project: make try PROJECT=path STATE=s3://bucket/pref
 faults: setup-all ## Run the fault tests; a line for each row of the fault table
 	$(VENV)/pytest --numprocesses auto --dist loadgroup -m fault --fault-table --quiet $(PYTEST)
 
-bench: setup-own ## Time report and fetch on 5,000 models; soak the store
+bench: setup ## Time reports, swaps and releases; soak the store
 	$(VENV)/python tests/benchmarks/run.py
 
 lint: setup-own ## Every linter
