@@ -197,4 +197,4 @@ def _fresh_column(one: Staged, policy: files.Release) -> str | None:
 def _waits(name: str, what: str, *, on: bool = True) -> Gate:
     if not on:
         return Gate(name=name, outcome="off", figures=gate_rules.NOT_ASKED[name])
-    return Gate(name=name, outcome="waiting", figures=f"to be checked: {what}")
+    return Gate(name=name, outcome="waiting", figures=what)

@@ -84,6 +84,11 @@ def seconds(value: float) -> str:
     return f"{minutes // MINUTE} h {minutes % MINUTE} min"
 
 
+def instant(value: float) -> str:
+    """``80 ms``; from a second on as ``seconds``."""
+    return f"{value * 1000:.0f} ms" if value < 1 else seconds(value)
+
+
 def age(value: float) -> str:
     """``3 hours ago``."""
     return f"{old(value)} ago"
@@ -95,6 +100,11 @@ def old(value: float) -> str:
         if value >= size:
             return plural(int(value // size), name)
     return "less than a minute"
+
+
+def sentence(text: str) -> str:
+    """Words of ours with names of others in them, as one line, fit for a list or a table's cell."""
+    return markdown.prose(" ".join(text.split()))
 
 
 def opened(where: str) -> str:
