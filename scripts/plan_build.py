@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from dbtdeploy import (
     deploy_plan,
     files,
     guard,
-    plan,
     production,
     project,
+    release_files,
     settings,
 )
 from dbtdeploy.edges import actions
@@ -35,9 +35,13 @@ def main() -> None:
         dbt = dbt_step.dbt_of(run, work)
         dbt_step.warn_of_dropped_outputs(run, work)
         _install_packages(dbt, run)
-        nodes = _list(dbt, run, _listing(run, work, state))
+        nodes = dbt_step.list_nodes(dbt, run, _listing(run, work, state))
     if run.deploy is None:
         _guard(run, work, state, nodes)
+    if run.release is not None:
+        # dbt writes another one when it is asked about staging.
+        made = Path(run.dbt.target_path) / "manifest.json"
+        shutil.copyfile(made, work / release_files.PRODUCTION_MANIFEST)
     redact = settings.redactor()
     shown = (replace(n, relation_name=redact(n.relation_name or "") or None) for n in nodes)
     files.write(work / files.PLAN, files.Plan(nodes=tuple(shown)))
@@ -71,18 +75,6 @@ def _install_packages(dbt: Dbt, run: files.Run) -> None:
     arguments = ["deps", "--project-dir", run.dbt.project_dir, *dbt.connection()]
     outcome, last = dbt_step.call(dbt, arguments, name="deps", title="dbt deps")
     dbt_step.require_success(outcome, last, doing="while it installed packages")
-
-
-def _list(dbt: Dbt, run: files.Run, listing: Sequence[str]) -> Nodes:
-    lines: list[str] = []
-    arguments = [*listing, *dbt.options()]
-    outcome = dbt.run(arguments, name="ls", on_line=lines.append, redacted=False)
-    dbt_step.require_success(outcome, lines, doing="while it listed what has changed")
-    nodes = plan.read_listing(lines)
-    variables = settings.DbtEnvironment.from_environ().variables
-    if run.dbt.stores_failures or commands.stores_failures(run.dbt.extra_args, variables):
-        return plan.with_stored_failures(nodes)
-    return nodes
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""dbt build in production, and once more for what failed on a transient fault."""
+"""dbt build, and once more for what failed on a transient fault."""
 
 from __future__ import annotations
 
@@ -37,7 +37,14 @@ class Done:
     """Why a retry could not run; the build is then what it was before it."""
 
 
-def build(run: files.Run, work: Path, arguments: list[str], *, extra: dict[str, str]) -> Done:
+def build(
+    run: files.Run,
+    work: Path,
+    arguments: list[str],
+    *,
+    extra: dict[str, str],
+    defer_to: Path | None = None,
+) -> Done:
     """Build, and build again what failed on a transient fault as often as ``retries`` says.
 
     dbt's artifacts in the target folder are then those of the whole: the first attempt's manifest,
@@ -48,6 +55,7 @@ def build(run: files.Run, work: Path, arguments: list[str], *, extra: dict[str, 
         work: the work folder.
         arguments: of the first ``dbt build``.
         extra: further variables for dbt.
+        defer_to: see ``commands.building_again``.
     """
     planned = files.read(work / files.PLAN, files.Plan)
     whole = build_step.call(run, work, arguments, extra=extra)
@@ -59,7 +67,8 @@ def build(run: files.Run, work: Path, arguments: list[str], *, extra: dict[str, 
         attempts[-1] = replace(attempts[-1], transient=fault.failed, reason=fault.reason)
         build_step.keep(run, work, whole, attempts=tuple(attempts))
         _announce(fault, number)
-        again, whole = _again(run, work, whole, fault, number=number, extra=extra)
+        how = _How(number=number, extra=extra, defer_to=defer_to)
+        again, whole = _again(run, work, whole, fault, how)
         attempts.append(_attempt(again))
         trouble = _trouble(again, fault)
         if trouble and transient.of_messages(e.message for e in again.outcome.errors) is None:
@@ -100,11 +109,18 @@ def _announce(fault: Fault, number: int) -> None:
     time.sleep(seconds)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _How:
+    number: int
+    extra: dict[str, str]
+    defer_to: Path | None
+
+
 def _again(
-    run: files.Run, work: Path, whole: Called, fault: Fault, *, number: int, extra: dict[str, str]
+    run: files.Run, work: Path, whole: Called, fault: Fault, how: _How
 ) -> tuple[Called, Called]:
     """The next attempt, of all where nothing was built, else of what is open; and the whole."""
-    name = f"build-{number + 1}"
+    name, extra = f"build-{how.number + 1}", how.extra
     if whole.found is None:
         again = build_step.call(run, work, whole.arguments, name=name, extra=extra)
         return again, replace(again, started_at=whole.started_at)
@@ -118,7 +134,11 @@ def _again(
         run,
         work,
         commands.building_again(
-            run.selection, folder, threads=run.dbt.threads, extra=run.dbt.extra_args
+            run.selection,
+            folder,
+            threads=run.dbt.threads,
+            extra=run.dbt.extra_args,
+            defer_to=how.defer_to,
         ),
         name=name,
         extra=extra,

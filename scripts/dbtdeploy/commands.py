@@ -29,6 +29,9 @@ ERRORS = "result:error"
 """Selects what has that status in the run_results.json of the state.
 https://docs.getdbt.com/reference/node-selection/methods#result"""
 
+EXACTLY = ("--indirect-selection", "empty")
+"""Brings no test along that is not itself among what is selected."""
+
 
 def selecting(selection: Selection, state: Path | None) -> list[str]:
     """The options that select.
@@ -77,6 +80,7 @@ def building(
     threads: int | None,
     extra: tuple[str, ...],
     defers: bool = True,
+    defer_to: Path | None = None,
 ) -> list[str]:
     """``dbt build`` of the selection; everything else is read from production.
 
@@ -89,13 +93,15 @@ def building(
         threads: the profile's if None.
         extra: the user's further arguments.
         defers: false for production itself, whatever DBT_DEFER says there.
+        defer_to: folder of production's manifest, where that is not ``state``.
     """
     options = ["build", *selecting(selection, state)]
+    production = defer_to or state
     if not defers:
         options.append("--no-defer")
-    elif state is not None:
+    elif production is not None:
         # Named, too: DBT_DEFER_STATE of the caller's would else be what dbt defers to.
-        options += ["--defer", "--defer-state", str(state), "--favor-state"]
+        options += ["--defer", "--defer-state", str(production), "--favor-state"]
     if selection.full_refresh:
         options.append("--full-refresh")
     if threads is not None:
@@ -103,8 +109,18 @@ def building(
     return [*options, *extra]
 
 
+def listing_exactly(folder: Path) -> list[str]:
+    """``dbt ls`` of what ``building_again`` builds."""
+    return listing(Selection(select=ERRORS), folder, EXACTLY)
+
+
 def building_again(
-    selection: Selection, folder: Path, *, threads: int | None, extra: tuple[str, ...]
+    selection: Selection,
+    folder: Path,
+    *,
+    threads: int | None,
+    extra: tuple[str, ...],
+    defer_to: Path | None = None,
 ) -> list[str]:
     """``dbt build`` of nothing but what bears the status error in a state of our making.
 
@@ -116,10 +132,18 @@ def building_again(
         folder: holds the run_results.json.
         threads: as for ``building``.
         extra: as for ``building``; what selects is left out.
+        defer_to: folder of production's manifest, from which all else is read; None to build where
+            all else is.
     """
     again = Selection(select=ERRORS, full_refresh=selection.full_refresh)
-    exactly = (*_split(extra)[1], "--indirect-selection", "empty")
-    return building(again, folder, threads=threads, extra=exactly, defers=False)
+    return building(
+        again,
+        folder,
+        threads=threads,
+        extra=(*_split(extra)[1], *EXACTLY),
+        defers=defer_to is not None,
+        defer_to=defer_to,
+    )
 
 
 def stores_failures(extra: tuple[str, ...], variables: Mapping[str, str]) -> bool:

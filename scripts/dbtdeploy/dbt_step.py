@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dbtdeploy import errors, redact, remedies, row_data, settings
+from dbtdeploy import commands, errors, plan, redact, remedies, row_data, settings
 from dbtdeploy.edges import actions
 from dbtdeploy.edges.dbt import Dbt, Line, Outcome, echo, streamed
-from dbtdeploy.files import STATE_FOLDER, Run, State
+from dbtdeploy.files import STATE_FOLDER, PlannedNode, Run, State
 
 LAST_LINES = 30
 
@@ -93,6 +93,30 @@ def call(
     with streamed(title):
         outcome = dbt.run(arguments, name=name, on_line=take)
     return outcome, list(last)
+
+
+def list_nodes(
+    dbt: Dbt, run: Run, listing: Sequence[str], *, name: str = "ls"
+) -> tuple[PlannedNode, ...]:
+    """Run ``dbt ls`` and read what it lists.
+
+    Args:
+        dbt: the caller's.
+        run: this run.
+        listing: the arguments, as from ``commands.listing``.
+        name: of the log folder of this call.
+
+    Raises:
+        Cancelled, DbtStopped: it did not end well.
+    """
+    lines: list[str] = []
+    outcome = dbt.run([*listing, *dbt.options()], name=name, on_line=lines.append, redacted=False)
+    require_success(outcome, lines, doing="while it listed what has changed")
+    nodes = plan.read_listing(lines)
+    variables = settings.DbtEnvironment.from_environ().variables
+    if run.dbt.stores_failures or commands.stores_failures(run.dbt.extra_args, variables):
+        return plan.with_stored_failures(nodes)
+    return nodes
 
 
 def require_success(outcome: Outcome, last: Sequence[str], *, doing: str) -> None:

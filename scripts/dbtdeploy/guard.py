@@ -22,6 +22,12 @@ PROFILE_LINE = (
     "with your own schema in place of analytics."
 )
 
+MACRO_BEGIN = (
+    "    {%- if env_var('DBT_DEPLOY_SCHEMA', '') -%}\n"
+    "    {{ target.schema }}{{ '_' ~ custom_schema_name if custom_schema_name }}\n"
+    "    {%- else -%}\n"
+)
+
 
 def refuse_production(
     nodes: Iterable[PlannedNode], production: Iterable[Schema], *, pull_request_schema: str
@@ -74,6 +80,38 @@ def refuse_elsewhere(nodes: Iterable[PlannedNode], *, pull_request_schema: str) 
     )
 
 
+def refuse_outside_staging(
+    nodes: Iterable[PlannedNode], production: Iterable[Schema], *, staging: str
+) -> None:
+    """Refuse nodes that a release's build in staging would write elsewhere.
+
+    Staging is built under production's target name, so what tests ``target.name``, or names a
+    schema of its own, lands in production.
+
+    Args:
+        nodes: what dbt would build.
+        production: every schema in which production has a relation.
+        staging: what staging schemas begin with.
+
+    Raises:
+        WouldWriteToProduction: one is a schema of production's.
+        SchemaNotOurs: one is another's.
+    """
+    taken = {_folded(*schema) for schema in production}
+    outside = [n for n in written(nodes) if not (n.schema or "").lower().startswith(staging)]
+    if not outside:
+        return
+    hurts = any(_folded(n.database or "", n.schema or "") in taken for n in outside)
+    kind = errors.WouldWriteToProduction if hurts else errors.SchemaNotOurs
+    count = f"{len(outside)} node" + ("s" if len(outside) > 1 else "")
+    raise kind(
+        f"{count} would be written outside `{staging}`, in which this release is built before it "
+        f"goes live:\n{_names(outside)}",
+        not_done="Nothing was built, and nothing was written to the warehouse.",
+        remedy=_mend_staging(outside),
+    )
+
+
 def refuse_long_names(nodes: Iterable[PlannedNode]) -> None:
     """Refuse schema names that PostgreSQL would cut, so that two of them could become one.
 
@@ -113,10 +151,7 @@ def _mend(inside: list[PlannedNode], all_written: list[PlannedNode], schema: str
         return (
             f"The profile does not use the pull request's schema. {PROFILE_LINE} If the project "
             "has a macro `generate_schema_name` that ignores `target.schema`, let it begin with\n"
-            "    {%- if env_var('DBT_DEPLOY_SCHEMA', '') -%}\n"
-            "    {{ target.schema }}{{ '_' ~ custom_schema_name if custom_schema_name }}\n"
-            "    {%- else -%}\n"
-            "and end with\n"
+            f"{MACRO_BEGIN}and end with\n"
             "    {%- endif -%}"
         )
     kinds = {node.resource_type for node in inside}
@@ -131,6 +166,21 @@ def _mend(inside: list[PlannedNode], all_written: list[PlannedNode], schema: str
         "The schema of these nodes does not depend on the pull request's. Let the "
         "macro `generate_schema_name` return `{{ target.schema }}_{{ custom_schema_name }}`, as "
         f"dbt's own does, or leave them out with the input `exclude: {_exclusion(inside)}`."
+    )
+
+
+def _mend_staging(outside: list[PlannedNode]) -> str:
+    direct = "or let them be built in place, with `meta: {dbt_deploy: {method: direct}}`."
+    if {node.resource_type for node in outside} == {"snapshot"}:
+        return (
+            "These snapshots have a fixed `target_schema`. Use `schema` instead (dbt 1.9 or "
+            "newer), or write\n"
+            "    target_schema: \"{{ env_var('DBT_DEPLOY_SCHEMA', 'snapshots') }}\"\n" + direct
+        )
+    return (
+        "The schema of these nodes does not depend on the profile's. Let the macro "
+        f"`generate_schema_name` begin with\n{MACRO_BEGIN}and end with\n    {{%- endif -%}}\n"
+        + direct
     )
 
 
