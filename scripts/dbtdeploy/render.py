@@ -17,8 +17,6 @@ from markupsafe import Markup
 
 from dbtdeploy import markdown, moments, phrases
 from dbtdeploy.deploy_view import DEPLOY, deploy_view
-from dbtdeploy.release_files import ReleasePlan
-from dbtdeploy.release_view import NOTES, RELEASE, Facts, plan_view, release_view
 from dbtdeploy.report import NodeReport, Report
 from dbtdeploy.view import COMMENT, SUMMARY, Limits, narrower, view
 
@@ -29,10 +27,6 @@ COMMENT_LIMIT_BYTES = 64_000
 
 SUMMARY_LIMIT_BYTES = 1_000_000
 """GitHub drops a step summary above 1 MiB whole."""
-
-
-NOTES_LIMIT_BYTES = 120_000
-"""GitHub takes 125,000 characters as a release's body."""
 
 
 def comment(report: Report) -> str:
@@ -47,76 +41,34 @@ def summary(report: Report) -> str:
     return _fitted("summary.md.j2", report, SUMMARY, SUMMARY_LIMIT_BYTES)
 
 
-def release_summary(facts: Facts) -> str:
-    """The step summary of a release, or of its dry run; at most SUMMARY_LIMIT_BYTES of UTF-8."""
-
-    def context(limits: Limits) -> dict[str, object]:
-        own, plan, built = release_view(facts, limits)
-        run_url = facts.run.event.run_url or None
-        return {
-            "r": own,
-            "p": plan,
-            "v": built,
-            "d": None,
-            "report": facts.report,
-            "counts": facts.report.counts if facts.report else None,
-            "run_url": run_url,
-            "artifact_url": f"{run_url}#artifacts" if run_url else None,
-        }
-
-    return _within("release/summary.md.j2", context, RELEASE, SUMMARY_LIMIT_BYTES)
-
-
-def release_notes(
-    plan: ReleasePlan,
-    *,
-    repository: str,
-    server_url: str,
-    run_url: str = "",
-    docs_url: str | None = None,
-    previous_tag: str | None = None,
-    version: str | None = None,
-    swap_seconds: float | None = None,
-    keep_hours: int = 24,
-    rollback_workflow: str = "rollback.yml",
-) -> str:
-    """The body of a GitHub release; at most NOTES_LIMIT_BYTES of UTF-8.
-
-    Args:
-        plan: the final one.
-        repository: ``owner/name``; empty outside GitHub.
-        server_url: GitHub's address.
-        run_url: of the run that releases.
-        docs_url: where the project's documentation is read.
-        previous_tag: of the version before, if it has one.
-        version: the id of the one that goes live, once it has one.
-        swap_seconds: how long the swap took, once it is done.
-        keep_hours: how long replaced relations are kept.
-        rollback_workflow: file that a rollback is started by.
-    """
-    compared = repository and previous_tag and previous_tag != plan.tag
-    where = f"{server_url}/{repository}/compare/{previous_tag}...{plan.tag}"
-
-    def context(limits: Limits) -> dict[str, object]:
-        return {
-            "p": plan_view(plan, limits),
-            "run_url": run_url or None,
-            "docs_link": docs_url if phrases.WEB.fullmatch(docs_url or "") else None,
-            "previous_tag": previous_tag,
-            "version": version,
-            "swap_seconds": swap_seconds,
-            "keep_hours": keep_hours,
-            "rollback_workflow": rollback_workflow,
-            "compare_url": where if compared else None,
-        }
-
-    return _within("release/notes.md.j2", context, NOTES, NOTES_LIMIT_BYTES)
-
-
 def template(name: str, **context: object) -> str:
     """Render one template of ``templates/`` with whatever it needs."""
     text = _environment().get_template(name).render(**context)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def within(
+    name: str, context: Callable[[Limits], dict[str, object]], limits: Limits, most_bytes: int
+) -> str:
+    """Render within ``most_bytes``, cutting entries until it fits.
+
+    Names of thousands of characters can make even one entry too long: then only the title is left,
+    by the template ``too_long`` of the same folder.
+
+    Args:
+        name: of the template.
+        context: what it needs, by how much of it a page shows.
+        limits: to begin with.
+        most_bytes: of UTF-8.
+    """
+    narrow: Limits | None = limits
+    while narrow is not None:
+        text = template(name, **context(narrow))
+        if len(text.encode()) <= most_bytes:
+            return text
+        narrow = narrower(narrow)
+    folder = name.split("/", 1)[0] if "/" in name else "report"
+    return template(f"{folder}/too_long.md.j2", **context(limits))
 
 
 def code(text: str) -> Markup:
@@ -128,25 +80,7 @@ def _fitted(name: str, report: Report, limits: Limits, most_bytes: int) -> str:
     def context(narrow: Limits) -> dict[str, object]:
         return _context(report, narrow)
 
-    return _within(name, context, limits, most_bytes)
-
-
-def _within(
-    name: str, context: Callable[[Limits], dict[str, object]], limits: Limits, most_bytes: int
-) -> str:
-    """Render within ``most_bytes``, cutting entries until it fits.
-
-    Names of thousands of characters can make even one entry too long: then only the title is left,
-    by the template ``too_long`` of the same folder.
-    """
-    narrow: Limits | None = limits
-    while narrow is not None:
-        text = template(name, **context(narrow))
-        if len(text.encode()) <= most_bytes:
-            return text
-        narrow = narrower(narrow)
-    folder = name.split("/")[0] if "/" in name else "report"
-    return template(f"{folder}/too_long.md.j2", **context(limits))
+    return within(name, context, limits, most_bytes)
 
 
 def _context(report: Report, limits: Limits) -> dict[str, object]:
