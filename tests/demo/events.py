@@ -71,6 +71,13 @@ def push(checkout: Checkout) -> Event:
     return Event(name="push", payload=payload, sha=checkout.head_sha, ref="refs/heads/main")
 
 
+def tag(checkout: Checkout, name: str) -> Event:
+    """A version tag was pushed."""
+    ref = f"refs/tags/{name}"
+    payload = {"ref": ref, "after": checkout.head_sha, "created": True, **_common()}
+    return Event(name="push", payload=payload, sha=checkout.head_sha, ref=ref)
+
+
 def repository_dispatch(checkout: Checkout) -> Event:
     """Another system asked for a deploy, by the API."""
     payload = {"action": "dbt-deploy", "client_payload": {"build": "all"}, **_common()}
