@@ -24,7 +24,14 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 
 def run_job(
-    dbt: Dbt, macro: str, job: Mapping[str, Any], *, work: Path, name: str, not_done: str
+    dbt: Dbt,
+    macro: str,
+    job: Mapping[str, Any],
+    *,
+    work: Path,
+    name: str,
+    not_done: str,
+    failure: type[errors.DbtDeployError] = errors.ProductionCheckFailed,
 ) -> list[bytes]:
     """Run a macro that takes ``job`` and prints ``job.token`` before each of its answers.
 
@@ -35,13 +42,13 @@ def run_job(
         work: the work folder.
         name: of the log folder of this call.
         not_done: what is not done if it fails.
+        failure: what to raise when dbt or the warehouse failed.
 
     Returns:
         The answers, as JSON.
 
     Raises:
         Cancelled: the run was interrupted.
-        ProductionCheckFailed: dbt or the warehouse failed.
     """
     token = new_token()
     package = lay_out(
@@ -54,7 +61,7 @@ def run_job(
         token=token,
         work=work,
         name=name,
-        failure=errors.ProductionCheckFailed,
+        failure=failure,
         not_done=not_done,
     )
     return [_decoded(answer) for answer in answers]

@@ -12,7 +12,15 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PACKAGE = SCRIPTS / "dbtdeploy"
 
-JOINTS = {"build_step.py", "cli.py", "dbt_step.py", "run_job.py", "run_macro.py", "store_step.py"}
+JOINTS = {
+    "build_step.py",
+    "cli.py",
+    "dbt_step.py",
+    "release_warehouse.py",
+    "run_job.py",
+    "run_macro.py",
+    "store_step.py",
+}
 """Between the scripts and the edges: the error boundary, and what the dbt scripts share."""
 
 OWNERS = {

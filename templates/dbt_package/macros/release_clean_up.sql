@@ -1,0 +1,173 @@
+{#
+  Drops what was kept long enough, never what something else hangs on.
+
+  job:
+    token, quote
+    environment, project
+    prefix        what the marks of this environment and project begin with
+    keep_hours    age of keeping, undone and left-over staging schemas
+    grace_days    age of relations whose nodes left the project
+    current       unique ids of the project now
+    dry_run
+  answer: [{name, outcome, why, detail}], see `CleanedUp` in scripts/dbtdeploy/release_warehouse_types.py
+#}
+{% macro release_clean_up(job) %}
+  {{ return(adapter.dispatch('release_clean_up', 'dbtdeploy')(job)) }}
+{% endmacro %}
+
+{% macro default__release_clean_up(job) %}
+  {{ dbtdeploy.no_macro('release_clean_up') }}
+{% endmacro %}
+
+{% macro postgres__release_clean_up(job) %}
+  {{ dbtdeploy.postgres_itself('release_clean_up') }}
+  {% set told = [] %}
+  {% for group in dbtdeploy.kept_schemas(job) %}
+    {% if group.due %}
+      {% for one in dbtdeploy.drop_marked_schemas(group.schemas, false, job.dry_run) if one.outcome != 'gone' %}
+        {% do told.append(dbtdeploy.cleaned_schema(one, group, job.dry_run)) %}
+      {% endfor %}
+    {% else %}
+      {% for one in group.schemas %}
+        {% do told.append({'name': 'schema ' ~ one.schema, 'outcome': 'stays', 'why': group.why}) %}
+      {% endfor %}
+    {% endif %}
+  {% endfor %}
+  {% do told.extend(fromjson(dbtdeploy.postgres_do(job, dbtdeploy.postgres_clean_models_block(), plain=true))) %}
+  {% do dbtdeploy.end_transaction() %}
+  {% do print(job.token ~ tojson(told)) %}
+{% endmacro %}
+
+
+{#
+  The schemas of each release, those that go by their age: the second line of a mark says since when,
+  and one that says nothing stays.
+#}
+{% macro kept_schemas(job) %}
+  {% set found = run_query(dbtdeploy.postgres_own_names_only() ~ dbtdeploy.postgres_kept_schemas(job)) %}
+  {{ return(fromjson(found.rows[0][0][1:])) }}
+{% endmacro %}
+
+{% macro postgres_kept_schemas(job) %}
+select 'x' || coalesce(json_agg(json_build_object('schemas', schemas, 'due', due, 'why', case
+    when since is null then 'its mark does not say since when'
+    else format('%s since %s, kept for %s hours', role, to_char(since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), {{ job.keep_hours | int }})
+  end) order by since, line), '[]')::text
+from (
+  select line, role, min(since) as since,
+    coalesce(bool_and(since < now() - make_interval(hours => {{ job.keep_hours | int }})), false) as due,
+    json_agg(json_build_object('database', current_database(), 'schema', name, 'comment', comment) order by name) as schemas
+  from (
+    select n.nspname as name, d.description as comment, split_part(d.description, chr(10), 1) as line,
+      substring(split_part(d.description, chr(10), 1) from ' role=(staging|kept|undone)$') as role,
+      case when split_part(d.description, chr(10), 2) ~ '^(staging|kept|undone) since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*\+00:00$'
+        then substring(split_part(d.description, chr(10), 2) from ' since (.*)$')::timestamptz end as since
+    from pg_namespace n join pg_description d on d.objoid = n.oid and d.objsubid = 0 and d.classoid = 'pg_namespace'::regclass
+    where left(d.description, length({{ dbtdeploy.literal(job.prefix) }})) = {{ dbtdeploy.literal(job.prefix) }}
+  ) marked where role is not null group by line, role
+) grouped
+{% endmacro %}
+
+
+{% macro cleaned_schema(one, group, dry_run) %}
+  {% set result = {'name': 'schema ' ~ one.schema, 'outcome': 'stays', 'why': group.why, 'detail': one.detail | default([])} %}
+  {% if one.outcome == 'dropped' %}
+    {% do result.update({'outcome': 'would drop' if dry_run else 'dropped'}) %}
+  {% elif one.outcome == 'depended' %}
+    {% do result.update({'why': 'something outside hangs on it'}) %}
+  {% elif one.outcome == 'busy' %}
+    {% do result.update({'outcome': 'busy', 'why': 'somebody works in it'}) %}
+  {% elif one.outcome == 'foreign' %}
+    {% do result.update({'outcome': 'failed', 'why': 'it belongs to ' ~ one.detail[0]}) %}
+  {% elif one.outcome == 'changed' %}
+    {% do result.update({'why': 'its mark was changed meanwhile'}) %}
+  {% else %}
+    {% do result.update({'outcome': 'failed', 'why': 'the warehouse refused'}) %}
+  {% endif %}
+  {{ return(result) }}
+{% endmacro %}
+
+
+{#
+  Relations of nodes that left the project. One that was made anew since, by whomever, is in use. A
+  drop without CASCADE: what hangs on it keeps it, by PostgreSQL's own word.
+#}
+{% macro postgres_clean_models_block() %}
+#variable_conflict use_column
+declare
+  job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
+  dry constant bool := (job ->> 'dry_run')::bool;
+  told jsonb := '[]';
+  outcome text; why text; detail text[];
+  it record;
+begin
+  if to_regclass('dbt_deploy.removed_models') is not null then
+    perform set_config('lock_timeout', '250ms', true);
+    for it in
+      select m.unique_id, m.schema, m.identifier, m.removed_at, c.oid, c.relowner,
+        format('%I.%I', m.schema, m.identifier) as name, c.oid::bigint is distinct from m.oid as anew,
+        case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end as kind,
+        job -> 'current' ? m.unique_id as back, m.removed_at < now() - make_interval(days => (job ->> 'grace_days')::int) as due
+      from dbt_deploy.removed_models m
+      left join pg_namespace n on n.nspname = m.schema::name
+      left join pg_class c on c.relnamespace = n.oid and c.relname = m.identifier::name
+      where m.environment = job ->> 'environment' and m.project = job ->> 'project'
+      {# What was made last may hang on what was made before. #}
+      order by c.oid desc
+    loop
+      detail := '{}';
+      outcome := 'stays';
+      why := null;
+      if it.back then
+        why := 'its node is in the project again';
+      elsif it.oid is null then
+        why := 'it is gone already';
+      elsif it.anew then
+        why := 'it was made anew since its node left the project';
+      elsif not it.due then
+        continue when not dry;
+        why := format('its node left the project on %s, kept for %s days', to_char(it.removed_at at time zone 'UTC', 'YYYY-MM-DD'), job ->> 'grace_days');
+      elsif not pg_has_role(it.relowner, 'usage') then
+        outcome := 'failed';
+        why := 'it belongs to ' || pg_get_userbyid(it.relowner);
+      else
+        {{ dbtdeploy.postgres_drop_removed() }}
+      end if;
+      if (it.back or it.oid is null or it.anew or outcome = 'dropped') and not dry then
+        delete from dbt_deploy.removed_models m where m.environment = job ->> 'environment'
+          and m.project = job ->> 'project' and m.unique_id = it.unique_id;
+      end if;
+      if it.oid is not null then
+        told := told || jsonb_build_object('name', it.kind || ' ' || it.name, 'outcome', outcome, 'why', why, 'detail', detail);
+      end if;
+    end loop;
+  end if;
+  {{ dbtdeploy.postgres_tell('told') }}
+end
+{% endmacro %}
+
+{# A dry run drops it too, and takes that back. #}
+{% macro postgres_drop_removed() %}
+        why := format('its node left the project on %s, kept for %s days', to_char(it.removed_at at time zone 'UTC', 'YYYY-MM-DD'), job ->> 'grace_days');
+        begin
+          execute format('drop %s %s', it.kind, it.name);
+          outcome := 'dropped';
+          if dry then
+            raise exception using errcode = 'DD004';
+          end if;
+        exception
+          when sqlstate 'DD004' then
+            outcome := 'would drop';
+          when dependent_objects_still_exist then
+            get stacked diagnostics why = pg_exception_detail;
+            detail := string_to_array(why, chr(10));
+            outcome := 'stays';
+            why := 'something hangs on it';
+          when lock_not_available or deadlock_detected then
+            outcome := 'busy';
+            why := 'somebody reads it';
+          when others then
+            outcome := 'failed';
+            why := sqlerrm;
+        end;
+{% endmacro %}

@@ -1,0 +1,159 @@
+{#
+  Production before a release; nothing is written.
+
+  job:
+    token, quote
+    environment, project
+    wanted     [{unique_id, database, schema, identifier}] what the release will replace or make
+    removed    the same of nodes that left the project
+  answer: see `LiveLook` in scripts/dbtdeploy/release_warehouse_types.py
+#}
+{% macro release_look(job) %}
+  {{ return(adapter.dispatch('release_look', 'dbtdeploy')(job)) }}
+{% endmacro %}
+
+{% macro default__release_look(job) %}
+  {{ dbtdeploy.no_macro('release_look') }}
+{% endmacro %}
+
+{% macro postgres__release_look(job) %}
+  {{ dbtdeploy.postgres_itself('release_look') }}
+  {% set there = run_query("select to_regclass('dbt_deploy.releases') is not null and has_schema_privilege(to_regnamespace('dbt_deploy'), 'USAGE')"
+      ~ " and has_table_privilege(to_regclass('dbt_deploy.releases'), 'SELECT') or false").rows[0][0] %}
+  {% set sql %}
+{{ dbtdeploy.postgres_own_names_only() }}
+select {{ dbtdeploy.postgres_answer("json_build_object('role', current_user, 'database', current_database(),"
+  ~ " 'look', (" ~ dbtdeploy.postgres_release_hanging(job) ~ "),"
+  ~ " 'live', (" ~ dbtdeploy.postgres_release_live(job) ~ "),"
+  ~ " 'releases', (" ~ (dbtdeploy.postgres_known_releases(job) if there else "select json_build_array()") ~ "))") }}
+  {% endset %}
+  {% do print(job.token ~ run_query(sql).rows[0][0][1:]) %}
+  {% do dbtdeploy.end_transaction() %}
+{% endmacro %}
+
+
+{% macro postgres_known_releases(job) %}
+select coalesce(json_agg(json_build_object('release_id', release_id, 'tag', tag, 'state', state,
+    'swapped_at', swapped_at) order by swapped_at, release_id), '[]')
+  from dbt_deploy.releases where environment = {{ dbtdeploy.literal(job.environment) }}
+    and project = {{ dbtdeploy.literal(job.project) }}
+{% endmacro %}
+
+
+{# The relations that are there. A name over 63 bytes is cut as PostgreSQL cut it. #}
+{% macro postgres_named(relations) %}
+named as (
+  select w.unique_id, w.database, w.schema, w.identifier, c.oid, c.relkind, c.relowner as owner, c.reltuples,
+    c.relnamespace as namespace, format('%I.%I', n.nspname, c.relname) as full_name
+  from jsonb_to_recordset({{ dbtdeploy.literal(tojson(relations)) }})
+    as w(unique_id text, database text, schema text, identifier text)
+  join pg_namespace n on n.nspname = w.schema::name
+  join pg_class c on c.relnamespace = n.oid and c.relname = w.identifier::name
+  where c.relkind in ('r', 'p', 'v', 'm', 'f')
+)
+{% endmacro %}
+
+
+{#
+  `live` of the answer. What makes a view again comes from make_statements.sql, which takes it for a
+  `thing` that goes.
+#}
+{% macro postgres_release_live(job) %}
+with {{ dbtdeploy.postgres_named(job.wanted + job.removed) }},
+thing as (
+  select unique_id as key, case relkind when 'v' then 'view' else 'materialized view' end as kind,
+    'pg_class'::regclass::oid as classid, oid as objid, 0 as objsubid, true as gone, schema, identifier as name,
+    owner, namespace, full_name, null::oid as holder, null::text as part
+  from named where relkind in ('v', 'm')
+),
+edge as (select null::text as key, null::text as parent where false),
+{{ dbtdeploy.postgres_statements() }}
+select coalesce(json_agg(json_build_object(
+  'unique_id', r.unique_id,
+  'spot', json_build_object('database', r.database, 'schema', r.schema, 'identifier', r.identifier),
+  'kind', {{ dbtdeploy.postgres_kind('r.relkind') }},
+  'oid', r.oid::bigint,
+  'owner', pg_get_userbyid(r.owner),
+  'ours', pg_has_role(r.owner, 'USAGE'),
+  'columns', {{ dbtdeploy.postgres_columns('r.oid') }},
+  'rows_estimate', case when r.relkind not in ('v', 'f') and r.reltuples >= 0 then r.reltuples::bigint end,
+  'bytes', case when r.relkind not in ('v', 'f') then pg_total_relation_size(r.oid) end,
+  'statements', coalesce(h.statements, '{}')
+)), '[]')
+from named r left join hanging h on h.key = r.unique_id
+{% endmacro %}
+
+
+{#
+  `look` of the answer, see `Look` in scripts/dbtdeploy/look.py. Partitions move with their table, so
+  they count as the release's own.
+#}
+{% macro postgres_release_hanging(job) %}
+with recursive {{ dbtdeploy.postgres_named(job.wanted) }},
+family(oid) as (
+  select oid from named
+  union
+  select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid
+    join pg_class c on c.oid = i.inhrelid and c.relispartition
+),
+{{ dbtdeploy.postgres_planned('join family f on f.oid = c.oid') }},
+{{ dbtdeploy.postgres_taken() }},
+{{ dbtdeploy.postgres_statements() }},
+{{ dbtdeploy.postgres_outside() }},
+schemas as (
+  select quote_ident(w.name) as schema, n.oid is not null as there,
+    coalesce(has_schema_privilege(n.oid, 'CREATE') and has_schema_privilege(n.oid, 'USAGE'),
+             has_database_privilege(current_database(), 'CREATE')) as ready
+  from (select w.schema as name from jsonb_to_recordset({{ dbtdeploy.literal(tojson(job.wanted)) }}) as w(schema text)
+    {# What a release makes: staging and keeping schemas, and the one of its own tables. #}
+    union values ('dbt_green_...'), ('dbt_deploy')) w
+  left join pg_namespace n on n.nspname = w.name::name
+),
+kept_by_us as (
+  select c.oid, format('%I.%I', n.nspname, c.relname) as full_name, c.relowner as owner
+  from pg_namespace n join pg_class c on c.relnamespace = n.oid
+  where n.nspname = 'dbt_deploy' and c.relkind = 'r' and not (has_table_privilege(c.oid, 'SELECT')
+    and has_table_privilege(c.oid, 'INSERT') and has_table_privilege(c.oid, 'UPDATE')
+    and has_table_privilege(c.oid, 'DELETE'))
+)
+select json_build_object(
+  'role', quote_ident(current_user),
+  'database', quote_ident(current_database()),
+  'may_create_schemas', has_database_privilege(current_database(), 'CREATE'),
+  'may_use_temporary_tables', has_database_privilege(current_database(), 'TEMP'),
+  'schemas', (select coalesce(json_agg(s), '[]') from schemas s where not s.ready),
+  'relations', (select coalesce(json_agg(p), '[]') from (
+      select key, full_name, kind, quote_ident(pg_get_userbyid(owner)) as owner, gone, otherwise,
+        null as leftover_of, pg_has_role(owner, 'USAGE') as allowed
+      from planned where not pg_has_role(owner, 'USAGE') or key in (select parent from edge)
+      union all
+      select 'o' || oid, full_name, 'table', quote_ident(pg_get_userbyid(owner)), false, 'alter', null, false
+      from kept_by_us) p),
+  'functions', json_build_array(),
+  'hanging', (select coalesce(json_agg(h), '[]') from hanging h where h.key in (select key from outside)),
+  'lost', (select coalesce(json_agg(l), '[]') from lost l)
+)
+{% endmacro %}
+
+
+{# What leaves production, for postgres_taken(). #}
+{% macro postgres_planned(condition) %}
+planned as (
+  select 'c' || c.oid as key, format('%I.%I', n.nspname, c.relname) as full_name, c.oid, c.relowner as owner,
+    {{ dbtdeploy.postgres_kind('c.relkind') }} as kind, true as gone, 'alter'::text as otherwise
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace {{ condition }}
+)
+{% endmacro %}
+
+
+{#
+  What hangs on it and is neither of the release itself nor in a schema that bears our mark: what a pull
+  request built on production, or an earlier release keeps, follows the old relation.
+#}
+{% macro postgres_outside() %}
+outside as (
+  select t.* from thing t
+  where t.objid not in (select p.oid from planned p) and coalesce(t.holder, 0) not in (select p.oid from planned p)
+    and not {{ dbtdeploy.postgres_is_marked('t.namespace') }}
+)
+{% endmacro %}

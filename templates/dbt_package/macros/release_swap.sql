@@ -1,0 +1,285 @@
+{#
+  Brings the staged relations of a release live, in one transaction, or changes nothing.
+
+  job:
+    token, quote
+    environment, project, nonce, release_id, tag, commit_sha, released_by, run_url
+    tries          how often to try for the locks
+    mark           comment of the keeping schemas
+    staging_line   first line of the comment of the staging schemas
+    known          full names of what was known to hang on production
+    pairs          [{unique_id, name, method, schema, identifier, staging_schema, staging_identifier, keep,
+                     carries, expected_oid, expected_columns, managed, rows_before, rows_after, seconds}]
+    removed        [{unique_id, database, schema, identifier}] of nodes that left the project
+  answer: see `Swapped` in scripts/dbtdeploy/release_warehouse_types.py
+#}
+{% macro release_swap(job) %}
+  {{ return(adapter.dispatch('release_swap', 'dbtdeploy')(job)) }}
+{% endmacro %}
+
+{% macro default__release_swap(job) %}
+  {{ dbtdeploy.no_macro('release_swap') }}
+{% endmacro %}
+
+{% macro postgres__release_swap(job) %}
+  {{ dbtdeploy.postgres_itself('release_swap') }}
+  {% do print(job.token ~ dbtdeploy.postgres_do(job, dbtdeploy.postgres_swap_block())) %}
+{% endmacro %}
+
+
+{#
+  A try that cannot have its locks is undone with its subtransaction, its locks with it, and made again
+  a little later. Old relations go out first, so that the staged ones find their names free.
+#}
+{% macro postgres_swap_block() %}
+#variable_conflict use_column
+declare
+  job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
+  pairs jsonb;
+  leaving oid[]; entering oid[];
+  things jsonb; stays jsonb; later text[];
+  said text[] := '{}'; repointed text[]; left_behind text[];
+  it record; part record;
+  outcome text; began timestamptz; swapped_at timestamptz;
+  patience timestamptz; waits_for oid; tries int := 0;
+begin
+  while tries < (job ->> 'tries')::int loop
+    tries := tries + 1;
+    began := clock_timestamp();
+    repointed := '{}';
+    left_behind := '{}';
+    begin
+      {{ dbtdeploy.postgres_swap_may() }}
+      {{ dbtdeploy.postgres_find_pairs() }}
+      {{ dbtdeploy.postgres_release_lock() }}
+      {{ dbtdeploy.postgres_refuse_changes() }}
+      {{ dbtdeploy.postgres_release_things() }}
+      {{ dbtdeploy.postgres_carried() }}
+      {{ dbtdeploy.postgres_swap_move() }}
+      {{ dbtdeploy.postgres_hand_over_sequences() }}
+      {{ dbtdeploy.postgres_run_later() }}
+      {{ dbtdeploy.postgres_repoint() }}
+      {{ dbtdeploy.postgres_swap_rows() }}
+      outcome := 'done';
+      said := array(select format('%s %s is newer than the plan; it was repointed too', value ->> 'kind', value ->> 'name')
+        from jsonb_array_elements(things) where not job -> 'known' ? (value ->> 'name'));
+      exit;
+    {{ dbtdeploy.postgres_release_endings() }}
+  end loop;
+  {{ dbtdeploy.postgres_tell("jsonb_build_object('outcome', outcome, 'detail', said, 'attempts', tries,"
+    ~ " 'seconds', extract(epoch from clock_timestamp() - began), 'at', case when outcome = 'done' then swapped_at end,"
+    ~ " 'repointed', case when outcome = 'done' then repointed else '{}' end,"
+    ~ " 'left_behind', case when outcome = 'done' then left_behind else '{}' end)") }}
+end
+{% endmacro %}
+
+
+{# Not by a run that another took over from, and not twice. #}
+{% macro postgres_swap_may() %}
+      perform set_config('lock_timeout', '5s', true);
+      perform {{ dbtdeploy.postgres_place_lock() }};
+      perform from dbt_deploy.fence f where f.environment = job ->> 'environment' and f.project = job ->> 'project'
+        and f.nonce = job ->> 'nonce' for update;
+      if not found then
+        raise exception 'the fence in dbt_deploy.fence is another run''s' using errcode = 'DD003';
+      end if;
+      select r.swapped_at into swapped_at from dbt_deploy.releases r where r.environment = job ->> 'environment'
+        and r.project = job ->> 'project' and r.release_id = job ->> 'release_id' and r.state = 'live';
+      if found then
+        said := array['it was live before'];
+        raise exception using errcode = 'DD004';
+      end if;
+{% endmacro %}
+
+
+{# `pairs` with the oids of what is live and what is staged. #}
+{% macro postgres_find_pairs() %}
+      select coalesce(jsonb_agg(p.value || jsonb_build_object('n', p.n, 'old', o.oid::bigint, 'new', s.oid::bigint,
+          'full_name', format('%I.%I', p.value ->> 'schema', p.value ->> 'identifier')) order by p.n), '[]'),
+        coalesce(array_agg(o.oid) filter (where o.oid is not null), '{}'),
+        coalesce(array_agg(s.oid) filter (where s.oid is not null), '{}')
+      into pairs, leaving, entering
+      from jsonb_array_elements(job -> 'pairs') with ordinality p(value, n)
+      left join pg_namespace a on a.nspname = (p.value ->> 'schema')::name
+      left join pg_class o on o.relnamespace = a.oid and o.relname = (p.value ->> 'identifier')::name
+      left join pg_namespace b on b.nspname = (p.value ->> 'staging_schema')::name
+      left join pg_class s on s.relnamespace = b.oid and s.relname = (p.value ->> 'staging_identifier')::name;
+{% endmacro %}
+
+
+{# Under the locks: production is what the plan was made for, and staging is this release's. #}
+{% macro postgres_refuse_changes() %}
+      select array_agg(line order by n) into said from (
+        select (value ->> 'n')::int as n, value ->> 'full_name' || case
+          when value ->> 'new' is null then format(': the staged relation %I.%I is gone', value ->> 'staging_schema', value ->> 'staging_identifier')
+          when b.oid is null then format(': %I is no staging schema of this release', value ->> 'staging_schema')
+          when value ->> 'expected_oid' is null and value ->> 'old' is not null then ' is there now; it was not when the plan was made'
+          when value ->> 'old' is null and value ->> 'expected_oid' is not null then ' is gone since the plan was made'
+          when value ->> 'expected_oid' <> value ->> 'old' then ' was made anew since the plan was made'
+          when o.oid is not null and not pg_has_role(o.relowner, 'usage') then ' belongs to ' || pg_get_userbyid(o.relowner)
+          when value -> 'expected_columns' <> '[]' then {{ dbtdeploy.postgres_columns_differ("value -> 'expected_columns'", 'o.oid') }}
+        end as line
+        from jsonb_array_elements(pairs)
+        left join pg_class o on o.oid = (value ->> 'old')::oid
+        left join pg_namespace b on b.nspname = (value ->> 'staging_schema')::name
+          and split_part(obj_description(b.oid, 'pg_namespace'), chr(10), 1) = job ->> 'staging_line'
+      ) found where line is not null;
+      if said is not null then
+        raise exception using errcode = 'DD001', message = said[1];
+      end if;
+{% endmacro %}
+
+{# Null where they do not. #}
+{% macro postgres_columns_differ(expected, relation) %}
+(select ': ' || string_agg(case when f.name is null then format('column %I (%s) is gone', e.name, e.type)
+      when e.name is null then format('column %I (%s) is new', f.name, f.type)
+      else format('column %I was %s and is %s', e.name, e.type, f.type) end, ', ' order by coalesce(e.name, f.name))
+  from jsonb_to_recordset({{ expected }}) as e(name text, type text)
+  full join jsonb_to_recordset({{ dbtdeploy.postgres_columns(relation) }}) as f(name text, type text) on f.name = e.name
+  where e.type is distinct from f.type)
+{% endmacro %}
+
+
+{#
+  `later`: what the new relation takes over from the old one, as statements in production's names.
+  A privilege that the node's config names is the config's alone. A dropped table would have lost its
+  policies, and everybody could read all of it; parts of a table that dbt only alters stay, too.
+#}
+{% macro postgres_carried() %}
+      with pair as (
+        select p.*, o.relowner as old_owner, s.relowner as new_owner, o.relacl as acl, s.relkind as kind,
+          a.oid as namespace, o.relrowsecurity as secured, o.relforcerowsecurity as forced
+        from jsonb_to_recordset(pairs) as p(n int, full_name text, schema text, old bigint, new bigint, managed text[], carries bool)
+        join pg_class s on s.oid = p.new::oid
+        join pg_namespace a on a.nspname = p.schema::name
+        left join pg_class o on o.oid = p.old::oid
+      ), wanted_grants as (
+        select p.n, p.full_name, p.new_owner, p.managed, g.grantee, g.privilege_type, g.is_grantable, null::name as of_column
+        from pair p cross join lateral aclexplode(coalesce(p.acl, acldefault('r', p.old_owner))) g
+        where p.old is not null
+        union
+        select p.n, p.full_name, p.new_owner, p.managed, g.grantee, g.privilege_type, g.is_grantable, null
+        from pair p join pg_default_acl d on d.defaclobjtype = 'r' and d.defaclnamespace = p.namespace and d.defaclrole = p.new_owner
+        cross join lateral aclexplode(d.defaclacl) g
+        union
+        select p.n, p.full_name, p.new_owner, p.managed, g.grantee, g.privilege_type, g.is_grantable, c.attname
+        from pair p join pg_attribute c on c.attrelid = p.old::oid and c.attacl is not null and not c.attisdropped
+        join pg_attribute s on s.attrelid = p.new::oid and s.attname = c.attname and not s.attisdropped
+        cross join lateral aclexplode(c.attacl) g
+      ), parts as (
+        select p.*, x.* from pair p cross join lateral (
+          select 'pg_policy'::regclass::oid as classid, q.oid as objid from pg_policy q where q.polrelid = p.old::oid
+            and not exists (select from pg_policy h where h.polrelid = p.new::oid and h.polname = q.polname)
+          union all
+          select 'pg_constraint'::regclass, k.oid from pg_constraint k where p.carries and k.conrelid = p.old::oid
+            and k.contype = 'f' and k.conparentid = 0
+            and not exists (select from pg_constraint h where h.conrelid = p.new::oid and h.conname = k.conname)
+          union all
+          select 'pg_rewrite'::regclass, w.oid from pg_rewrite w where p.carries and w.ev_class = p.old::oid and w.rulename <> '_RETURN'
+            and not exists (select from pg_rewrite h where h.ev_class = p.new::oid and h.rulename = w.rulename)
+          union all
+          select 'pg_trigger'::regclass, g.oid from pg_trigger g where p.carries and g.tgrelid = p.old::oid and not g.tgisinternal
+            and not exists (select from pg_trigger h where h.tgrelid = p.new::oid and h.tgname = g.tgname)
+        ) x where p.kind in ('r', 'p')
+      )
+      select coalesce(array_agg(statement order by n, step, statement), '{}') into later from (
+        select g.n, 1 as step, format('grant %s%s on table %s to %s%s', g.privilege_type, ' (' || quote_ident(g.of_column) || ')',
+          g.full_name, case g.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(g.grantee)) end,
+          case when g.is_grantable then ' with grant option' else '' end) as statement
+        from wanted_grants g where g.grantee <> g.new_owner and g.privilege_type <> all (g.managed)
+        union all
+        select p.n, 2, format('alter table %s %s row level security', p.full_name, m.how)
+        from pair p cross join lateral (values ('enable', p.secured), ('force', p.forced)) m(how, so)
+        where p.kind in ('r', 'p') and m.so
+        union all
+        select t.n, 3, unnest({{ dbtdeploy.postgres_make_part() }}) from parts t
+      ) s;
+{% endmacro %}
+
+{% macro postgres_run_later() %}
+      for it in select unnest(later) as statement loop
+        begin
+          execute it.statement;
+        exception
+          when lock_not_available or deadlock_detected then
+            raise;
+          when others then
+            said := array[it.statement || ': ' || sqlerrm];
+            raise exception using errcode = 'DD002', message = said[1];
+        end;
+      end loop;
+{% endmacro %}
+
+
+{% macro postgres_swap_move() %}
+      for it in select distinct value ->> 'keep' as name from jsonb_array_elements(pairs) where value ->> 'old' is not null order by 1 loop
+        execute format('create schema %I', it.name);
+        execute format('comment on schema %I is %L', it.name, job ->> 'mark');
+      end loop;
+      for it in select (value ->> 'old')::oid as moved, value ->> 'keep' as name
+        from jsonb_array_elements(pairs) where value ->> 'old' is not null loop
+        {{ dbtdeploy.postgres_move('it.moved', 'it.name') }}
+      end loop;
+      for it in select (value ->> 'new')::oid as moved, value ->> 'schema' as name, value ->> 'identifier' as identifier
+        from jsonb_array_elements(pairs) loop
+        {{ dbtdeploy.postgres_move('it.moved', 'it.name', renamed='it.identifier') }}
+      end loop;
+{% endmacro %}
+
+
+{#
+  What hangs on the old relations from outside is dropped and made again by name. A view of a node that
+  left the project, and that fits no more, is made on the kept relations instead: `stays` is the same
+  list, read after they moved.
+#}
+{% macro postgres_repoint() %}
+      stays := things;
+      if exists (select from jsonb_array_elements(things) t join jsonb_array_elements(job -> 'removed') r
+          on r ->> 'schema' = t ->> 'schema' and r ->> 'identifier' = t ->> 'identifier') then
+        {{ dbtdeploy.postgres_release_things() }}
+        select jsonb_agg(s.value || jsonb_build_object('kept_statements', k.value -> 'statements') order by s.n) into things
+          from jsonb_array_elements(stays) with ordinality s(value, n)
+          left join jsonb_array_elements(things) k on k.value ->> 'name' = s.value ->> 'name'
+            and k.value ->> 'kind' = s.value ->> 'kind'
+            and exists (select from jsonb_array_elements(job -> 'removed') r
+              where r ->> 'schema' = s.value ->> 'schema' and r ->> 'identifier' = s.value ->> 'identifier');
+      end if;
+      {{ dbtdeploy.postgres_drop_things() }}
+      for it in select value, value ->> 'name' as name, value ->> 'kind' as kind from jsonb_array_elements(things) loop
+        begin
+          {{ dbtdeploy.postgres_make_or_say("it.value -> 'statements'", "it.kind || ' ' || it.name") }}
+          repointed := repointed || it.name;
+        exception when sqlstate 'DD002' then
+          if jsonb_typeof(it.value -> 'kept_statements') is distinct from 'array' then
+            raise;
+          end if;
+          {{ dbtdeploy.postgres_make_or_say("it.value -> 'kept_statements'", "it.kind || ' ' || it.name") }}
+          left_behind := left_behind || it.name;
+        end;
+      end loop;
+{% endmacro %}
+
+
+{# What the warehouse remembers of it. A relation that is in use again is no removed one. #}
+{% macro postgres_swap_rows() %}
+      swapped_at := clock_timestamp();
+      insert into dbt_deploy.releases (release_id, environment, project, tag, commit_sha, nonce, state, swapped_at, released_by, run_url)
+        values (job ->> 'release_id', job ->> 'environment', job ->> 'project', job ->> 'tag', job ->> 'commit_sha',
+                job ->> 'nonce', 'live', swapped_at, job ->> 'released_by', job ->> 'run_url');
+      insert into dbt_deploy.dbt_deployments
+        select job ->> 'release_id', job ->> 'tag', job ->> 'environment', job ->> 'project', p.unique_id, p.name, p.method,
+          p.rows_before, p.rows_after, p.seconds, job ->> 'commit_sha', job ->> 'released_by', swapped_at
+        from jsonb_to_recordset(pairs) as p(unique_id text, name text, method text, rows_before bigint, rows_after bigint, seconds double precision);
+      insert into dbt_deploy.dbt_model_row_counts
+        select job ->> 'environment', job ->> 'project', p.unique_id, p.name, p.rows_after, swapped_at, job ->> 'release_id'
+        from jsonb_to_recordset(pairs) as p(unique_id text, name text, rows_after bigint) where p.rows_after is not null;
+      delete from dbt_deploy.removed_models m using jsonb_to_recordset(pairs) as p(unique_id text, schema text, identifier text)
+        where m.environment = job ->> 'environment' and m.project = job ->> 'project'
+          and (m.unique_id = p.unique_id or (m.schema = p.schema and m.identifier = p.identifier));
+      insert into dbt_deploy.removed_models
+        select job ->> 'environment', job ->> 'project', r.unique_id, r.database, r.schema, r.identifier, c.oid::bigint, swapped_at, job ->> 'release_id'
+        from jsonb_to_recordset(job -> 'removed') as r(unique_id text, database text, schema text, identifier text)
+        join pg_namespace n on n.nspname = r.schema::name
+        join pg_class c on c.relnamespace = n.oid and c.relname = r.identifier::name
+        on conflict (environment, project, unique_id) do nothing;
+{% endmacro %}

@@ -1,0 +1,142 @@
+{#
+  Our own schema in the warehouse, the fence in it, and what the macros of a release share.
+
+  The fence says which run may change production: a run that lost its lease, or whose dbt outlived it,
+  finds another nonce there. A run that is older than the fence cannot move it.
+#}
+
+{# A warehouse that calls itself a PostgreSQL, such as Redshift, has no DO blocks. #}
+{% macro postgres_itself(name) %}
+  {% if adapter.type() != 'postgres' %}
+    {{ dbtdeploy.no_macro(name) }}
+  {% endif %}
+{% endmacro %}
+
+{# See look_at_production: base64 for what dbt prints, an x against its guesses of types. #}
+{% macro postgres_answer(expression) %}
+  {{ return("'x' || translate(encode(convert_to((" ~ expression
+      ~ ")::text, 'UTF8'), 'base64'), E'\\n', '')") }}
+{% endmacro %}
+
+{#
+  Runs one statement string, which is one transaction, and gives what it leaves in dbt_deploy.told. The
+  job goes in as a value. The commit stands in the string: a client that dies has either sent all of it
+  or nothing.
+#}
+{% macro postgres_do(job, block, plain=false) %}
+  {{ return(run_query(dbtdeploy.postgres_own_names_only()
+      ~ "select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval';\n"
+      ~ "select set_config('check_function_bodies', 'off', true);\n"
+      ~ "select set_config('dbt_deploy.told', '', false), set_config('dbt_deploy.job', "
+      ~ dbtdeploy.literal(tojson(job)) ~ ', true);\ndo $' ~ job.quote ~ '$\n' ~ block ~ '\n$' ~ job.quote
+      ~ "$;\ncommit;\nselect " ~ ("'x' || current_setting('dbt_deploy.told')" if plain
+        else dbtdeploy.postgres_answer("current_setting('dbt_deploy.told')"))).rows[0][0][1:]) }}
+{% endmacro %}
+
+{# One release of a place at a time; released with the subtransaction that took it. #}
+{% macro postgres_place_lock() %}
+pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'environment', ' ', job ->> 'project')))
+{% endmacro %}
+
+{#
+  Only what is missing is made, so that a role which may not needs no right to. Two roles share these
+  tables once one has granted the other INSERT and the like; look says what is missing.
+#}
+{% macro postgres_make_tables() %}
+  perform {{ dbtdeploy.postgres_lock("'dbt_deploy'") }};
+  if to_regnamespace('dbt_deploy') is null then
+    create schema dbt_deploy;
+    comment on schema dbt_deploy is 'Releases of dbt-deploy, and what they brought.';
+  end if;
+  if to_regclass('dbt_deploy.releases') is null then
+    create table dbt_deploy.releases (release_id text, environment text, project text, tag text not null,
+      commit_sha text, nonce text, state text not null check (state in ('live', 'taken back')),
+      swapped_at timestamptz not null, taken_back_at timestamptz, released_by text, run_url text,
+      primary key (environment, project, release_id));
+  end if;
+  if to_regclass('dbt_deploy.fence') is null then
+    create table dbt_deploy.fence (environment text, project text, nonce text not null, at timestamptz not null,
+      primary key (environment, project));
+  end if;
+  if to_regclass('dbt_deploy.dbt_deployments') is null then
+    create table dbt_deploy.dbt_deployments (release_id text not null, tag text, environment text not null,
+      project text not null, unique_id text not null, model text, method text, rows_before bigint, rows_after bigint,
+      seconds double precision, commit_sha text, deployed_by text, deployed_at timestamptz not null);
+  end if;
+  if to_regclass('dbt_deploy.dbt_model_row_counts') is null then
+    create table dbt_deploy.dbt_model_row_counts (environment text not null, project text not null,
+      unique_id text not null, model text, rows bigint, counted_at timestamptz not null, release_id text);
+  end if;
+  if to_regclass('dbt_deploy.removed_models') is null then
+    create table dbt_deploy.removed_models (environment text, project text, unique_id text, database text,
+      schema text not null, identifier text not null, oid bigint, removed_at timestamptz not null, release_id text,
+      primary key (environment, project, unique_id));
+  end if;
+{% endmacro %}
+
+{# Moves the fence to this run's nonce; `found` is then false if another run's is newer. #}
+{% macro postgres_set_fence() %}
+  insert into dbt_deploy.fence as f (environment, project, nonce, at)
+    values (job ->> 'environment', job ->> 'project', job ->> 'nonce',
+            coalesce((job ->> 'taken_at')::timestamptz, clock_timestamp()))
+    on conflict (environment, project) do update set nonce = excluded.nonce, at = excluded.at
+      where f.nonce = excluded.nonce or f.at <= excluded.at;
+{% endmacro %}
+
+{# name: the variable of type jsonb; value: an expression. #}
+{% macro postgres_tell(value) %}
+  perform set_config('dbt_deploy.told', ({{ value }})::text, false);
+{% endmacro %}
+
+{# The columns of a relation as [{name, type}]. #}
+{% macro postgres_columns(relation) %}
+(select coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod))
+    order by a.attnum), '[]')
+  from pg_attribute a where a.attrelid = {{ relation }} and a.attnum > 0 and not a.attisdropped)
+{% endmacro %}
+
+{% macro postgres_kind(relkind) %}
+case {{ relkind }} when 'v' then 'view' when 'm' then 'materialized_view' when 'f' then 'foreign_table' else 'table' end
+{% endmacro %}
+
+{# Whether a schema bears a mark of ours: a pull request's, or one in which a release keeps something. #}
+{% macro postgres_is_marked(namespace) %}
+exists (select from pg_description d where d.classoid = 'pg_namespace'::regclass and d.objoid = {{ namespace }}
+  and d.objsubid = 0 and d.description like 'dbt-deploy %')
+{% endmacro %}
+
+
+{#
+  Whether a release's swap was committed, once none can be any more: it waits for one under way and
+  moves the fence. The answer is none, live or taken back.
+#}
+{% macro release_settled(job) %}
+  {{ return(adapter.dispatch('release_settled', 'dbtdeploy')(job)) }}
+{% endmacro %}
+
+{% macro default__release_settled(job) %}
+  {{ dbtdeploy.no_macro('release_settled') }}
+{% endmacro %}
+
+{% macro postgres__release_settled(job) %}
+  {{ dbtdeploy.postgres_itself('release_settled') }}
+  {% set block %}
+declare
+  job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
+  known text;
+begin
+  if to_regclass('dbt_deploy.fence') is not null and to_regclass('dbt_deploy.releases') is not null then
+    perform {{ dbtdeploy.postgres_place_lock() }};
+    {{ dbtdeploy.postgres_set_fence() }}
+    if not found then
+      raise exception 'another run of this environment and project took over';
+    end if;
+    select state into known from dbt_deploy.releases r
+      where r.environment = job ->> 'environment' and r.project = job ->> 'project'
+        and r.release_id = job ->> 'release_id';
+  end if;
+  {{ dbtdeploy.postgres_tell("to_jsonb(coalesce(known, 'none'))") }}
+end
+  {% endset %}
+  {% do print(job.token ~ dbtdeploy.postgres_do(job, block)) %}
+{% endmacro %}

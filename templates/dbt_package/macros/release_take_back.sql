@@ -1,0 +1,227 @@
+{#
+  Undoes releases, newest first, in one transaction, or changes nothing. What is live moves into schemas
+  of its own, and what was kept moves back. Views are made again from their kept definitions: what reads
+  by name reads what is live, and a dbt build in between may have dropped the kept ones, cascading.
+
+  job:
+    token, quote
+    environment, project, nonce, taken_at
+    tries, dry_run, restore_incremental
+    records    [{release_id, tag, mark, nodes: [{unique_id, schema, identifier, kind, kept_in, undone, back_by,
+                 columns, statements}]}], newest first
+  answer: see `TookBack` in scripts/dbtdeploy/release_warehouse_types.py
+#}
+{% macro release_take_back(job) %}
+  {{ return(adapter.dispatch('release_take_back', 'dbtdeploy')(job)) }}
+{% endmacro %}
+
+{% macro default__release_take_back(job) %}
+  {{ dbtdeploy.no_macro('release_take_back') }}
+{% endmacro %}
+
+{% macro postgres__release_take_back(job) %}
+  {{ dbtdeploy.postgres_itself('release_take_back') }}
+  {% do print(job.token ~ dbtdeploy.postgres_do(job, dbtdeploy.postgres_take_back_block())) %}
+{% endmacro %}
+
+
+{#
+  `spots` says what is at each name as the undoing goes on, from record to record: {name: oid or null}.
+  `moves`: [{relation, to, mark}] in their order. `remakes`: [{name, statements}].
+#}
+{% macro postgres_take_back_block() %}
+#variable_conflict use_column
+declare
+  job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
+  dry constant bool := (job ->> 'dry_run')::bool;
+  spots jsonb; moves jsonb; remakes jsonb; drops oid[];
+  restored text[] := '{}'; recreated text[] := '{}'; left_alone text[] := '{}'; removed text[] := '{}'; missing text[] := '{}';
+  leaving oid[]; entering oid[];
+  things jsonb;
+  said text[] := '{}'; repointed text[];
+  it record; part record; differs text; here oid; kept oid;
+  outcome text; began timestamptz; swapped_at timestamptz;
+  patience timestamptz; waits_for oid; tries int := 0;
+begin
+  while tries < (job ->> 'tries')::int loop
+    tries := tries + 1;
+    began := clock_timestamp();
+    repointed := '{}';
+    said := '{}';
+    begin
+      {{ dbtdeploy.postgres_take_back_may() }}
+      {{ dbtdeploy.postgres_take_back_plan() }}
+      if not dry then
+        {{ dbtdeploy.postgres_release_lock() }}
+        {{ dbtdeploy.postgres_take_back_plan() }}
+      end if;
+      if said <> '{}' then
+        raise exception using errcode = 'DD001', message = said[1];
+      end if;
+      {{ dbtdeploy.postgres_release_things() }}
+      if dry then
+        repointed := array(select value ->> 'name' from jsonb_array_elements(things));
+        outcome := 'done';
+        exit;
+      end if;
+      {{ dbtdeploy.postgres_take_back_move() }}
+      {{ dbtdeploy.postgres_hand_over_sequences() }}
+      {{ dbtdeploy.postgres_drop_things() }}
+      for it in select value -> 'statements' as statements, value ->> 'name' as name from jsonb_array_elements(remakes) loop
+        {{ dbtdeploy.postgres_make_or_say('it.statements', 'it.name') }}
+      end loop;
+      {{ dbtdeploy.postgres_make_things() }}
+      {{ dbtdeploy.postgres_take_back_rows() }}
+      outcome := 'done';
+      exit;
+    {{ dbtdeploy.postgres_release_endings() }}
+  end loop;
+  {{ dbtdeploy.postgres_tell("jsonb_build_object('swapped', jsonb_build_object('outcome', outcome, 'detail', said,"
+    ~ " 'attempts', tries, 'seconds', extract(epoch from clock_timestamp() - began),"
+    ~ " 'at', case when outcome = 'done' then swapped_at end, 'repointed', case when outcome = 'done' then repointed else '{}' end),"
+    ~ " 'restored', restored, 'recreated', recreated, 'left', left_alone, 'removed', removed, 'missing', missing)") }}
+end
+{% endmacro %}
+
+
+{# Whether these are live, and the newest of all that are. #}
+{% macro postgres_take_back_may() %}
+      if not dry then
+        perform set_config('lock_timeout', '5s', true);
+        perform {{ dbtdeploy.postgres_place_lock() }};
+        {{ dbtdeploy.postgres_set_fence() }}
+        if not found then
+          raise exception 'another run of this environment and project took over' using errcode = 'DD003';
+        end if;
+      end if;
+      select coalesce(array_agg(format('the release %s (%s) is not live: %s', k.tag, k.release_id,
+          coalesce(r.state, 'the warehouse does not know it')) order by k.n), '{}') into said
+        from (select value ->> 'release_id' as release_id, value ->> 'tag' as tag, n
+          from jsonb_array_elements(job -> 'records') with ordinality t(value, n)) k
+        left join dbt_deploy.releases r on r.environment = job ->> 'environment' and r.project = job ->> 'project'
+          and r.release_id = k.release_id
+        where r.state is distinct from 'live';
+      said := said || array(
+        select format('the release %s (%s) went live after it', r.tag, r.release_id)
+        from dbt_deploy.releases r where r.environment = job ->> 'environment' and r.project = job ->> 'project' and r.state = 'live'
+          and r.release_id not in (select value ->> 'release_id' from jsonb_array_elements(job -> 'records'))
+          and r.swapped_at > (select min(o.swapped_at) from dbt_deploy.releases o
+            where o.environment = r.environment and o.project = r.project
+              and o.release_id in (select value ->> 'release_id' from jsonb_array_elements(job -> 'records')))
+        order by r.swapped_at);
+      if said <> '{}' then
+        raise exception using errcode = 'DD001', message = said[1];
+      end if;
+{% endmacro %}
+
+
+{# What to move where. Only what is live now is compared with its record: the rest is as it was kept. #}
+{% macro postgres_take_back_plan() %}
+      spots := '{}'; moves := '[]'; remakes := '[]'; drops := '{}'; leaving := '{}'; entering := '{}';
+      said := '{}'; missing := '{}'; left_alone := '{}';
+      for it in
+        select r.value ->> 'mark' as mark, d.value as node, d.value ->> 'schema' as schema, d.value ->> 'undone' as undone,
+          d.value ->> 'back_by' as back_by, d.value -> 'statements' as statements, d.value ->> 'kind' as kind,
+          format('%I.%I', d.value ->> 'schema', (d.value ->> 'identifier')::name) as name,
+          quote_ident(d.value ->> 'kept_in') || '.' || quote_ident((d.value ->> 'identifier')::name) as kept_name
+        from jsonb_array_elements(job -> 'records') with ordinality r(value, n)
+        cross join jsonb_array_elements(r.value -> 'nodes') with ordinality d(value, n)
+        where d.value ->> 'back_by' <> 'rebuild'
+        order by r.n, d.n
+      loop
+        here := case when spots ? it.name then (spots ->> it.name)::oid else to_regclass(it.name)::oid end;
+        if it.back_by = 'leave' and not (job ->> 'restore_incremental')::bool then
+          left_alone := array_append(array_remove(left_alone, it.name), it.name);
+          continue;
+        end if;
+        if not spots ? it.name then
+          {{ dbtdeploy.postgres_compare_with_record() }}
+          if here is not null then
+            leaving := leaving || here;
+          end if;
+        end if;
+        if here is not null then
+          moves := moves || jsonb_build_object('relation', here::bigint, 'to', it.undone, 'mark', it.mark);
+        end if;
+        kept := to_regclass(it.kept_name);
+        here := null;
+        remakes := (select coalesce(jsonb_agg(value order by n), '[]')
+          from jsonb_array_elements(remakes) with ordinality t(value, n) where value ->> 'name' <> it.name);
+        if it.back_by = 'remove' then
+          null;
+        elsif it.statements <> '[]' and (it.back_by = 'recreate' or kept is null) then
+          remakes := remakes || jsonb_build_object('name', it.name, 'statements', it.statements);
+          drops := drops || array_remove(array[kept], null);
+        elsif kept is null then
+          missing := missing || coalesce(it.kept_name, it.name);
+          said := said || format('%s: what was kept of it is gone', it.name);
+        else
+          here := kept;
+          entering := entering || kept;
+          moves := moves || jsonb_build_object('relation', kept::bigint, 'to', it.schema);
+        end if;
+        spots := spots || jsonb_build_object(it.name, here::bigint);
+      end loop;
+      recreated := array(select value ->> 'name' from jsonb_array_elements(remakes));
+      restored := array(select key from jsonb_each(spots) where value <> 'null' order by 1);
+      removed := array(select key from jsonb_each(spots) where value = 'null' and key <> all (recreated || missing) order by 1);
+      left_alone := array(select name from unnest(left_alone) name where not spots ? name);
+{% endmacro %}
+
+{% macro postgres_compare_with_record() %}
+          select case
+              when c.oid is null and (it.back_by = 'remove' or coalesce(it.kind, 'view') <> 'table') then null
+              when c.oid is null then ' is gone'
+              when not pg_has_role(c.relowner, 'usage') then ' belongs to ' || pg_get_userbyid(c.relowner)
+              when k.kind <> coalesce(it.kind, k.kind) then ' was a ' || replace(it.kind, '_', ' ') || ' and is a ' || replace(k.kind, '_', ' ')
+              when it.node -> 'columns' <> '[]' then {{ dbtdeploy.postgres_columns_differ("it.node -> 'columns'", 'c.oid') }}
+            end into differs
+            from (select 1) one left join pg_class c on c.oid = here
+            cross join lateral (select {{ dbtdeploy.postgres_kind('c.relkind') }} as kind) k;
+          if differs is not null then
+            said := said || (it.name || differs);
+          end if;
+{% endmacro %}
+
+
+{#
+  Kept views are dropped, each by itself: one that somebody made something on stays where it is. Then a
+  keeping schema that is empty goes.
+#}
+{% macro postgres_take_back_move() %}
+      for it in select unnest(drops) as oid order by 1 desc loop
+        begin
+          execute (select format('drop %s %s', case c.relkind when 'm' then 'materialized view' else 'view' end, c.oid::regclass)
+            from pg_class c where c.oid = it.oid);
+        exception when dependent_objects_still_exist then
+          null;
+        end;
+      end loop;
+      for it in select distinct value ->> 'to' as name, value ->> 'mark' as mark from jsonb_array_elements(moves)
+          where value ->> 'mark' is not null order by 1 loop
+        execute format('create schema %I', it.name);
+        execute format('comment on schema %I is %L', it.name, it.mark);
+      end loop;
+      for it in select (value ->> 'relation')::oid as moved, value ->> 'to' as name
+          from jsonb_array_elements(moves) with ordinality t(value, n) order by n loop
+        {{ dbtdeploy.postgres_move('it.moved', 'it.name') }}
+      end loop;
+      for it in select distinct n.nspname as name from jsonb_array_elements(job -> 'records') r
+          cross join jsonb_array_elements(r -> 'nodes') d join pg_namespace n on n.nspname = d ->> 'kept_in' loop
+        begin
+          execute format('drop schema %I', it.name);
+        exception when dependent_objects_still_exist then
+          null;
+        end;
+      end loop;
+{% endmacro %}
+
+
+{% macro postgres_take_back_rows() %}
+      swapped_at := clock_timestamp();
+      update dbt_deploy.releases r set state = 'taken back', taken_back_at = swapped_at
+        where r.environment = job ->> 'environment' and r.project = job ->> 'project'
+          and r.release_id in (select value ->> 'release_id' from jsonb_array_elements(job -> 'records'));
+      delete from dbt_deploy.removed_models m where m.environment = job ->> 'environment' and m.project = job ->> 'project'
+        and m.release_id in (select value ->> 'release_id' from jsonb_array_elements(job -> 'records'));
+{% endmacro %}
