@@ -18,25 +18,26 @@ from dbtdeploy.edges import actions, github
 from dbtdeploy.marker import RunState
 from dbtdeploy.teardown_files import Teardown
 
+TITLE = "The comment could not be written"
+
 
 def main() -> None:
     """Write the comment, or say why there is none."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("when", choices=["started", "finished", "torn-down"])
     when = parser.parse_args().when
-    title = errors.GitHubFailed.title
     try:
         work = settings.work_folder()
         run = files.read(work / files.RUN, files.Run)
         {"started": _started, "finished": _finished, "torn-down": _torn_down}[when](run, work)
     except errors.DbtDeployError as failure:
-        actions.warning(title, settings.redactor()(str(failure)))
+        actions.warning(TITLE, settings.redactor()(str(failure)))
     except Exception as fault:
         # Even a fault of ours must not turn a green build red.
         cli.print_trace(fault)
         what = f"dbt-deploy has a fault: {type(fault).__name__}."
         remedy = "The step's log holds the details; please report it with them."
-        actions.warning(title, f"{what}\nThe build's result is what it was.\n{remedy}")
+        actions.warning(TITLE, f"{what}\nThe build's result is what it was.\n{remedy}")
 
 
 def _started(run: files.Run, work: Path) -> None:

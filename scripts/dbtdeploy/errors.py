@@ -168,7 +168,7 @@ class GitHubFailed(DbtDeployError):
     """GitHub refused or did not answer."""
 
     exit_code = 40
-    title = "The comment could not be written"
+    title = "GitHub refused, or did not answer"
 
 
 class StateVersionMissing(DbtDeployError):

@@ -14,6 +14,9 @@ from dbtdeploy import errors
 
 NOT_DONE = "The comment was not written; the build and its result stay as they are."
 
+COMMENT = "pull-requests: write"
+"""The permission that a comment needs."""
+
 BACKOFF_LONGEST = 30.0
 UNTOLD_LIMIT_WAIT = 60.0
 """GitHub: without a header that says how long, wait at least a minute, then ever longer."""
@@ -76,6 +79,7 @@ def failure(
     api_url: str,
     where: str,
     not_done: str,
+    needs: str = COMMENT,
     wait: float | None = None,
 ) -> errors.GitHubFailed:
     """The failure to raise.
@@ -86,6 +90,7 @@ def failure(
         where: what was asked about, as ``pull request 7 of acme/shop``.
         wait: the seconds GitHub asks for, if it does.
         not_done: what is therefore not done.
+        needs: the permission that it takes, as a workflow writes it.
     """
     if refusal.status == 0:
         what = f"GitHub at {api_url} did not answer ({refusal.message})."
@@ -94,20 +99,20 @@ def failure(
         what = f"GitHub answered {refusal.status} for {where}{said.rstrip('.')}."
     if wait is not None:
         what += f" It asks to wait {wait:.0f} s; this step has waited as long as it may."
-    return errors.GitHubFailed(what, not_done=not_done, remedy=_remedy(refusal, where))
+    return errors.GitHubFailed(what, not_done=not_done, remedy=_remedy(refusal, where, needs))
 
 
-def no_token(not_done: str) -> errors.GitHubFailed:
+def no_token(not_done: str, needs: str = COMMENT) -> errors.GitHubFailed:
     """The failure when there is nothing to sign a request with."""
     return errors.GitHubFailed(
         "There is no token for GitHub, or it holds blanks or control characters.",
         not_done=not_done,
-        remedy="Leave the input `github-token` at its default, or give it a token that may write "
-        "pull request comments.",
+        remedy="Leave the input `github-token` at its default, or give it a token with the "
+        f"permission `{needs}`.",
     )
 
 
-def _remedy(refusal: Refusal, where: str) -> str:
+def _remedy(refusal: Refusal, where: str, needs: str) -> str:
     if refusal.limited:
         return "Run the job again later; many jobs with one token reach its limit together."
     if refusal.in_doubt:
@@ -117,8 +122,8 @@ def _remedy(refusal: Refusal, where: str) -> str:
         )
     said = refusal.message.lower()
     by_message = {
-        "not accessible by integration": "Give the job `permissions: pull-requests: write`.",
-        "not accessible by personal": "Give the token read and write access to pull requests.",
+        "not accessible by integration": f"Give the job `permissions: {needs}`.",
+        "not accessible by personal": f"Give the token {_access(needs)}.",
         "saml": "Authorize the token for the organization's single sign-on.",
         "locked": "Unlock the conversation, or set the input `comment` to false.",
         "too long": "Please report this: a comment should have been cut to what GitHub keeps.",
@@ -128,9 +133,16 @@ def _remedy(refusal: Refusal, where: str) -> str:
             return remedy
     by_status = {
         401: "Check the input `github-token`: the token is wrong or has expired.",
-        403: f"Check that the token may write comments on {where}.",
+        403: f"Check that the token has {_access(needs)}, for {where}.",
         404: f"Check that the token can see {where}, and that GITHUB_API_URL is its GitHub's.",
         410: "The pull request's conversation was deleted or issues are turned off; set the input "
         "`comment` to false.",
     }
     return by_status.get(refusal.status, "Run the job again; if it stays so, please report it.")
+
+
+def _access(needs: str) -> str:
+    """``pull-requests: write`` in the words of a personal token's form."""
+    what, _, level = needs.partition(": ")
+    access = "read and write" if level == "write" else "read"
+    return f"{access} access to {what.replace('-', ' ')}"

@@ -25,8 +25,16 @@ JOINTS = {
 
 OWNERS = {
     "boto3": {"edges/s3.py"},
-    "github": {"edges/github.py", "edges/github_api.py", "edges/pulls.py"},
+    "github": {
+        "edges/deployments.py",
+        "edges/github.py",
+        "edges/github_api.py",
+        "edges/pulls.py",
+        "edges/releases.py",
+        "edges/tags.py",
+    },
     "jinja2": {"render.py"},
+    "requests": {"edges/http.py"},
     "subprocess": {"edges/dbt.py", "edges/dbt_version.py", "edges/git.py", "edges/uv.py"},
 }
 

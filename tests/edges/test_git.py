@@ -53,3 +53,46 @@ def test_where_there_is_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     run(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git.checked_out(tmp_path) is None
+
+
+def test_where_a_tag_points(tmp_path: Path) -> None:
+    run(tmp_path, "init", "-q", "-b", "trunk")
+    run(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
+    first = run(tmp_path, "rev-parse", "HEAD")
+    run(tmp_path, "tag", "plain")
+    run(tmp_path, "tag", "-m", "words", "shop/v1")
+    run(tmp_path, "tag", "-m", "words", "nested", "shop/v1")
+    run(tmp_path, "tag", "tree", "HEAD^{tree}")
+    for name in ("plain", "shop/v1", "nested"):
+        assert git.tagged(tmp_path, name) == first
+    assert git.tagged(tmp_path, "tree") is None
+    assert git.tagged(tmp_path, "nothing") is None
+
+
+def test_what_is_on_a_branch(tmp_path: Path) -> None:
+    run(tmp_path, "init", "-q", "-b", "main")
+    run(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
+    first = run(tmp_path, "rev-parse", "HEAD")
+    run(tmp_path, "checkout", "-q", "-b", "aside")
+    run(tmp_path, "commit", "-q", "--allow-empty", "-m", "two")
+    aside = run(tmp_path, "rev-parse", "HEAD")
+    assert git.branch(tmp_path, None) == ("main", first)
+    assert git.branch(tmp_path, "aside") == ("aside", aside)
+    assert git.branch(tmp_path, "nothing") is None
+    assert git.is_on(tmp_path, first, aside)
+    assert not git.is_on(tmp_path, aside, first)
+
+
+def test_the_remotes_branch_comes_before_ours(tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    run(there, "init", "-q", "-b", "trunk")
+    for words in ("one", "two"):
+        run(there, "commit", "-q", "--allow-empty", "-m", words)
+    newest = run(there, "rev-parse", "HEAD")
+    run(tmp_path, "clone", "-q", str(there), str(here))
+    run(here, "reset", "-q", "--hard", "HEAD~1")
+    assert git.branch(here, None) == ("trunk", newest)
+    assert not git.is_shallow(here)
+    run(tmp_path, "clone", "-q", "--depth", "1", there.as_uri(), str(tmp_path / "thin"))
+    assert git.is_shallow(tmp_path / "thin")

@@ -326,7 +326,7 @@ class Hub(History, Releases):
         user = as_login(self._examples["user"], token.login)
         return Answer(status=200, body={**user, "user_view_type": "public"})
 
-    def _get_repository(self, _request: Request, _token: Token, name: str) -> Answer:
+    def _get_repository(self, request: Request, _token: Token, name: str) -> Answer:
         if name not in self._repositories:
             return failed(404, "Not Found")
         owner, _, short = name.partition("/")
@@ -340,6 +340,7 @@ class Hub(History, Releases):
                 "name": short,
                 "full_name": name,
                 "owner": as_login(found["owner"], owner),
+                "url": f"{request.base}/repos/{name}",
                 "html_url": f"https://github.com/{name}",
                 "language": None,
                 "default_branch": "main",

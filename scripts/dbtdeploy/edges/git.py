@@ -1,4 +1,4 @@
-"""The command ``git``, asked one thing."""
+"""The command ``git``, asked what is checked out, where a tag points and what a branch holds."""
 
 from __future__ import annotations
 
@@ -17,12 +17,58 @@ def checked_out(folder: Path) -> str | None:
     Returns:
         Its SHA; None where there is no git, or no repository with a commit.
     """
+    return _said(folder, "rev-parse", "--verify", "HEAD")
+
+
+def tagged(folder: Path, tag: str) -> str | None:
+    """The commit that a tag points to, through annotated tags; None where there is none."""
+    return _said(folder, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}")
+
+
+def branch(folder: Path, name: str | None) -> tuple[str, str] | None:
+    """A branch as the remote has it, or as it is here.
+
+    Args:
+        folder: in the repository.
+        name: of the branch; the remote's default one if None, else ``main`` or ``master``.
+
+    Returns:
+        Its name and its commit; None where there is no such branch.
+    """
+    if name is None:
+        head = _said(folder, "symbolic-ref", "--quiet", "refs/remotes/origin/HEAD")
+        names = [head.removeprefix("refs/remotes/origin/")] if head else ["main", "master"]
+    else:
+        names = [name]
+    for one in names:
+        for ref in (f"refs/remotes/origin/{one}", f"refs/heads/{one}"):
+            if commit := _said(folder, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
+                return one, commit
+    return None
+
+
+def is_on(folder: Path, commit: str, branch_commit: str) -> bool:
+    """Whether a commit is part of a branch; a shallow clone may not know of it."""
+    ended = _run(folder, "merge-base", "--is-ancestor", commit, branch_commit)
+    return ended is not None and ended.returncode == 0
+
+
+def is_shallow(folder: Path) -> bool:
+    """Whether the clone holds only the newest commits."""
+    return _said(folder, "rev-parse", "--is-shallow-repository") == "true"
+
+
+def _said(folder: Path, *arguments: str) -> str | None:
+    ended = _run(folder, *arguments)
+    if ended is None or ended.returncode != 0:
+        return None
+    return ended.stdout.strip() or None
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     # In a container the checkout often belongs to another user, which git would refuse to read.
-    command = ["git", "-c", "safe.directory=*", "-C", str(folder), "rev-parse", "--verify", "HEAD"]
+    command = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
     try:
-        ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
+        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return ended.stdout.strip() or None if ended.returncode == 0 else None

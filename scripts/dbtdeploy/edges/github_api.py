@@ -37,6 +37,7 @@ class Api:
         access: where GitHub is, and the token.
         most_wait: seconds that all waits together may take.
         not_done: what is not done when GitHub gives no answer.
+        needs: the permission that it takes, as a workflow writes it.
         sleep: waits so many seconds.
         clock: seconds since 1970.
     """
@@ -47,12 +48,14 @@ class Api:
         *,
         most_wait: float,
         not_done: str,
+        needs: str = refusal.COMMENT,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._access = access
         self._most_wait = most_wait
         self._not_done = not_done
+        self._needs = needs
         self._sleep = sleep
         self._clock = clock
         self._repeats = 0
@@ -75,7 +78,7 @@ class Api:
             GitHubFailed: there is no token.
         """
         if not TOKEN.fullmatch(self._access.token.strip()):
-            raise refusal.no_token(self._not_done)
+            raise refusal.no_token(self._not_done, self._needs)
         # PyGithub logs redirects to stderr and, at level DEBUG, whole requests.
         logging.getLogger("github").setLevel(logging.CRITICAL)
         return github.Github(
@@ -126,6 +129,7 @@ class Api:
             where=where,
             wait=wait,
             not_done=self._not_done,
+            needs=self._needs,
         )
 
 
