@@ -218,14 +218,14 @@ def checks(results: Sequence[QueryResult], asked: bool) -> Gate:
         elif one.rows:
             more = " or more" if one.rows >= ROWS_COUNTED else ""
             details.append(f"`{one.name}` found {plural(one.rows, 'row')}{more}")
-    good = len(results) - len(details)
-    figures = f"{good:,} of {plural(len(results), 'check')} found no rows"
     if not details and results:
-        return Gate(name=name, outcome="passed", figures=figures)
+        ran = plural(len(results), "check")
+        return Gate(name=name, outcome="passed", figures=f"{ran} found no rows")
+    failed = f"{len(details):,} of {plural(len(results), 'check')} found rows or could not run"
     return Gate(
         name=name,
         outcome="blocked",
-        figures=figures if results else "no check was run",
+        figures=failed if results else "no check was run",
         details=tuple(details),
         remedy="Look at the rows that these queries find in staging's relations, mend the model, "
         "and release the mended commit by a new tag.",

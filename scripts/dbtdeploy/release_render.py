@@ -26,6 +26,7 @@ def release_summary(facts: Facts) -> str:
             "p": plan,
             "v": built,
             "d": None,
+            "repointed": facts.released.repointed if facts.released else (),
             "report": facts.report,
             "counts": facts.report.counts if facts.report else None,
             "run_url": run_url,
@@ -68,6 +69,7 @@ def release_notes(
     def context(limits: Limits) -> dict[str, object]:
         return {
             "p": plan_view(plan, limits),
+            "repointed": (),
             "run_url": run_url or None,
             "docs_link": docs_url if phrases.WEB.fullmatch(docs_url or "") else None,
             "previous_tag": previous_tag,

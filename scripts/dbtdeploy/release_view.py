@@ -96,20 +96,26 @@ class PlanView:
     broken: Part[ReleaseNode]
     breaking: int
     """Sentences of all broken nodes."""
+    broken_readers: tuple[str, ...]
+    """Exposures and objects outside that read a broken node."""
     closed: tuple[Gate, ...]
     gates: tuple[Gate, ...]
     """All that are on."""
+    warned: tuple[Gate, ...]
+    verdicts: tuple[tuple[int, str], ...]
+    """How many gates ended how, for those that did."""
     off: tuple[Gate, ...]
     tests_passed: bool
     """All of them, without a warning."""
     removed: Part[RemovedNode]
     exposures: Part[str]
     outside: Part[str]
+    readers: Part[ReleaseNode]
+    """Nodes that an exposure or something outside reads."""
     back: Back
     has_why: bool
     has_rows: bool
     has_time: bool
-    has_readers: bool
     has_method: bool
 
 
@@ -152,7 +158,7 @@ def release_view(facts: Facts, limits: Limits) -> tuple[ReleaseView, PlanView | 
             seconds=facts.report.build_seconds if facts.report else None,
         ),
         plan_view(facts.plan, limits) if facts.plan else None,
-        view(facts.report, limits) if facts.report and failed else None,
+        view(_without_commands(facts.report), limits) if facts.report and failed else None,
     )
 
 
@@ -173,18 +179,21 @@ def plan_view(plan: ReleasePlan, limits: Limits) -> PlanView:
         noun="model" if all(node.resource_type == "model" for node in nodes) else "node",
         broken=part(broken, limits.warned),
         breaking=sum(len(node.breaking) for node in broken),
+        broken_readers=tuple(_all((*node.exposures, *node.outside) for node in broken)),
         closed=tuple(gate for gate in plan.gates if gate.outcome == "blocked"),
         gates=tuple(gate for gate in plan.gates if gate.outcome != "off"),
+        warned=tuple(gate for gate in plan.gates if gate.outcome == "warned"),
+        verdicts=tuple((count, word) for word, count in _verdicts(plan.gates).items() if count),
         off=tuple(gate for gate in plan.gates if gate.outcome == "off"),
         tests_passed=any(gate.name == TESTS and gate.outcome == "passed" for gate in plan.gates),
         removed=part(list(plan.removed), limits.names),
         exposures=part(_all(node.exposures for node in nodes), limits.names),
         outside=part(_all(node.outside for node in nodes), limits.names),
+        readers=part([n for n in nodes if n.exposures or n.outside], limits.warned),
         back=_back(nodes),
         has_why=any(node.change != "new" for node in nodes),
         has_rows=any(node.rows_after is not None for node in nodes),
         has_time=any(node.seconds for node in nodes),
-        has_readers=any(node.exposures or node.outside for node in nodes),
         has_method=bool(plan.staged and plan.direct),
     )
 
@@ -209,6 +218,15 @@ def _case(facts: Facts) -> Case:
     return next((case for true, case in answers if true), "stopped")
 
 
+def _without_commands(report: Report) -> Report:
+    """A report that asks nobody to build: staging is in no profile but the release's own."""
+    return replace(
+        report,
+        nodes=tuple(replace(node, command=None) for node in report.nodes),
+        tests=tuple(replace(test, command=None, show_command=None) for test in report.tests),
+    )
+
+
 def _build_failed(facts: Facts) -> bool:
     counts = facts.report.counts if facts.report else None
     return counts is not None and counts.nodes_failed + counts.tests_failed > 0
@@ -221,6 +239,11 @@ def _kept_until(facts: Facts) -> str:
     return moments.for_people(
         moments.written(swapped + timedelta(hours=facts.run.release.keep_hours))
     )
+
+
+def _verdicts(gates: Sequence[Gate]) -> dict[str, int]:
+    words = {"blocked": "closed", "warned": "warned", "passed": "passed"}
+    return {word: sum(gate.outcome == outcome for gate in gates) for outcome, word in words.items()}
 
 
 def _all(groups: Iterable[tuple[str, ...]]) -> list[str]:
