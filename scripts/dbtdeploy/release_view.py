@@ -163,8 +163,8 @@ def release_view(facts: Facts, limits: Limits) -> tuple[ReleaseView, PlanView | 
 
 
 def plan_view(plan: ReleasePlan, limits: Limits) -> PlanView:
-    """Choose what a page shows of a plan: what changed itself before what hangs on it."""
-    nodes = sorted(plan.nodes, key=lambda node: node.change in ("downstream", "again"))
+    """Choose what a page shows of a plan: what breaks, what changed itself, what hangs on it."""
+    nodes = sorted(plan.nodes, key=lambda n: (not n.breaking, n.change in ("downstream", "again")))
     shown = nodes[: min(ROWS_OPEN, limits.changed)]
     broken = [node for node in nodes if node.breaking]
     return PlanView(
