@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dbtdeploy import deploy_assemble, describe, files, hints, moments, verdict
+from dbtdeploy import (
+    deploy_assemble,
+    describe,
+    files,
+    hints,
+    moments,
+    verdict,
+    when_released,
+)
 from dbtdeploy.artifacts import Manifest, RunResults
 from dbtdeploy.files import PlannedNode
 from dbtdeploy.outcomes import Waiting, outcome
@@ -14,6 +22,7 @@ from dbtdeploy.report import (
     GOOD,
     VERSION,
     Counts,
+    Mode,
     NodeReport,
     Outcome,
     Production,
@@ -79,7 +88,7 @@ def build_report(inputs: Inputs) -> Report:
     )
     made = Report(
         version=VERSION,
-        mode="deploy" if run.command == "deploy" else "ci",
+        mode=_mode(run),
         status=verdict.status(run, inputs.build, inputs.failure, counts, problem),
         skip_reason=run.event.skip,
         project=run.dbt.name,
@@ -109,6 +118,9 @@ def build_report(inputs: Inputs) -> Report:
         removed=gone,
         production=production(inputs),
         deploy=None,
+        when_released=when_released.of(
+            run, inputs.plan, inputs.manifest, inputs.production_manifest
+        ),
     )
     if inputs.deploy is None:
         return made
@@ -160,6 +172,12 @@ def production(inputs: Inputs) -> Production | None:
         run_results=inputs.production_results is not None,
         version=state.version,
     )
+
+
+def _mode(run: files.Run) -> Mode:
+    if run.command == "release":
+        return "release"
+    return "deploy" if run.command == "deploy" else "ci"
 
 
 def _selected(inputs: Inputs, results: list[str]) -> list[PlannedNode]:

@@ -58,7 +58,7 @@ def refuse_open(nodes: Sequence[ReleaseNode], manifest: Manifest) -> None:
     """
     reads = children(manifest)
     _refuse_left_out(nodes, manifest, reads)
-    _refuse_built_too_early(nodes, manifest, reads)
+    refuse_built_too_early(nodes, manifest)
 
 
 def built_too_early(
@@ -97,10 +97,13 @@ def _refuse_left_out(nodes: Sequence[ReleaseNode], manifest: Manifest, reads: Ch
     )
 
 
-def _refuse_built_too_early(
-    nodes: Sequence[ReleaseNode], manifest: Manifest, reads: Children
-) -> None:
-    found = built_too_early(nodes, reads)
+def refuse_built_too_early(nodes: Sequence[ReleaseNode], manifest: Manifest) -> None:
+    """Refuse a staged node that reads one that is built in place only later.
+
+    Raises:
+        ReleaseNotClosed: names both.
+    """
+    found = built_too_early(nodes, children(manifest))
     if not found:
         return
     lines = [

@@ -16,7 +16,7 @@ from dbtdeploy.report import Report
 
 OURS = frozenset(
     {"status", "outcome", "kind", "in_production", "resource_type", "started_at"}
-    | {"mode", "tables", "not_published"}
+    | {"mode", "tables", "not_published", "method", "back_by"}
 )
 """Fields whose values are words of ours or of dbt's, which a short secret may well equal."""
 

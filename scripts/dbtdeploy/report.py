@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dbtdeploy.deploy_report import DeployReport
+from dbtdeploy.release_report import WhenReleased
 
 VERSION = 1
 
 Status = Literal["passed", "warned", "failed", "error", "cancelled", "nothing", "skipped"]
 Outcome = Literal["passed", "warned", "failed", "error", "partial", "skipped", "unknown", "missing"]
-Mode = Literal["ci", "deploy"]
+Mode = Literal["ci", "deploy", "release"]
 WhyKind = Literal["changed", "downstream", "selected", "all", "again"]
 InProduction = Literal["passed", "same", "fewer", "more", "failing", "new", "not_run", "unknown"]
 
@@ -193,3 +194,4 @@ class Report:
     removed: tuple[Removed, ...]
     production: Production | None
     deploy: DeployReport | None
+    when_released: WhenReleased | None

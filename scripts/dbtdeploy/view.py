@@ -5,10 +5,12 @@ Whole entries are left out, the least telling first, and counted; text is never 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from dbtdeploy.release_report import NodeWhenReleased
 from dbtdeploy.report import GOOD, WAITING, NodeReport, Removed, Report, TestReport
 
 T = TypeVar("T")
@@ -98,6 +100,19 @@ class Queue:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Released:
+    """What a release of these nodes would do."""
+
+    nodes: Part[NodeWhenReleased]
+    counts: tuple[tuple[int, str], ...]
+    """How many of which sort, in words."""
+    exposures: tuple[str, ...]
+    broken: tuple[NodeWhenReleased, ...]
+    has_method: bool
+    refused: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class View:
     """One page's content."""
 
@@ -123,6 +138,7 @@ class View:
     removed: Part[Removed]
     renamed: Mapping[str, str]
     """Old name by new name."""
+    released: Released | None
     only_models: bool
     noun: str
     """What to call the nodes: models when they all are."""
@@ -174,6 +190,7 @@ def view(report: Report, limits: Limits) -> View:
         unbased=tuple(n for n in based if n.baseline and n.baseline.how == "none"),
         removed=part(list(report.removed), limits.names),
         renamed={gone.renamed_to: gone.name for gone in report.removed if gone.renamed_to},
+        released=_released(report, limits),
         only_models=only_models,
         noun="model" if only_models else "node",
         has_icons=any(n.outcome != "passed" for n in rows),
@@ -195,6 +212,23 @@ def narrower(limits: Limits) -> Limits | None:
         if now > floor:
             return replace(limits, **{name: max(floor, now // 2)})
     return None
+
+
+def _released(report: Report, limits: Limits) -> Released | None:
+    if report.when_released is None:
+        return None
+    nodes = list(report.when_released.nodes)
+    sorts = Counter(
+        "new" if n.kind == "A" else "replaced" if n.kind == "B" else n.materialized for n in nodes
+    )
+    return Released(
+        nodes=part(nodes, limits.changed),
+        counts=tuple((count, sort) for sort, count in sorts.items()),
+        exposures=tuple(sorted({label for node in nodes for label in node.exposures})),
+        broken=tuple(node for node in nodes if node.breaking)[: limits.names],
+        has_method=any(node.method == "direct" for node in nodes),
+        refused=report.when_released.refused,
+    )
 
 
 def _waiting(report: Report) -> dict[str, list[str]]:

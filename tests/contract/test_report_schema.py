@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import report_schema
-from dbtdeploy import assemble, deploy_report, report
+from dbtdeploy import assemble, deploy_report, release_report, report
 from standins import builds, deploy_builds
 
 
@@ -21,7 +21,7 @@ def test_the_committed_schema_is_current() -> None:
 
 
 def test_the_page_describes_every_field_and_no_other() -> None:
-    found = {**vars(report), **vars(deploy_report)}
+    found = {**vars(report), **vars(deploy_report), **vars(release_report)}
     types = {name: kind for name, kind in found.items() if dataclasses.is_dataclass(kind)}
     fields = {name: [f.name for f in dataclasses.fields(kind)] for name, kind in types.items()}
     assert {name: list(rows) for name, rows in report_schema.words().items()} == {

@@ -1,0 +1,33 @@
+"""What ``report.json`` of a pull request says of its release, as types.
+
+``docs/report.md`` describes every field, as it does those of ``report.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbtdeploy.release_files import BackBy, Kind, Method
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeWhenReleased:
+    """A model, seed, snapshot or function that the release would bring."""
+
+    unique_id: str
+    name: str
+    materialized: str
+    kind: Kind
+    method: Method
+    full_refresh: bool
+    breaking: tuple[str, ...]
+    exposures: tuple[str, ...]
+    back_by: BackBy
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhenReleased:
+    """The release of this pull request, by the manifests alone: nobody asked production."""
+
+    nodes: tuple[NodeWhenReleased, ...]
+    refused: str | None
