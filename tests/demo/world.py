@@ -73,7 +73,7 @@ class World:
 
     def environment(self, prefix: str, *, artifacts: bool = True) -> Environment:
         """A further place in the bucket; with production's artifacts as plain files, or empty."""
-        return _environment(self.store, prefix, self.artifacts if artifacts else None)
+        return environment_at(self.store, prefix, self.artifacts if artifacts else None)
 
     def reset_warehouse(self) -> None:
         """Put the warehouse back to how production's build left it (about 0.2 s).
@@ -120,7 +120,7 @@ def build(bin_folder: Path) -> Iterator[World]:
             github=server,
             repository=made,
             dbt=dbt,
-            production=_environment(store, production.PREFIX, artifacts),
+            production=environment_at(store, production.PREFIX, artifacts),
             artifacts=artifacts,
             pull_request_role=Dbt(bin_folder=bin_folder, database=reader).connection,
             production_role=dbt.connection,
@@ -135,7 +135,8 @@ def _build_production(dbt: Dbt, made: repository.Repository, checkout: Path) -> 
         return production.build(dbt, checkout, commit)
 
 
-def _environment(store: s3.Store, prefix: str, artifacts: Path | None) -> Environment:
+def environment_at(store: s3.Store, prefix: str, artifacts: Path | None) -> Environment:
+    """A place in the bucket and the two ways to it; with artifacts as plain files, or empty."""
     if artifacts is not None:
         production.publish(store, artifacts, prefix)
 
