@@ -49,6 +49,19 @@
 {% endmacro %}
 
 
+{# A list of relations, and the partitions of each. #}
+{% macro postgres_with_partitions(list) %}
+  {{ list }} := array(
+    with recursive family(oid) as (
+      select unnest({{ list }})
+      union
+      select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid
+        join pg_class c on c.oid = i.inhrelid and c.relispartition
+    )
+    select f.oid from family f);
+{% endmacro %}
+
+
 {# Who holds the relation that could not be locked. #}
 {% macro postgres_release_holders() %}
   select coalesce(array_agg(concat(format('%I.%I', n.nspname, c.relname), ' is held by ', a.usename,
@@ -70,6 +83,8 @@
 #}
 {% macro postgres_release_things() %}
   things := '[]';
+  {{ dbtdeploy.postgres_with_partitions('leaving') }}
+  {{ dbtdeploy.postgres_with_partitions('entering') }}
   if leaving <> '{}' then
     with recursive {{ dbtdeploy.postgres_planned('where c.oid = any (leaving)') }},
     {{ dbtdeploy.postgres_taken() }},
