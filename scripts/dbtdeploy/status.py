@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from dbtdeploy import (
@@ -15,14 +15,19 @@ from dbtdeploy import (
     read_version,
     retry_state,
     state,
+    status_release,
 )
 from dbtdeploy.environment import Environment
 from dbtdeploy.lease import Seen
 from dbtdeploy.objects import Store
+from dbtdeploy.status_release import Releases
 from dbtdeploy.versions import Index, Pointer
 
 NAMES_SHOWN = 20
 """Of pending nodes."""
+
+ROLLED_BACK = "rollback"
+"""Event of a record like a failed run's, of what a rollback left to be built again."""
 
 DRIVERS = {
     environment.DEPLOY: "deploy: each merge goes live",
@@ -49,6 +54,7 @@ class Status:
     plain: Plain | None
     decided: Environment
     lease: Seen | None
+    releases: Releases = field(default_factory=Releases)
     failed: Index | None = None
     """The newest deploy that failed since the current version."""
     problems: tuple[str, ...] = ()
@@ -103,6 +109,8 @@ def read(store: Store) -> Status:
         seen = lease.look(store)
     except errors.StateCorrupt as damage:
         problems.append(damage.what)
+    releases = status_release.read(store, pointer, index)
+    problems += [releases.problem] if releases.problem else []
     return Status(
         location=store.location,
         now=seen.now if seen else datetime.now(timezone.utc),
@@ -111,6 +119,7 @@ def read(store: Store) -> Status:
         plain=plain,
         decided=decided,
         lease=seen,
+        releases=releases,
         failed=None if problems else _failed(store, index, seen),
         problems=tuple(problems),
     )
@@ -121,6 +130,7 @@ def rows(status: Status) -> list[Row]:
     return [
         *_live(status),
         *_since(status),
+        *_releases(status),
         Row(label="Driver", text=DRIVERS.get(status.decided.driver, status.decided.driver)),
         _hold(status),
         _lease(status),
@@ -139,6 +149,8 @@ def _live(status: Status) -> Iterator[Row]:
             yield Row(label="Version", text="none: nothing was published here yet")
         return
     yield Row(label="Version", text=index.version, code=True)
+    if index.tag is not None:
+        yield Row(label="Tag", text=index.tag, code=True)
     yield Row(label="Commit", text=index.commit or "not known", code=bool(index.commit))
     by = f" by {index.created_by}" if index.created_by else ""
     yield Row(
@@ -158,7 +170,14 @@ def _since(status: Status) -> Iterator[Row]:
     if failed is not None:
         when = _ago(failed.created_at, status.now)
         said = f"a deploy failed {when}; what it had built is newer than this version"
+        if failed.event == ROLLED_BACK and failed.problem:
+            said = failed.problem
         yield Row(label="Since then", text=_line(said), url=failed.run_url)
+
+
+def _releases(status: Status) -> Iterator[Row]:
+    for label, text, url in status_release.rows(status.releases, status.now):
+        yield Row(label=label, text=_line(text), url=url)
 
 
 def _plain_rows(plain: Plain, now: datetime) -> Iterator[Row]:
