@@ -17,6 +17,7 @@ from dbtdeploy import (
     gather,
     lease_keeper,
     publish,
+    release_split,
     settings,
     store_step,
 )
@@ -31,16 +32,8 @@ def main() -> int:
     """Build, and end with dbt's verdict, unless the lease or the time was gone before."""
     work = settings.work_folder()
     run = files.read(work / files.RUN, files.Run)
-    state = files.read(work / files.STATE, files.State)
     asked = run.deploy or files.Deploy()
-    chosen = deploy_plan.choose(run.selection, work, state, retry_failed=asked.retry_failed)
-    arguments = commands.building(
-        chosen.selection,
-        chosen.state,
-        threads=run.dbt.threads,
-        extra=run.dbt.extra_args,
-        defers=False,
-    )
+    arguments = _arguments(run, work)
     opened = store_step.opened(run.policy.state)
     held = files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     commit = held.commit or run.event.sha
@@ -58,6 +51,20 @@ def main() -> int:
     if code == 0:
         actions.set_outputs(settings.Runner.from_environ().output, {"succeeded": "true"})
     return code
+
+
+def _arguments(run: files.Run, work: Path) -> list[str]:
+    """Of a deploy what was selected, of a release what was planned to be built in place."""
+    threads, extra = run.dbt.threads, run.dbt.extra_args
+    if run.release is not None:
+        exactly = work / release_split.DIRECT
+        return commands.building_again(run.selection, exactly, threads=threads, extra=extra)
+    state = files.read(work / files.STATE, files.State)
+    retry = run.deploy.retry_failed if run.deploy else False
+    chosen = deploy_plan.choose(run.selection, work, state, retry_failed=retry)
+    return commands.building(
+        chosen.selection, chosen.state, threads=threads, extra=extra, defers=False
+    )
 
 
 def _say_begun(opened: Store, work: Path, run: files.Run) -> None:

@@ -16,11 +16,13 @@ from dbtdeploy import (
     cli,
     crash,
     deploy_files,
+    docs_step,
     errors,
     files,
     gather,
     lease,
     publish,
+    release_files,
     retry_state,
     settings,
     store_step,
@@ -31,8 +33,6 @@ from dbtdeploy.deploy_files import STATIC_DOCS, HeldLease, Publication
 from dbtdeploy.edges import actions, dbt_version
 from dbtdeploy.gather import Gathered
 from dbtdeploy.objects import Store
-
-HTML = "text/html; charset=utf-8"
 
 
 def main() -> None:
@@ -57,10 +57,17 @@ def main() -> None:
         _keep_failed(work, run, opened, problem)
         return
     gathered = gather.success(work, run, settings.redactor(), unsettled=_unsettled(opened))
+    gathered = replace(gathered, contents={**gathered.contents, **_of_release(work, run)})
     done = _publish(work, run, opened, gathered)
     if STATIC_DOCS in gathered.contents:
-        _upload_docs(work, run, opened, gathered.contents[STATIC_DOCS], done)
+        _tell(work, docs_step.upload(run, opened, gathered.contents[STATIC_DOCS], done))
     crash.point("before-release")
+
+
+def _of_release(work: Path, run: files.Run) -> dict[str, bytes]:
+    """What a rollback and the notes need of a release whose last nodes were built in place."""
+    names = (release_files.RECORD, release_files.RELEASE_PLAN) if run.release else ()
+    return {name: (work / name).read_bytes() for name in names if (work / name).is_file()}
 
 
 def _unsettled(opened: Store) -> tuple[str, ...]:
@@ -118,25 +125,6 @@ def _publish(work: Path, run: files.Run, opened: Store, gathered: Gathered) -> P
             remedy=f"{cause.remedy} The next deploy writes them anew.",
         ) from None
     return done
-
-
-def _upload_docs(work: Path, run: files.Run, opened: Store, page: bytes, done: Publication) -> None:
-    crash.point("before-docs")
-    elsewhere = run.deploy.docs_location if run.deploy else None
-    try:
-        target = store_step.opened(elsewhere) if elsewhere else opened
-        key = "index.html" if elsewhere else versions.DOCS
-        target.put(key, page, content_type=HTML)
-    except errors.DbtDeployError as cause:
-        raise errors.DocsFailed(
-            f"The documentation was not uploaded. {cause.what}",
-            not_done=f"Version {done.version} is built, published and current; only its "
-            "documentation is missing.",
-            remedy=cause.remedy,
-        ) from None
-    url = run.deploy.docs_url if run.deploy else None
-    print(f"The documentation is at {target.address(key)}.")
-    _tell(work, replace(done, docs=target.address(key), docs_url=url))
 
 
 def _keep_failed(work: Path, run: files.Run, opened: Store, problem: str) -> None:

@@ -105,6 +105,7 @@ def store_command(inputs: Inputs, *, command: str, location: str, event: Event) 
         driver=inputs.driver or None,
         retention_days=number("retention-days", inputs.retention_days, default=30),
         keep_versions=number("keep-versions", inputs.keep_versions, default=5),
+        keep_hours=number("keep-hours", inputs.keep_hours, default=24),
         dry_run=flag("dry-run", inputs.dry_run, default=command == "prune"),
     )
 

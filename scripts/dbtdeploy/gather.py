@@ -180,10 +180,20 @@ def _planned(plan: files.Plan) -> tuple[str, ...]:
     return tuple(node.unique_id for node in plan.nodes if node.has_result)
 
 
+def documentation(work: Path, target: Path, redact: Redact) -> dict[str, bytes]:
+    """Catalog and page, where this run made them.
+
+    Raises:
+        PublishingFailed: one of them is not there, or is not JSON.
+    """
+    made = _read(target / MANIFEST)
+    inside = {made: publishable.artifact(MANIFEST, made, redact)} if made else {}
+    return _documentation(work, target, inside, redact)
+
+
 def _documentation(
     work: Path, target: Path, manifest: Mapping[bytes, bytes], redact: Redact
 ) -> dict[str, bytes]:
-    """Catalog and page, where this run made them."""
     docs = files.read_if_there(work / deploy_files.DOCS, deploy_files.Docs)
     if docs is None:
         return {}

@@ -29,6 +29,7 @@ NOT_SETTINGS = {
     # Secrets of notify.py alone.
     "slack-webhook-url",
     "pagerduty-routing-key",
+    "pagerduty-url",
     "webhook-url",
     "webhook-secret",
 }

@@ -17,6 +17,7 @@ JOINTS = {
     "cli.py",
     "dbt_step.py",
     "release_warehouse.py",
+    "report_step.py",
     "run_job.py",
     "run_macro.py",
     "store_step.py",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import make_environments
-from demo import events, jobs, repository
+from demo import events, jobs, repository, tagging
 from demo.jobs import Job, Started
 from demo.repository import Checkout
 from demo.world import Environment, World, build
@@ -123,6 +123,26 @@ class Manager:
             command="deploy",
             environment=self.place,
             inputs=inputs(options),
+        )
+
+    def tag(self, name: str, files: Mapping[str, str | None] | None = None) -> Checkout:
+        """Commit to the main branch and push a version tag; gives what its checkout leaves."""
+        self.checkouts += 1
+        if files:
+            self.world.repository.commit(self.branch, f"Merge {self.checkouts}", dict(files))
+        return tagging.push_tag(
+            self.world, name, self.branch, self.folder / f"main-{self.checkouts}"
+        )
+
+    def release(self, checkout: Checkout, name: str, **options: str) -> Job:
+        """Run ``command: release`` for a tag that was pushed."""
+        return jobs.run(
+            self.world,
+            checkout,
+            events.tag(checkout, name),
+            command="release",
+            environment=self.place,
+            inputs={"main-branch": self.branch, **inputs(options)},
         )
 
     def run(self, command: str, event: events.Event | None = None, **options: str) -> Job:

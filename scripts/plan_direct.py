@@ -1,0 +1,57 @@
+"""release_plan.json -> plan.json of what is built in place, and the state that selects it alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbtdeploy import (
+    artifacts,
+    cli,
+    files,
+    release_files,
+    release_split,
+    settings,
+    staging,
+    swap_job,
+)
+from dbtdeploy.artifacts import Manifest
+from dbtdeploy.edges import actions
+from dbtdeploy.release_files import ReleasePlan
+from dbtdeploy.release_warehouse_types import LiveLook, Measured
+
+
+def main() -> None:
+    """Narrow plan.json to what is left to build, if anything is."""
+    work = settings.work_folder()
+    plan = files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
+    planned = release_split.keep_whole(work)
+    manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
+    nodes = release_split.direct(planned, plan, manifest)
+    if not nodes:
+        print("Nothing of this release is built in place.")
+        return
+    files.write(work / files.PLAN, files.Plan(nodes=tuple(nodes)))
+    staging.lay_selection(work / release_split.DIRECT, (node.unique_id for node in nodes))
+    _keep_record(work, plan, manifest)
+    print(f"{len(nodes)} nodes are built in place.")
+    actions.set_outputs(settings.Runner.from_environ().output, {"nodes": str(len(nodes))})
+
+
+def _keep_record(work: Path, plan: ReleasePlan, manifest: Manifest) -> None:
+    """For a rollback; the swap has left it where there was one."""
+    if (work / release_files.RECORD).exists():
+        return
+    known = swap_job.Known(
+        plan=plan,
+        live=files.read_if_there(work / release_files.PRODUCTION_LOOK, LiveLook)
+        or swap_job.NOT_LOOKED_AT,
+        measured=Measured(),
+        manifest=manifest,
+    )
+    run = files.read(work / files.RUN, files.Run)
+    state = files.read(work / files.STATE, files.State)
+    files.write(work / release_files.RECORD, swap_job.record(known, run, state))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,184 @@
+"""release_plan.json -> staging schemas, marked, with production's rows laid in -> staging.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbtdeploy import (
+    artifacts,
+    cli,
+    commands,
+    crash,
+    dbt_step,
+    deploy_files,
+    errors,
+    files,
+    guard,
+    lease_keeper,
+    lease_words,
+    moments,
+    production,
+    release_files,
+    release_plan,
+    release_split,
+    release_warehouse,
+    settings,
+    staging,
+    store_step,
+    unsettled,
+)
+from dbtdeploy.artifacts import Manifest
+from dbtdeploy.deploy_files import HeldLease
+from dbtdeploy.edges import actions
+from dbtdeploy.release_files import ReleasePlan, Spot
+from dbtdeploy.release_warehouse_types import Baseline, LiveLook, Prepared
+from dbtdeploy.staging import Staging
+
+Nodes = tuple[files.PlannedNode, ...]
+
+NOT_DONE = "Nothing was built, and production is as it was."
+
+
+def main() -> None:
+    """List what goes to staging, refuse what would land elsewhere, then make the schemas."""
+    work = settings.work_folder()
+    run = files.read(work / files.RUN, files.Run)
+    plan = files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
+    held = files.read(work / deploy_files.LEASE, HeldLease)
+    opened = store_step.opened(run.policy.state)
+    there = staging.run_there(run, work, plan.release_id)
+    with lease_keeper.kept(opened, held) as keeper:
+        nodes = _list(there, work, plan)
+        _guard(nodes, there, work)
+        unsettled.write(opened, _record(run, plan, held))
+        crash.point("release-recorded")
+        prepared = _prepare(there, work, plan, held, nodes)
+        crash.point("release-staged")
+    keeper.refuse_if_lost()
+    relations = {node.unique_id: _spot(node) for node in guard.written(nodes)}
+    schemas = tuple(sorted({spot.schema for spot in relations.values()}))
+    made = Staging(
+        schema=there.schema, schemas=schemas, relations=relations, rows=prepared.rows or {}
+    )
+    files.write(work / release_files.STAGING, made)
+    files.write(work / release_files.RELEASE_PLAN, release_plan.staged_at(plan, relations))
+    files.write(work / files.PLAN, files.Plan(nodes=nodes))
+    _tell(made, prepared, nodes)
+
+
+def _list(there: files.Run, work: Path, plan: ReleasePlan) -> Nodes:
+    """What dbt builds there: exactly what was planned."""
+    manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
+    planned = release_split.keep_whole(work)
+    wanted = [node.unique_id for node in release_split.staged(planned, plan, manifest)]
+    variables = settings.DbtEnvironment.from_environ().variables
+    run = files.read(work / files.RUN, files.Run)
+    staging.lay_profile(run.dbt, work, there.schema, variables)
+    folder = staging.lay_selection(work / staging.EXACTLY, wanted)
+    if not wanted:
+        return ()
+    dbt = dbt_step.dbt_of(there, work)
+    nodes = dbt_step.list_nodes(dbt, there, commands.listing_exactly(folder), name="ls-staging")
+    missing = sorted(set(wanted) - {node.unique_id for node in nodes})
+    if missing:
+        raise errors.ReleaseStepFailed(
+            "dbt does not list these in staging, though it does in production:\n"
+            + "\n".join(f"- {unique_id}" for unique_id in missing),
+            not_done=NOT_DONE,
+            remedy="Let nothing be enabled or named by `target.schema`.",
+        )
+    return nodes
+
+
+def _guard(nodes: Nodes, there: files.Run, work: Path) -> None:
+    guard.refuse_long_names(nodes)
+    manifest = work / release_files.PRODUCTION_MANIFEST
+    live = {(one.database, one.schema) for one in production.read_relations(manifest).values()}
+    guard.refuse_outside_staging(nodes, live, staging=there.schema)
+
+
+def _record(run: files.Run, plan: ReleasePlan, held: HeldLease) -> unsettled.Unsettled:
+    return unsettled.Unsettled(
+        what="release",
+        release_id=plan.release_id,
+        tag=plan.tag,
+        phase="staging",
+        environment=plan.environment,
+        project=plan.project,
+        commit=held.commit,
+        by=lease_words.who(run.event),
+        run_url=run.event.run_url,
+        started_at=moments.now(),
+    )
+
+
+def _prepare(
+    there: files.Run, work: Path, plan: ReleasePlan, held: HeldLease, nodes: Nodes
+) -> Prepared:
+    prepared = release_warehouse.prepare(
+        dbt_step.dbt_of(there, work),
+        work=work,
+        place=staging.place_of(there),
+        release_id=plan.release_id,
+        tag=plan.tag,
+        nonce=held.nonce,
+        taken_at=held.taken_at,
+        schemas=sorted({node.schema or "" for node in guard.written(nodes)}),
+        baselines=_baselines(plan, work, nodes),
+    )
+    if prepared.fenced:
+        raise errors.LeaseLost(
+            "Another run has taken over this environment in the warehouse.",
+            not_done=NOT_DONE,
+            remedy="Look who works on the environment (`command: status`), then release again.",
+        )
+    if prepared.foreign:
+        raise errors.SchemaNotOurs(
+            "These schemas exist and were not made for this release:\n"
+            + "\n".join(f"- {one}" for one in prepared.foreign),
+            not_done=NOT_DONE,
+            remedy="Drop them if nobody needs them, or give the models another custom schema.",
+        )
+    return prepared
+
+
+def _baselines(plan: ReleasePlan, work: Path, nodes: Nodes) -> list[Baseline]:
+    """Production's rows under what reads its own, as long as it is a table there."""
+    live = files.read(work / release_files.PRODUCTION_LOOK, LiveLook).live
+    tables = {one.unique_id for one in live if one.kind == "table"}
+    places = {node.unique_id: _spot(node) for node in guard.written(nodes)}
+    return [
+        Baseline(
+            unique_id=node.unique_id,
+            staging=places[node.unique_id],
+            production=node.production,
+        )
+        for node in plan.staged
+        if node.materialized in ("incremental", "snapshot")
+        and not node.full_refresh
+        and node.unique_id in tables
+        and node.unique_id in places
+    ]
+
+
+def _spot(node: files.PlannedNode) -> Spot:
+    return Spot(
+        database=node.database or "",
+        schema=node.schema or "",
+        identifier=node.identifier or node.name,
+    )
+
+
+def _tell(made: Staging, prepared: Prepared, nodes: Nodes) -> None:
+    redact = settings.redactor()
+    for schema in prepared.dropped:
+        print(redact(f"Dropped what a stopped release had left: {schema}"))
+    for unique_id, rows in made.rows.items():
+        known = "no table in production" if rows is None else f"{rows:,} rows of production's"
+        print(redact(f"{unique_id}: {known}"))
+    print(redact(f"Ready: {', '.join(made.schemas) or 'no schema needed'}."))
+    actions.set_outputs(settings.Runner.from_environ().output, {"nodes": str(len(nodes))})
+
+
+if __name__ == "__main__":
+    cli.run(main)
