@@ -39,7 +39,7 @@ def _tag(run: files.Run, policy: files.Release, _work: Path) -> Tag:
     tag.check_name(policy.tag)
     access = settings.GitHubAccess.from_environ()
     folder = Path(run.dbt.project_dir)
-    if _on_github(run, access):
+    if settings.on_github(run.event.repository, access):
         found = tags.Tags(access, run.event.repository).look(policy.tag, policy.main_branch)
     else:
         print("There is no GitHub to ask, so the tag is checked by git alone, in this clone.")
@@ -70,7 +70,7 @@ def _label(run: files.Run, policy: files.Release, work: Path) -> Tag:
     access = settings.GitHubAccess.from_environ()
     if checked.breaking_allowed_by or not policy.breaking_label:
         return checked
-    if not before or not _on_github(run, access):
+    if not before or not settings.on_github(run.event.repository, access):
         print("No label is asked for: the current version's commit or GitHub is not known.")
         return checked
     try:
@@ -83,11 +83,6 @@ def _label(run: files.Run, policy: files.Release, work: Path) -> Tag:
         return checked
     print(f"Breaking changes are allowed by {allowed_by or 'nobody'}.")
     return replace(checked, breaking_allowed_by=allowed_by)
-
-
-def _on_github(run: files.Run, access: settings.GitHubAccess) -> bool:
-    """Not on a laptop or in Airflow; a job without its token is refused rather than let pass."""
-    return bool(run.event.repository and (access.token.strip() or settings.in_actions()))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Marker:
 
     def render(self) -> str:
         """The body's first line."""
-        return f"<!-- dbt-deploy project={_encode(self.project)} target={_encode(self.target)} -->"
+        return f"<!-- dbt-deploy project={encode(self.project)} target={encode(self.target)} -->"
 
     def marks(self, body: str) -> bool:
         """Whether a comment's body begins with this marker, and not merely holds it."""
@@ -66,7 +66,7 @@ class RunMark:
         """The body's second line."""
         return (
             f"<!-- dbt-deploy-run id={self.run_id} attempt={self.run_attempt} "
-            f"commit={_encode(self.commit)} state={self.state.value} -->"
+            f"commit={encode(self.commit)} state={self.state.value} -->"
         )
 
 
@@ -117,7 +117,8 @@ def _line(body: str, number: int) -> str:
     return lines[number].rstrip("\r") if len(lines) > number else ""
 
 
-def _encode(value: str) -> str:
+def encode(value: str) -> str:
+    """A name as it stands in a hidden line: nothing in it can end that line."""
     encoded = quote(value, safe="")
     if len(encoded) <= LONGEST_VALUE:
         return encoded

@@ -261,6 +261,14 @@ def in_actions(environ: Mapping[str, str] = os.environ) -> bool:
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
+def on_github(repository: str, access: GitHubAccess) -> bool:
+    """Whether there is a GitHub to ask: not on a laptop, nor in Airflow.
+
+    A job of Actions without its token is on GitHub all the same, and must be refused.
+    """
+    return bool(repository and (access.token.strip() or in_actions()))
+
+
 def job_status(environ: Mapping[str, str] = os.environ) -> str:
     """The job's status as the step gets it in DBT_DEPLOY_JOB_STATUS; empty outside Actions."""
     return environ.get(PREFIX + "JOB_STATUS", "")

@@ -237,7 +237,8 @@ class Releases(Part):
             "url": f"{api}/assets/{made}",
             "name": request.query["name"],
             "label": request.query.get("label", ""),
-            "state": "uploaded" if whole else "starter",
+            # In prose it is "starter"; the description knows only these two.
+            "state": "uploaded" if whole else "open",
             "content_type": request.headers.get("Content-Type", ""),
             "size": len(request.body) if whole else 0,
             "digest": "sha256:" + hashlib.sha256(request.body).hexdigest() if whole else None,

@@ -1,0 +1,91 @@
+"""What the steps of a release left in the work folder -> what its GitHub release shall say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbtdeploy import deploy_files, files, github_release, release_files, release_render, tag
+from dbtdeploy.github_release import Notes, Section
+from dbtdeploy.redact import Redact
+from dbtdeploy.release_files import Released, ReleasePlan, ReleaseRecord
+
+
+def of(run: files.Run, work: Path, redact: Redact) -> Notes:
+    """The notes and the assets of this run's release.
+
+    Args:
+        run: of a release.
+        work: what its steps have left; without a plan, as where a killed run's release was live
+            already, the draft keeps the words it has.
+        redact: takes secrets out of all of it.
+    """
+    policy = run.release
+    if policy is None:
+        raise ValueError("a run without a release has no notes")
+    plan = files.read_if_there(work / release_files.RELEASE_PLAN, ReleasePlan)
+    text = _text(run, policy, work, plan) if plan is not None else None
+    return Notes(
+        tag=policy.tag,
+        section=section(run),
+        text=redact(text) if text is not None else None,
+        short=redact(
+            github_release.short_notes(
+                tag=policy.tag,
+                environment=_environment(run),
+                version=_version(work),
+                run_url=run.event.run_url,
+                too_long=plan is not None,
+            )
+        ),
+        candidate=tag.is_candidate(policy.tag),
+        assets=_assets(work, policy, redact) if plan is not None else {},
+    )
+
+
+def section(run: files.Run) -> Section:
+    """Whose part of the release's text this run writes."""
+    return Section(environment=_environment(run), project=run.dbt.name)
+
+
+def is_built_in_place(work: Path) -> bool:
+    """Whether nothing of the release was staged."""
+    plan = files.read_if_there(work / release_files.RELEASE_PLAN, ReleasePlan)
+    return plan is not None and not plan.staged
+
+
+def _text(run: files.Run, policy: files.Release, work: Path, plan: ReleasePlan) -> str:
+    released = files.read_if_there(work / release_files.RELEASED, Released)
+    record = files.read_if_there(work / release_files.RECORD, ReleaseRecord)
+    published = files.read_if_there(work / deploy_files.PUBLICATION, deploy_files.Publication)
+    configured = run.deploy.docs_url if run.deploy else None
+    return release_render.release_notes(
+        plan,
+        repository=run.event.repository,
+        server_url=run.event.server_url,
+        run_url=run.event.run_url,
+        docs_url=(published.docs_url if published else None) or configured,
+        previous_tag=record.before_tag if record else None,
+        version=_version(work),
+        swap_seconds=released.swap_seconds if released else None,
+        keep_hours=policy.keep_hours,
+    )
+
+
+def _version(work: Path) -> str | None:
+    """That is current now, if this run has published one."""
+    released = files.read_if_there(work / release_files.RELEASED, Released)
+    published = files.read_if_there(work / deploy_files.PUBLICATION, deploy_files.Publication)
+    return (released.version if released else None) or (published.version if published else None)
+
+
+def _environment(run: files.Run) -> str:
+    return run.deploy.environment if run.deploy else files.Deploy().environment
+
+
+def _assets(work: Path, policy: files.Release, redact: Redact) -> dict[str, bytes]:
+    """The plan, and the manifest if it is asked for: it holds compiled values."""
+    names = {release_files.RELEASE_PLAN: release_files.RELEASE_PLAN}
+    if policy.attach_manifest:
+        names["manifest.json"] = release_files.PRODUCTION_MANIFEST
+    found = {name: work / file for name, file in names.items() if (work / file).is_file()}
+    return {name: redact(path.read_text(encoding="utf-8")).encode() for name, path in found.items()}
