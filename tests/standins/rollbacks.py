@@ -47,6 +47,8 @@ class Place:
     """One environment: its store, and a stand-in of dbt that knows its warehouse."""
 
     store: Environment
+    dbt: Path | None = None
+    """The command; ``quick_dbt`` if None."""
     runs: int = 100
 
     @property
@@ -73,7 +75,8 @@ class Place:
             nodes=tuple(replace(one, kept_in=f"analytics__kept_{release_id}") for one in nodes),
             direct=tuple(f"model.shop.{name}" for name in direct),
         )
-        (self.warehouse / "state").write_text("live")
+        if self.dbt is None:
+            (self.warehouse / "state").write_text("live")
         return self.publish(
             number,
             {release_files.RECORD: msgspec.json.encode(record)},
@@ -121,12 +124,12 @@ class Place:
     def begin(self, **asked: Any) -> Path:
         """A rollback's run, with the lease; gives its work folder. Settles what was left before."""
         self.runs += 1
-        command = quick_dbt.write if not self.warehouse.exists() else lambda folder: folder / "dbt"
+        command = self.dbt or self.warehouse / "dbt"
         run = replace(
             deploys.RUN,
             command="rollback",
             rollback=files.Rollback(**asked),
-            dbt=replace(deploys.RUN.dbt, command=str(command(self.warehouse))),
+            dbt=replace(deploys.RUN.dbt, command=str(command)),
         )
         work = self.store.prepare(self.runs, run=run, build=None)
         opened = self.store.open()
@@ -144,7 +147,7 @@ class Place:
         return rollback_finish.settle(
             self.store.open(),
             record,
-            state=(self.warehouse / "state").read_text,  # type: ignore[arg-type,return-value]
+            state=(self.warehouse / "state").read_text,  # type: ignore[arg-type]
             nonce=nonce,
             by="the next run",
         )
