@@ -19,6 +19,7 @@ from dbtdeploy import (
     settings,
     store_step,
     store_work,
+    unsettled,
 )
 from dbtdeploy.deploy_files import StoreCommand
 from dbtdeploy.edges import actions
@@ -52,7 +53,13 @@ def _decide(opened: Store, asked: StoreCommand) -> Decisions:
     policy = retention.Policy(
         days=asked.retention_days, keep=asked.keep_versions, hours=asked.keep_hours
     )
-    return retention.decide(inventory.take(opened), policy, datetime.now(timezone.utc))
+    found = unsettled.read(opened)
+    return retention.decide(
+        inventory.take(opened),
+        policy,
+        datetime.now(timezone.utc),
+        under_way=found.version if found else None,
+    )
 
 
 def _tell(asked: StoreCommand, decisions: Decisions) -> None:

@@ -60,16 +60,20 @@ class Decisions:
         return sum(item.folder.size for item in every if not item.goes)
 
 
-def decide(found: Inventory, policy: Policy, now: datetime) -> Decisions:
+def decide(
+    found: Inventory, policy: Policy, now: datetime, *, under_way: str | None = None
+) -> Decisions:
     """Decide about everything there is.
 
     Args:
         found: what the store holds.
         policy: how much is kept.
         now: by the store's clock, or near it.
+        under_way: the version that a stopped release or rollback was about to make current.
     """
     since = now - timedelta(days=policy.days)
     reasons = _reasons(found, policy, since) | _of_rollback(found, policy, now)
+    reasons |= _under_way(found, under_way)
     return Decisions(
         versions=tuple(_of_version(found, item, reasons, policy, now) for item in found.versions),
         failed=tuple(_of_failed(found, item, policy, since) for item in found.failed),
@@ -120,6 +124,15 @@ def _of_rollback(found: Inventory, policy: Policy, now: datetime) -> dict[str | 
             way.clear()
     needed.pop(pointer.version, None)
     return needed
+
+
+def _under_way(found: Inventory, version: str | None) -> dict[str | None, str]:
+    """What the next run needs to finish a release or rollback, by name."""
+    if version is None:
+        return {}
+    chain = [index.version for index in lineage.walk(lineage.listed(found), found.pointer.version)]
+    way = chain[1 : chain.index(version)] if version in chain[1:] else []
+    return dict.fromkeys([*way, version], "a run that was stopped needs it, to be finished")
 
 
 def _of_version(

@@ -80,3 +80,20 @@ def test_prune_does_not_keep_the_way_to_what_was_taken_back() -> None:
     line.back_to("b", age=timedelta(days=7))
     line.publish("d", age=timedelta(hours=2))
     assert set(kept(line, hours=24 * 30)) == {"b", "d"}
+
+
+@pytest.mark.fault(12)
+def test_prune_keeps_what_a_stopped_rollback_has_gone_back_to() -> None:
+    """The warehouse has done its part; the next run that settles it needs the version."""
+    line = Line()
+    for days, name in ((90, "a"), (80, "b"), (70, "c"), (60, "d"), (1, "e")):
+        line.publish(name, age=timedelta(days=days), tag="v1" if name == "c" else None)
+    policy = retention.Policy(days=1, keep=1)
+
+    def stays(under_way: str | None) -> set[str]:
+        decided = retention.decide(line.inventory(), policy, NOW, under_way=under_way)
+        return {item.folder.name for item in decided.versions if not item.goes}
+
+    assert stays(None) == {"d", "e"}
+    assert stays("b") == {"b", "c", "d", "e"}
+    assert stays("gone") == {"d", "e"}
