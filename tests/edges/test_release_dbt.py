@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_every_macro_refuses_where_blue_green_is_not_there(
     release = shop.begin()
     release.plan()
     shop.dbt = MacroDbt(shop.owner, adapter=adapter)
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "release_look": lambda: shop.look("orders"),
         "release_prepare": release.prepare,
         "release_measure": release.measure,

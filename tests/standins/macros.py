@@ -39,7 +39,7 @@ class MacroDbt(Dbt):
         database: and the role.
         adapter: the name of an adapter whose macros are wanted.
         commits: whether each query is committed, as dbt 1.11 does.
-        on_query: is told each statement string before it is sent.
+        edit: may change a statement string before it is sent.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class MacroDbt(Dbt):
         *,
         adapter: str = "postgres",
         commits: bool = True,
-        on_query: Callable[[str], None] = lambda _: None,
+        edit: Callable[[str], str] = lambda statements: statements,
     ) -> None:
         self.database = database
         self.adapter = adapter
         self.commits = commits
-        self.on_query = on_query
+        self.edit = edit
         self.queries = 0
 
     def connection(self) -> list[str]:
@@ -157,7 +157,7 @@ class _Run:
         raise MacroError(message)
 
     def run_query(self, statements: str) -> _Table:
-        self._dbt.on_query(statements)
+        statements = self._dbt.edit(statements)
         self._dbt.queries += 1
         with self._connection.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(statements.encode())
