@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dbtdeploy import errors, files, gate_rules, release_meta
+from dbtdeploy import errors, files, gate_rows, gate_rules, release_meta
 from dbtdeploy.artifacts import Manifest, Node, RunResults
 from dbtdeploy.release_files import Gate, ReleaseNode, ReleasePlan
 from dbtdeploy.release_meta import Wishes
@@ -37,7 +37,7 @@ def waiting(plan: ReleasePlan, policy: files.Release, manifest: Manifest) -> tup
     """
     nodes = staged(plan, manifest)
     counted = [one for one in nodes if _is_counted(one, policy)]
-    kept = [one for one in nodes if gate_rules.keeps_rows(one.node)]
+    kept = [one for one in nodes if gate_rows.keeps_rows(one.node)]
     dated = [one for one in nodes if fresh_hours(one, policy) is not None]
     return (
         _waits(TESTS, gate_rules.plural(plan.tests, "test")),
@@ -97,19 +97,23 @@ def judge(
     counted = [one for one in nodes if _is_counted(one, policy)]
     return (
         gate_rules.tests(plan, results, fail_on_warnings=fail_on_warnings),
-        gate_rules.breaking(plan, allowed_by, policy.breaking_label),
-        gate_rules.row_counts(
+        gate_rules.breaking(plan, figures, allowed_by, policy.breaking_label),
+        gate_rows.row_counts(
             [(one.node, figures.get(one.node.unique_id), *limit(one, policy)) for one in counted]
         ),
-        gate_rules.rows_kept(
+        gate_rows.rows_kept(
             [
-                (one.node, figures.get(one.node.unique_id))
+                (
+                    one.node,
+                    figures.get(one.node.unique_id),
+                    bool(release_meta.unique_columns(one.known)),
+                )
                 for one in nodes
-                if gate_rules.keeps_rows(one.node)
+                if gate_rows.keeps_rows(one.node)
             ],
             allowed_by,
         ),
-        gate_rules.freshness(
+        gate_rows.freshness(
             [
                 (one.node, figures.get(one.node.unique_id), hours, one.wishes.fresh_column)
                 for one in nodes

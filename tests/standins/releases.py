@@ -127,7 +127,12 @@ def hanging(key: str, full_name: str, *parents: str, kind: str = "view") -> Hang
 PAYMENTS = node("stg_payments", materialized="view")
 ORDERS = node("fct_orders", "stg_payments", sql="select 1 as id, 2 as amount")
 CUSTOMERS = node("dim_customers", "fct_orders")
-LTV = node("customer_ltv", "dim_customers", materialized="incremental")
+LTV = node(
+    "customer_ltv",
+    "dim_customers",
+    config={"materialized": "incremental", "unique_key": "id"},
+    materialized="incremental",
+)
 REGIONS = node("dim_regions")
 LEGACY = node("stg_legacy_orders", sql="select 'legacy'")
 UNIQUE = builds.test("unique_fct_orders_id", "fct_orders")

@@ -152,6 +152,18 @@ def test_an_allowed_one_is_told() -> None:
     assert found.figures.endswith("in 1 model, allowed by the label `allow-breaking` of #482")
 
 
+@pytest.mark.parametrize(
+    "measured",
+    [
+        Measured(nodes=MEASURED.nodes[1:]),
+        measuring(measured_node(ORDERS, None, None, columns_after=(), error="gone")),
+    ],
+)
+def test_columns_that_nobody_could_compare_block_whoever_allows_it(measured: Measured) -> None:
+    found = gate(final(measured=measured, allowed_by="the input"), "breaking changes")
+    assert (found.outcome, found.figures) == ("blocked", "the columns of 1 node could not be read")
+
+
 # Row counts
 
 
@@ -202,7 +214,9 @@ def test_from_nothing_to_something_is_no_loss() -> None:
 def test_what_cannot_be_counted_is_told() -> None:
     failed = measured_node(CUSTOMERS, None, None, error="permission denied")
     found = gate(judged(measuring(failed)), "row counts")
-    assert found.details == ("`dim_customers` could not be counted: permission denied",)
+    assert found.details == (
+        "`dim_customers` could not be counted: the warehouse says: permission denied",
+    )
 
 
 def test_a_new_table_is_not_compared() -> None:
@@ -242,10 +256,17 @@ def test_a_doubled_key_blocks() -> None:
         Measured(nodes=MEASURED.nodes[:2]),
         measuring(measured_node(LTV, None, None, error="timeout")),
         measuring(measured_node(LTV, 935, None)),
+        measuring(measured_node(LTV, 935, 947, error="it has no column id")),
     ],
 )
 def test_history_that_could_not_be_counted_blocks(measured: Measured) -> None:
     assert gate(judged(measured), "rows kept").outcome == "blocked"
+
+
+def test_rows_that_were_counted_count_whatever_failed_after() -> None:
+    failed = measured_node(LTV, 935, 947, duplicate_keys=0, error="no column loaded_at")
+    plan = judged(measuring(failed))
+    assert gate(plan, "rows kept").outcome == gate(plan, "row counts").outcome == "passed"
 
 
 def test_a_full_refresh_may_lose_rows_where_somebody_allows_it() -> None:
@@ -284,8 +305,8 @@ def test_the_newest_row_may_be_so_old() -> None:
     ("figure", "says"),
     [
         (aged(CUSTOMERS, None), "no row has a `loaded_at`"),
-        (measured_node(CUSTOMERS, 9, 9), "column `loaded_at` is not there"),
-        (aged(CUSTOMERS, 1, error="no"), "column `loaded_at` the warehouse says: no"),
+        (measured_node(CUSTOMERS, 9, 9), "there is no column `loaded_at`"),
+        (aged(CUSTOMERS, 1, error="no"), "`loaded_at` not read, the warehouse says: no"),
     ],
 )
 def test_a_model_that_asks_for_it_must_have_it(figure: MeasuredNode, says: str) -> None:
@@ -407,7 +428,7 @@ def test_the_columns_that_are_looked_at() -> None:
         ({"unique_key": "a || '-' || b"}, ()),
         ({"unique_key": ["a", "lower(b)"]}, ()),
         ({"unique_key": "a", "incremental_strategy": "append"}, ()),
-        ({}, ()),
+        ({"unique_key": []}, ()),
         ({"unique_key": None}, ()),
     ],
 )
