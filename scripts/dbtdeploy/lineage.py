@@ -6,7 +6,7 @@ the lineage of what is built after it, although ``history`` of the pointer still
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from dbtdeploy import versions
 from dbtdeploy.inventory import Inventory
@@ -53,6 +53,18 @@ def listed(found: Inventory) -> Read:
 def is_release(index: Index) -> bool:
     """Whether a version went live by a release, and not by a build of its commit after it."""
     return index.kind == versions.RELEASED
+
+
+def releases(chain: Sequence[Index]) -> list[int]:
+    """Where in a lineage each release began, the newest first.
+
+    One that also builds nodes in place publishes twice: what it swapped, and then all of it.
+    """
+    began: dict[str, int] = {}
+    for number, index in enumerate(chain):
+        if is_release(index):
+            began[index.release_id or index.version] = number
+    return list(began.values())
 
 
 def was_moved_back(found: Inventory) -> Index | None:

@@ -49,7 +49,7 @@ def find(found: Inventory, asked: str | None) -> Target:
     if not wanted:
         raise refused(found, _unknown(found, chain, asked))
     number = wanted[0]
-    taken = [n for n in range(number) if lineage.is_release(chain[n])]
+    taken = [began for began in lineage.releases(chain) if began < number]
     if taken:
         return _target(found, chain, taken)
     if number == 0 or asked == chain[number].tag:
@@ -68,14 +68,12 @@ def find(found: Inventory, asked: str | None) -> Target:
 def states(found: Inventory) -> tuple[Target, ...]:
     """Every state that the store can go back to, nearest first."""
     chain = tuple(lineage.walk(lineage.listed(found), found.pointer.version))
-    taken: list[int] = []
-    reached = []
-    for number, index in enumerate(chain):
-        if lineage.is_release(index):
-            taken.append(number)
-            if number + 1 < len(chain):
-                reached.append(_target(found, chain, taken))
-    return tuple(reached)
+    began = lineage.releases(chain)
+    return tuple(
+        _target(found, chain, began[: count + 1])
+        for count, number in enumerate(began)
+        if number + 1 < len(chain)
+    )
 
 
 def refused(
@@ -115,7 +113,7 @@ def _before_the_newest(found: Inventory, chain: tuple[Index, ...]) -> Target:
             chain,
             f"{name} was rolled back already, at {at}. To go back further, name a `version`.",
         )
-    taken = [n for n, index in enumerate(chain) if lineage.is_release(index)][:1]
+    taken = lineage.releases(chain)[:1]
     if not taken:
         raise refused(found, "No release is live here: nothing was kept that could be moved back.")
     return _target(found, chain, taken)

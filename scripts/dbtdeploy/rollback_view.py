@@ -88,8 +88,8 @@ def lost(plan: RollbackPlan) -> list[str]:
     direct = sum(len(one.direct) for one in plan.releases)
     if direct:
         said.append(
-            f"What {phrases.plural(direct, 'node')} held before they were built in place: nothing "
-            "of it was kept."
+            f"The former content of {phrases.plural(direct, 'node')} built in place: nothing of it "
+            "was kept."
         )
     return said
 

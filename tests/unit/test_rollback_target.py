@@ -41,6 +41,21 @@ def refusal(found: Line, asked: str | None = None) -> errors.RollbackRefused:
     return caught.value
 
 
+def test_a_release_that_published_twice_is_one_release() -> None:
+    """What was swapped, and then what was built in place."""
+    found = line("a", "b=v1.3.0", "c=v1.4.0", "d=v1.4.0", "e~v1.4.0")
+    found.indexes["d"] = found.changed("d", release_id=found.indexes["c"].release_id)
+    assert took(find(found)) == ("b", ["c"])
+    assert took(find(found, "a")) == ("a", ["c", "b"])
+    assert find(found, "v1.4.0").nothing
+    assert "No release went live since c" in refusal(found, "c").what
+    ways = refusal(found, "x").remedy.splitlines()[1:]
+    assert [way.split(";")[1] for way in ways] == [
+        " takes back v1.4.0",
+        " takes back v1.4.0, v1.3.0",
+    ]
+
+
 RELEASED = ("a", "b=v1.3.0", "c~v1.3.0", "d=v1.4.0", "e~v1.4.0", "f~v1.4.0")
 
 
