@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from dbtdeploy.artifacts import RunResults
 from dbtdeploy.outcomes import OUTCOMES
-from dbtdeploy.release_files import Gate, ReleaseNode, ReleasePlan
+from dbtdeploy.release_files import Gate, ReleasePlan
 from dbtdeploy.release_warehouse_types import MeasuredNode, QueryResult
 from dbtdeploy.report import GOOD
 
