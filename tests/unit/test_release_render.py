@@ -196,7 +196,6 @@ def test_a_dry_run_says_that_nothing_was_done_and_what_is_checked_later() -> Non
     assert "Time |" not in text
 
 
-@pytest.mark.fault(19)
 def test_a_closed_gate_comes_first_with_its_figures_and_what_to_do() -> None:
     text = summary(facts(plan=STOPPED, failure=closed(STOPPED)))
     where = [
