@@ -18,8 +18,10 @@
 
 {% macro postgres__release_look(job) %}
   {{ dbtdeploy.postgres_itself('release_look') }}
-  {% set there = run_query("select to_regclass('dbt_deploy.releases') is not null and has_schema_privilege(to_regnamespace('dbt_deploy'), 'USAGE')"
-      ~ " and has_table_privilege(to_regclass('dbt_deploy.releases'), 'SELECT') or false").rows[0][0] %}
+  {# to_regclass fails where the schema may not be used. #}
+  {% set there = run_query("select count(*) from pg_catalog.pg_namespace n join pg_catalog.pg_class c on c.relnamespace = n.oid"
+      ~ " where n.nspname = 'dbt_deploy' and c.relname = 'releases' and has_schema_privilege(n.oid, 'USAGE')"
+      ~ " and has_table_privilege(c.oid, 'SELECT')").rows[0][0] | int == 1 %}
   {% set sql %}
 {{ dbtdeploy.postgres_own_names_only() }}
 select {{ dbtdeploy.postgres_answer("json_build_object('role', current_user, 'database', current_database(),"
