@@ -74,6 +74,9 @@ def draft(
         target: what is gone back to.
         known: what the releases between did, the newest first.
         run: this run.
+
+    Raises:
+        StateCorrupt, StateVersionMissing: what is gone back to is not whole in the store.
     """
     policy = run.rollback or files.Rollback()
     leaving, to = target.leaving, target.to
@@ -87,7 +90,7 @@ def draft(
         to_version=to.version,
         to_tag=to.tag,
         to_commit=to.commit,
-        to_sha256=_stored_sha256(store, to) if target.releases else "",
+        to_sha256=_proven(store, to) if target.releases else "",
         releases=tuple(
             _taken(index, record) for index, record in zip(target.releases, known, strict=True)
         ),
@@ -181,7 +184,13 @@ def _manifest(store: Store, index: Index) -> artifacts.Manifest | None:
         return None
 
 
-def _stored_sha256(store: Store, index: Index) -> str:
+def _proven(store: Store, index: Index) -> str:
+    """The digest of a version's index, once each of its objects is whole.
+
+    After the warehouse has gone back it would be too late to find out.
+    """
+    for name in index.objects:
+        read_version.read_object(store, index, name)
     stored = store.get(versions.index_key(index.version))
     if stored is None:
         raise errors.StateVersionMissing(

@@ -311,6 +311,30 @@ def test_killed_anywhere_the_next_run_ends_right(folder: Place, point: str) -> N
 
 
 @pytest.mark.fault(27)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_connection_lost_while_the_warehouse_works(folder: Place, when: str) -> None:
+    """Nobody knows yet whether it happened: the run is red, and the next one finds out."""
+    versions = released(folder)
+    work = folder.begin()
+    assert folder.plan(work).code == 0
+    (folder.warehouse / "kill").write_text(f"fail {when}")
+    ended = folder.back(work)
+    assert ended.code == errors.ReleaseStepFailed.exit_code, ended.out
+    assert "server closed the connection" in ended.failure.what
+    assert "the next run asks the warehouse" in ended.failure.not_done
+    assert unsettled.read(folder.store.open()) is not None
+    (folder.warehouse / "kill").unlink()
+    folder.end(work)
+    ended = folder.roll_back()
+    assert ended.code == 0, ended.out
+    done_before = {"proceed": "false"}
+    done_now = {"rolled-back": "true", "version": versions[2]}
+    assert ended.outputs == (done_before if when == "after" else done_now)
+    is_whole_at(folder, versions[2], 3)
+    assert folder.hold is not None
+
+
+@pytest.mark.fault(27)
 @pytest.mark.parametrize("point", [BEFORE[0], AFTER[1], AFTER[4]])
 def test_killed_and_run_again(folder: Place, point: str) -> None:
     """The same rollback once more: it goes on, or finds that it is done."""
@@ -395,12 +419,17 @@ def test_a_damaged_manifest_does_not_stop_a_rollback(folder: Place) -> None:
 
 
 @pytest.mark.fault(9)
-def test_a_damaged_target_is_found_before_anything_is_done(folder: Place) -> None:
+@pytest.mark.parametrize(
+    ("number", "name"), [(3, "release.json"), (2, "manifest.json"), (2, "static_index.html")]
+)
+def test_a_damaged_target_is_found_before_anything_is_done(
+    folder: Place, number: int, name: str
+) -> None:
     versions = released(folder)
-    key = f"versions/{versions[3]}/release.json.gz"
-    folder.store.open().put(key, b"damaged")
+    folder.store.open().put(f"versions/{versions[number]}/{name}.gz", b"damaged")
     ended = folder.roll_back()
     assert ended.code == errors.StateCorrupt.exit_code, ended.out
-    assert "release.json" in ended.failure.what
+    assert name in ended.failure.what
+    assert unsettled.read(folder.store.open()) is None
     assert folder.live == "live"
     assert folder.store.pointer().version == versions[5]

@@ -5,7 +5,7 @@ keeps whether the release is live, and can kill the script that called it, befor
 
     state        ``live`` or ``taken back``
     answer.json  fields of the answer that are other than usual
-    kill         ``before`` or ``after``
+    kill         ``before`` or ``after``; ``fail before`` and ``fail after`` end dbt alone
     calls.jsonl  what was asked
 """
 
@@ -81,7 +81,11 @@ def _answer(macro: str, job: Mapping[str, Any], over: dict[str, Any], folder: Pa
 
 def _kill(folder: Path, when: str, dry: bool) -> None:
     asked = folder / "kill"
-    if not dry and asked.exists() and asked.read_text() == when:
+    said = asked.read_text() if not dry and asked.exists() else ""
+    if said == f"fail {when}":
+        print("server closed the connection unexpectedly", flush=True)
+        raise SystemExit(1)
+    if said == when:
         os.kill(os.getppid(), signal.SIGKILL)
         if when == "before":
             raise SystemExit(1)  # with the whole job, as when a machine goes
