@@ -386,3 +386,10 @@ class ReleaseEmpty(DbtDeployError):
 
     exit_code = 94
     title = "This release brings nothing"
+
+
+class NotificationFailed(DbtDeployError):
+    """Slack, PagerDuty or a webhook did not take what it was sent."""
+
+    exit_code = 95
+    title = "Somebody was not told"

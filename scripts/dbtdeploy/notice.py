@@ -1,0 +1,106 @@
+"""How a deploy, a release or a rollback ended, for people who are not looking. Pure.
+
+``notice_words.py`` makes it of what the run left; ``slack.py``, ``pagerduty.py`` and ``webhook.py``
+make of it what each of them reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from dbtdeploy.redact import Redact
+
+Outcome = Literal["succeeded", "nothing", "failed", "taken-back", "held", "cancelled"]
+"""``nothing``: there was nothing to do, and all is as it should be. ``taken-back``: a check after
+the swap failed, and production is the old one again. ``held``: the environment is on hold."""
+
+Severity = Literal["info", "warning", "error", "critical"]
+
+BAD: frozenset[Outcome] = frozenset({"failed", "taken-back"})
+
+OURS = frozenset({"command", "outcome", "severity", "started_by", "at"})
+"""Fields whose values are words of ours, which a short secret may well equal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """A figure and its name."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """Where to read more."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """Why it failed, as the failure itself says it."""
+
+    kind: str
+    title: str
+    what: str
+    not_done: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """What is told, without secrets."""
+
+    command: str
+    outcome: Outcome
+    severity: Severity
+    title: str
+    """One sentence without its full stop."""
+    environment: str
+    project: str
+    repository: str
+    at: str
+    """ISO 8601, UTC."""
+    started_by: str
+    """Name of GitHub's event, such as ``schedule``; ``local`` outside Actions."""
+    actor: str = ""
+    tag: str | None = None
+    version: str | None = None
+    """That is current now, where that is known."""
+    commit: str = ""
+    run_url: str = ""
+    trouble: Trouble | None = None
+    facts: tuple[Fact, ...] = ()
+    links: tuple[Link, ...] = ()
+
+    @property
+    def event(self) -> str:
+        """``release.succeeded``, and so on."""
+        return f"{self.command}.{self.outcome}"
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether people want to read of it: an ordinary deploy is no news."""
+        if self.command == "deploy":
+            return self.outcome in BAD
+        return self.outcome != "nothing"
+
+
+def redacted(notice: Notice, redact: Redact) -> Notice:
+    """The same notice with every secret replaced, before anything is escaped."""
+    return msgspec.convert(_redacted(msgspec.to_builtins(notice), redact), type=Notice)
+
+
+def _redacted(value: Any, redact: Redact) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, (list, tuple)):
+        return [_redacted(item, redact) for item in value]
+    if isinstance(value, dict):
+        return {k: item if k in OURS else _redacted(item, redact) for k, item in value.items()}
+    return value
