@@ -47,7 +47,7 @@ def release_notes(
     version: str | None = None,
     swap_seconds: float | None = None,
     keep_hours: int = 24,
-    rollback_workflow: str = "rollback.yml",
+    rollback_workflow: str = "dbt-rollback.yml",
 ) -> str:
     """The body of a GitHub release; at most NOTES_LIMIT_BYTES of UTF-8.
 
@@ -61,7 +61,7 @@ def release_notes(
         version: the id of the one that goes live, once it has one.
         swap_seconds: how long the swap took, once it is done.
         keep_hours: how long replaced relations are kept.
-        rollback_workflow: file that a rollback is started by.
+        rollback_workflow: the caller's workflow that starts a rollback.
     """
     compared = repository and previous_tag and previous_tag != plan.tag
     where = f"{server_url}/{repository}/compare/{previous_tag}...{plan.tag}"

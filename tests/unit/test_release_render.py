@@ -312,7 +312,7 @@ def test_notes_say_what_changed_breaking_first() -> None:
     where = [
         text.index(part)
         for part in (
-            "4 models go live in production: 1 new, 1 changed, 2 built anew for that. 1 left the",
+            "4 models go live in production: 1 new, 1 changed, 2 downstream of them. 1 left the",
             "#### ⚠️ Breaking",
             "- **`fct_orders`**: column `amount` is removed",
             "Read by `Weekly sales`",
@@ -321,7 +321,7 @@ def test_notes_say_what_changed_breaking_first() -> None:
             "#### Gates",
             "| ✅ dbt tests | 2 of 2 tests passed |",
             "#### Going back",
-            "gh workflow run 'go back.yml'",
+            "gh workflow run 'go back.yml' -f reason='why'",
             "It puts `v1.3.0` back, data and artifacts both, and for 24 hours after",
             f"version `{VERSION}` · swapped in 80 ms · [Documentation]({DOCS})",
             "[What changed in the code](https://github.com/acme/analytics/compare/v1.3.0...v1.4.0)",
