@@ -128,6 +128,8 @@ def test_what_dead_releases_left_goes_if_it_is_ours(shop: Shop) -> None:
     kept.stage("orders", "select 1 as id")
     assert kept.prepared is not None
     assert set(kept.prepared.dropped) == {dead.green(), dead.green("marts")}
+    kept.stage("left_over", "select 1 as id")
+    kept.nodes.pop()
     assert kept.go().outcome == "done"
     elsewhere = release_mark.mark(
         type(PLACE)(environment="staging", project="shop"), "1", "staging", since="x"
@@ -176,7 +178,6 @@ def test_what_is_not_committed_is_undone_in_dbt_1_8(shop: Shop) -> None:
     release.stage("orders")
     assert release.go().outcome == "done"
     assert shop.settled(release) == "live"
-    release.drop_staging()
     assert shop.take_back(release).swapped.outcome == "done"
     assert {one.outcome for one in shop.clean_up()} == {"dropped"}
     assert shop.schemas() == ["analytics", "dbt_deploy", "marts"]
@@ -202,6 +203,14 @@ def test_figures_of_staging_beside_production(shop: Shop) -> None:
     assert (node.rows_before, node.rows_after) == (5, 4)
     (node,) = release.measure(count=False).nodes
     assert node.rows_after is None
+
+
+def test_a_new_model_is_counted(shop: Shop) -> None:
+    release = shop.begin()
+    release.stage("fresh", "select 1 as id")
+    (node,) = release.measure(production=None).nodes
+    assert (node.rows_before, node.rows_after, node.columns_before) == (None, 1, ())
+    assert node.error is None
 
 
 def test_checks_cannot_write_and_one_that_fails_stops_no_other(shop: Shop) -> None:

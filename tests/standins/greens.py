@@ -276,7 +276,14 @@ class Release:
             self.shop.dbt,
             work=self.shop.folder,
             pairs=[
-                Pair(unique_id=n.unique_id, staging=n.staging, production=n.spot, **fields)
+                Pair(
+                    **{
+                        "unique_id": n.unique_id,
+                        "staging": n.staging,
+                        "production": n.spot,
+                        **fields,
+                    }
+                )
                 for n in self.nodes
             ],
             checks=checks,

@@ -52,7 +52,7 @@ begin
     one := jsonb_build_object('unique_id', it.value -> 'unique_id');
     begin
       new_relation := to_regclass(format('%I.%I', it.value #>> '{staging,schema}', (it.value #>> '{staging,identifier}')::name));
-      old_relation := to_regclass(format('%I.%I', it.value #>> '{production,schema}', (it.value #>> '{production,identifier}')::name));
+      old_relation := to_regclass(quote_ident(it.value #>> '{production,schema}') || '.' || quote_ident((it.value #>> '{production,identifier}')::name));
       if new_relation is null then
         raise exception 'there is no %.%', it.value #>> '{staging,schema}', it.value #>> '{staging,identifier}';
       end if;

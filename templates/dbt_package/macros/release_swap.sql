@@ -59,6 +59,7 @@ begin
       {{ dbtdeploy.postgres_hand_over_sequences() }}
       {{ dbtdeploy.postgres_run_later() }}
       {{ dbtdeploy.postgres_repoint() }}
+      {{ dbtdeploy.postgres_drop_empty_staging() }}
       {{ dbtdeploy.postgres_swap_rows() }}
       outcome := 'done';
       said := array(select format('%s %s is newer than the plan; it was repointed too', value ->> 'kind', value ->> 'name')
@@ -223,6 +224,19 @@ end
       for it in select (value ->> 'new')::oid as moved, value ->> 'schema' as name, value ->> 'identifier' as identifier
         from jsonb_array_elements(pairs) loop
         {{ dbtdeploy.postgres_move('it.moved', 'it.name', renamed='it.identifier') }}
+      end loop;
+{% endmacro %}
+
+
+{# What is left in one, such as rows that a test stored, stays for the next release's prepare. #}
+{% macro postgres_drop_empty_staging() %}
+      for it in select n.nspname as name from pg_namespace n
+          where split_part(obj_description(n.oid, 'pg_namespace'), chr(10), 1) = job ->> 'staging_line' loop
+        begin
+          execute format('drop schema %I', it.name);
+        exception when dependent_objects_still_exist then
+          null;
+        end;
       end loop;
 {% endmacro %}
 

@@ -89,6 +89,12 @@ end
       if not dry then
         perform set_config('lock_timeout', '5s', true);
         perform {{ dbtdeploy.postgres_place_lock() }};
+      end if;
+      if not exists (select from pg_class c where c.relname = 'releases' and c.relnamespace = to_regnamespace('dbt_deploy')) then
+        said := array['there is no table dbt_deploy.releases: the warehouse knows no release'];
+        raise exception using errcode = 'DD001', message = said[1];
+      end if;
+      if not dry then
         {{ dbtdeploy.postgres_set_fence() }}
         if not found then
           raise exception 'another run of this environment and project took over' using errcode = 'DD003';
