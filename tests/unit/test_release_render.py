@@ -160,7 +160,7 @@ def test_a_release_that_went_well_says_what_is_live_and_how_to_go_back() -> None
         f"production. It replaces `v1.3.0`. [GitHub release]({GITHUB}) · [Documentation]({DOCS})"
     )
     assert text.split("\n")[4] == (
-        "**To go back:** run the rollback workflow. Until 2026-11-26 23:17 UTC it puts `v1.3.0` "
+        "**To go back:** run the rollback workflow. Until 2026-11-26 23:17 UTC that puts `v1.3.0` "
         "back at once. `customer_ltv` keeps the rows it has then."
     )
 
