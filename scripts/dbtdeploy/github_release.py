@@ -134,7 +134,7 @@ def fate(
     if live:
         return "publish"
     lost = failure is not None and failure.kind == errors.LeaseLost.__name__
-    swapped = released is not None and released.swapped_at is not None
+    swapped = released is not None and (released.swapped_at or released.resumed == "finished")
     return "leave" if lost or swapped else "remove"
 
 

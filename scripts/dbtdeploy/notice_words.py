@@ -134,8 +134,9 @@ def _reached(left: Left) -> Outcome:
 def _version(left: Left) -> str | None:
     if left.rolled_back is not None:
         return left.rolled_back.plan.to_version
-    released = left.released.version if left.released else None
-    return released or (left.publication.version if left.publication else None)
+    # What is built in place after a swap becomes a version of its own.
+    in_place = left.publication.version if left.publication else None
+    return in_place or (left.released.version if left.released else None)
 
 
 def _severity(left: Left, outcome: Outcome) -> Severity:
@@ -144,7 +145,9 @@ def _severity(left: Left, outcome: Outcome) -> Severity:
         return "warning"
     if outcome not in BAD:
         return "info"
-    half = left.released is not None and left.released.swapped_at and not left.released.taken_back
+    there = left.released
+    swapped = there is not None and (there.swapped_at or there.resumed == "finished")
+    half = swapped and not (there and there.taken_back)
     return "critical" if half or left.run.command == "rollback" else "error"
 
 
@@ -158,7 +161,9 @@ def _title(left: Left, outcome: Outcome, environment: str) -> str:
             return f"{environment} was rolled back to {left.rolled_back.plan.to}"
     else:
         tag = left.run.release.tag if left.run.release else "The release"
-        if outcome in ("succeeded", "nothing"):
+        if outcome == "nothing":
+            return f"{tag} was released to {environment} before"
+        if outcome == "succeeded":
             return f"{tag} is live in {environment}"
         if outcome == "taken-back":
             return f"{tag} was taken back from {environment}"

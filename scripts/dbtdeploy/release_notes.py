@@ -75,7 +75,8 @@ def _version(work: Path) -> str | None:
     """That is current now, if this run has published one."""
     released = files.read_if_there(work / release_files.RELEASED, Released)
     published = files.read_if_there(work / deploy_files.PUBLICATION, deploy_files.Publication)
-    return (released.version if released else None) or (published.version if published else None)
+    # What is built in place after a swap becomes a version of its own.
+    return (published.version if published else None) or (released.version if released else None)
 
 
 def _environment(run: files.Run) -> str:

@@ -153,6 +153,14 @@ def test_the_draft_of_a_killed_run_keeps_its_words(world: World) -> None:
     assert len(world.only()["assets"]) == 1
 
 
+def test_a_killed_runs_draft_is_not_the_latest_before_what_is_live(world: World) -> None:
+    world.draft(tag="v1")
+    world.publish(tag="v2")
+    world.publish(None, tag="v1", assets={})
+    assert not any(release["draft"] for release in world.hub.releases(REPOSITORY))
+    assert world.hub.latest_release(REPOSITORY) == "v2"
+
+
 def test_without_draft_and_words_the_short_ones_do(world: World) -> None:
     world.publish(None, assets={})
     assert world.only()["body"] == SHOP.put("", "short")

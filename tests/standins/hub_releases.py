@@ -208,7 +208,8 @@ class Releases(Part):
         release["published_at"] = release["published_at"] or now()
         release["html_url"] = f"https://github.com/{name}/releases/tag/{release['tag_name']}"
         release["immutable"] = release["immutable"] or (fresh and name in self._immutable)
-        if make_latest == "true" and not release["prerelease"]:
+        first = make_latest == "legacy" and name not in self._latest
+        if (make_latest == "true" or first) and not release["prerelease"]:
             self._latest[name] = release["id"]
         elif make_latest == "false" and self._latest.get(name) == release["id"]:
             del self._latest[name]

@@ -90,6 +90,7 @@ OTHER = Failure.of(errors.GateClosed("x", not_done="", remedy=""), step="x")
         (Released(version="v", resumed="nothing"), None, "publish"),
         (SWAPPED, OTHER, "leave"),
         (SWAPPED, None, "leave"),
+        (Released(resumed="finished"), OTHER, "leave"),
         (None, LOST, "leave"),
         (None, OTHER, "remove"),
         (None, None, "remove"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import typing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from dbtdeploy import errors, files, notice, notice_words, pagerduty, slack, web
 from dbtdeploy.deploy_files import Publication
 from dbtdeploy.files import Failure
 from dbtdeploy.github_release import GitHubRelease
-from dbtdeploy.notice import Fact, Link, Notice
+from dbtdeploy.notice import Fact, Link, Notice, Trouble
 from dbtdeploy.notice_words import Glimpse, Left, ReportGlimpse
 from dbtdeploy.redact import redactor
 from dbtdeploy.release_files import Gate, Released, ReleaseNode, ReleasePlan, RemovedNode, Spot
@@ -146,7 +149,7 @@ def of(run: files.Run = RELEASE, **left: Any) -> Notice:
             {"released": Released(version="v", resumed="nothing")},
             "release.nothing",
             "info",
-            "v1.4.0 is live in production",
+            "v1.4.0 was released to production before",
         ),
         (
             RELEASE,
@@ -274,6 +277,11 @@ def test_of_what_was_not_meant_to_change_anything_nobody_is_told(
     run: files.Run, left: dict[str, Any]
 ) -> None:
     assert notice_words.of(Left(run=run, now="", **left)) is None
+
+
+def test_what_was_built_in_place_after_the_swap_is_current() -> None:
+    later = Publication(location="s3://bucket/prod", version="later")
+    assert of(released=LIVE, publication=later).version == "later"
 
 
 # What is told -------------------------------------------------------------------------------------
@@ -510,6 +518,18 @@ def test_a_delivery_is_signed_and_known_again() -> None:
     assert "X-Dbt-Deploy-Signature" not in webhook.delivery(made, "").headers
     later = webhook.delivery(made, "key", attempt=2)
     assert later.headers["X-Dbt-Deploy-Delivery"] != once.headers["X-Dbt-Deploy-Delivery"]
+
+
+def test_every_field_and_event_is_described() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    told = webhook.delivery(of(released=LIVE), "").body
+    names = [*json.loads(told), *Trouble.__dataclass_fields__]
+    assert [name for name in names if f"`{name}`" not in page] == []
+    for command in ("deploy", "release", "rollback"):
+        for outcome in typing.get_args(notice.Outcome):
+            possible = outcome != "taken-back" or command == "release"
+            possible = possible and (command, outcome) != ("rollback", "held")
+            assert (f"`{command}.{outcome}`" in page) is possible, (command, outcome)
 
 
 def test_runs_without_an_address_are_told_apart() -> None:

@@ -92,7 +92,9 @@ class Releases:
                 return _rewritten(published, notes)
             draft = _drafted(repository, drafts, notes)
             state = {"draft": False, "prerelease": notes.candidate}
-            latest = "false" if notes.candidate else "true"
+            # A killed run's draft may be published when a newer tag is live: GitHub decides then.
+            newest = "true" if notes.text is not None else "legacy"
+            latest = "false" if notes.candidate else newest
             changed = _patch(draft, {**state, "make_latest": latest})
             return GitHubRelease(tag=notes.tag, state="published", url=changed["html_url"])
 
