@@ -66,10 +66,12 @@ class Job:
 
     @property
     def headline(self) -> str:
-        """The comment's title, or the summary's where there is no comment."""
+        """The comment's title, the summary's last one where there is no comment, or the notice."""
         text = self.comment or self.summary
-        titles = [line for line in text.splitlines() if line.startswith("#")]
-        return titles[0].lstrip("# ") if titles else "no title"
+        titles = [line for line in text.splitlines() if line.startswith("### ")]
+        notices = [one.title or one.message for one in self.result.annotations]
+        found = titles[:1] if self.comment else titles[-1:]
+        return (found or notices[-1:] or ["nothing to show"])[0].lstrip("# ")
 
     @functools.cached_property
     def report_json(self) -> bytes:

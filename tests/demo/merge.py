@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from demo import events, repository
 from demo.jobs import Job, run
@@ -28,6 +28,8 @@ class Scene:
     title: str
     job: Job
     off: list[str]
+    pages: Mapping[str, str] = field(default_factory=dict)
+    """What else its readers see, Markdown by name."""
 
 
 def play(world: World, merged: PullRequest) -> Iterator[Scene]:

@@ -1,4 +1,4 @@
-"""What the demo's readers see -> docs/pictures/: a comment and a deploy's summary, light and dark.
+"""What the demo's readers see -> docs/pictures/: a comment, summaries, notes, light and dark.
 
 ``make pictures`` runs this after ``make demo``. It needs Chromium, on PATH or named by CHROMIUM.
 """
@@ -22,7 +22,12 @@ OUTPUT = ROOT / "demo-output"
 SHOWN = {
     "comment": (OUTPUT / "broken-change" / "comment.md", "github-actions bot commented"),
     "deploy": (OUTPUT / "deploy" / "summary.md", "deploy summary"),
+    "release": (OUTPUT / "release" / "summary.md", "release summary"),
+    "plan": (OUTPUT / "release" / "summary.md", "release summary, unfolded"),
+    "notes": (OUTPUT / "release" / "notes.md", "v1.4.0"),
+    "rollback": (OUTPUT / "rollback" / "summary.md", "rollback summary"),
 }
+UNFOLDED = {"plan"}
 PICTURES = ROOT / "docs" / "pictures"
 WIDTH = 860
 SHARPNESS = 2
@@ -51,7 +56,10 @@ def main() -> int:
         markdown = source.read_text(encoding="utf-8")
         for theme in ("light", "dark"):
             picture = PICTURES / f"{name}-{theme}.png"
-            take(chromium, preview.to_html(markdown, title, theme=theme) + NO_BUTTON, picture)
+            page = preview.to_html(markdown, title, theme=theme) + NO_BUTTON
+            if name in UNFOLDED:
+                page = page.replace("<details>", "<details open>")
+            take(chromium, page, picture)
             print(picture)
     return 0
 

@@ -1,23 +1,26 @@
 """The main job of dbt-deploy, played on real parts: ``make demo``.
 
-Three pull requests; one is merged and deployed, its schemas go, and the next compares with it.
-Leaves in ``demo-output/`` what each job's reader would see, and ends with 0 only if all went as it
-should.
+Three pull requests; one is merged and deployed, its schemas go, and the next compares with it. Then
+a version tag releases what was merged since, and a rollback takes it back. Leaves in
+``demo-output/`` what each job's reader would see, and ends with 0 only if all went as it should.
 """
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 
 import make_environments  # noqa: E402
-from demo import jobs, merge, processes, pull_requests, world  # noqa: E402
+from dbtdeploy import release_files  # noqa: E402
+from demo import jobs, merge, processes, pull_requests, release, world  # noqa: E402
 from demo.jobs import Job  # noqa: E402
 from demo.progress import head, step  # noqa: E402
 from standins import preview  # noqa: E402
@@ -60,22 +63,29 @@ def play() -> list[str]:
             job = pull_requests.play(built, pull)
             leave(job, OUTPUT / pull.branch, title=pull.title)
             wrong += [f"{pull.branch}: {sentence}" for sentence in pull.off(job)]
-        for scene in merge.play(built, pull_requests.all_of_them()[0]):
-            leave(scene.job, OUTPUT / scene.name, title=scene.title)
+        scenes = itertools.chain(
+            merge.play(built, pull_requests.all_of_them()[0]), release.play(built)
+        )
+        for scene in scenes:
+            leave(scene.job, OUTPUT / scene.name, title=scene.title, pages=scene.pages)
             wrong += [f"{scene.name}: {sentence}" for sentence in scene.off]
         wrong += [f"GitHub's API was misused: {rule}" for rule in built.github.broken_rules()]
     return wrong
 
 
-def leave(job: Job, folder: Path, *, title: str) -> None:
+def leave(job: Job, folder: Path, *, title: str, pages: Mapping[str, str] | None = None) -> None:
     """Write what the reader sees of one job, and say how it ended."""
     print(f"  The job {'succeeded' if job.succeeded else 'failed'}: {job.headline}")
     folder.mkdir(parents=True)
-    for name, text in (("comment", job.comment), ("summary", job.summary)):
+    texts = {"comment": job.comment, "summary": job.summary, **(pages or {})}
+    for name, text in texts.items():
         if text:
             (folder / f"{name}.md").write_text(text, encoding="utf-8")
             (folder / f"{name}.html").write_text(preview.to_html(text, title), encoding="utf-8")
     (folder / "report.json").write_bytes(job.report_json)
+    plan = Path(job.outputs.get("artifact-folder", "")) / release_files.RELEASE_PLAN
+    if plan.is_file():
+        shutil.copy(plan, folder)
     (folder / "log.txt").write_text(job.log, encoding="utf-8")
 
 
