@@ -68,7 +68,7 @@ def _read(store: Store, pointer: Pointer | None, current: Index | None) -> Relea
         return known.get(version) or look_up(version)
 
     chain = list(islice(lineage.walk(index, current.version), MOST_READ))
-    numbers = [n for n, one in enumerate(chain[:-1]) if lineage.is_release(one)]
+    numbers = [number for number in lineage.releases(chain) if number + 1 < len(chain)][:1]
     return Releases(
         newest=chain[numbers[0]] if numbers else None,
         before=chain[numbers[0] + 1] if numbers else None,

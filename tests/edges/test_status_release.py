@@ -78,6 +78,12 @@ def test_builds_of_the_live_commit_hide_no_release(store: Store) -> None:
     assert "would go back to v1.3.0" in said["Rollback"]
 
 
+def test_a_release_that_published_twice_is_one(store: Store) -> None:
+    in_place = released(24, SECOND, "v1.4.0")
+    publish(store, FIRST, SECOND, replace(in_place, release_id=SECOND.release_id))
+    assert "would go back to v1.3.0" in shown(store)["Rollback"]
+
+
 def test_a_version_without_a_tag_is_named_by_itself(store: Store) -> None:
     before = index(19, None)
     publish(store, before, released(23, before, "v1.4.0"))
