@@ -8,10 +8,13 @@ from dbtdeploy import (
     artifacts,
     cli,
     files,
+    read_version,
     release_files,
     release_split,
     settings,
     staging,
+    state,
+    store_step,
     swap_job,
 )
 from dbtdeploy.artifacts import Manifest
@@ -30,11 +33,26 @@ def main() -> None:
     if not nodes:
         print("Nothing of this release is built in place.")
         return
+    if (work / release_files.SWAPPED).exists():
+        _fetch(files.read(work / files.RUN, files.Run), work)
     files.write(work / files.PLAN, files.Plan(nodes=tuple(nodes)))
     staging.lay_selection(work / release_split.DIRECT, (node.unique_id for node in nodes))
     _keep_record(work, plan, manifest)
     print(f"{len(nodes)} nodes are built in place.")
     actions.set_outputs(settings.Runner.from_environ().output, {"nodes": str(len(nodes))})
+
+
+def _fetch(run: files.Run, work: Path) -> None:
+    """What is built in place is compared with what the swap has just made current."""
+    opened = store_step.opened(run.policy.state)
+    folder = work / files.STATE_FOLDER
+    folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        path.unlink()
+    fetched = read_version.fetch(opened, folder)
+    source = opened.address(state.MANIFEST)
+    manifest = state.read_manifest((folder / state.MANIFEST).read_bytes(), source=source)
+    files.write(work / files.STATE, state.found_state(run.policy.state, manifest, fetched))
 
 
 def _keep_record(work: Path, plan: ReleasePlan, manifest: Manifest) -> None:
@@ -49,8 +67,8 @@ def _keep_record(work: Path, plan: ReleasePlan, manifest: Manifest) -> None:
         manifest=manifest,
     )
     run = files.read(work / files.RUN, files.Run)
-    state = files.read(work / files.STATE, files.State)
-    files.write(work / release_files.RECORD, swap_job.record(known, run, state))
+    before = files.read(work / files.STATE, files.State)
+    files.write(work / release_files.RECORD, swap_job.record(known, run, before))
 
 
 if __name__ == "__main__":

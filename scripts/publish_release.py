@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from dbtdeploy import (
     cli,
@@ -11,17 +10,14 @@ from dbtdeploy import (
     errors,
     files,
     lease_words,
-    read_version,
     release_files,
     settings,
     settle,
-    state,
     store_step,
     unsettled,
 )
 from dbtdeploy.deploy_files import HeldLease, Publication
 from dbtdeploy.edges import actions
-from dbtdeploy.objects import Store
 from dbtdeploy.release_files import Released
 
 
@@ -56,22 +52,9 @@ def main() -> None:
         carried=index.carried,
     )
     files.write(work / deploy_files.PUBLICATION, done)
-    _fetch(opened, work, run)
     print(f"Version {index.version} is now the current one in {opened.location}.")
     outputs = {"version": index.version}
     actions.set_outputs(settings.Runner.from_environ().output, outputs)
-
-
-def _fetch(opened: Store, work: Path, run: files.Run) -> None:
-    """What is built in place after this is compared with what has just become current."""
-    folder = work / files.STATE_FOLDER
-    folder.mkdir(exist_ok=True)
-    for path in folder.iterdir():
-        path.unlink()
-    fetched = read_version.fetch(opened, folder)
-    source = opened.address(state.MANIFEST)
-    manifest = state.read_manifest((folder / state.MANIFEST).read_bytes(), source=source)
-    files.write(work / files.STATE, state.found_state(run.policy.state, manifest, fetched))
 
 
 if __name__ == "__main__":

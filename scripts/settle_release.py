@@ -31,7 +31,7 @@ from dbtdeploy import (
 from dbtdeploy.deploy_files import HeldLease
 from dbtdeploy.edges import actions
 from dbtdeploy.objects import Store
-from dbtdeploy.release_files import Released
+from dbtdeploy.release_files import Released, ReleaseRecord
 from dbtdeploy.release_warehouse_types import Place, State
 from dbtdeploy.unsettled import Unsettled
 
@@ -92,17 +92,29 @@ def _settle(
             "dropped.",
         )
         return None
-    if run.release is not None and (record.tag, record.commit) == (run.release.tag, held.commit):
+    if _is_ours(run, held, record):
         stored_release.fetch(opened, work, version=record.version)
-        files.write(work / release_files.RELEASED, Released(resumed="finished"))
-        print(f"{began}. It is live; this run checks and publishes it.")
-        return {"swapped": "true"}
+        if not files.read(work / release_files.RECORD, ReleaseRecord).direct:
+            files.write(work / release_files.RELEASED, Released(resumed="finished"))
+            print(f"{began}. It is live; this run checks and publishes it.")
+            return {"swapped": "true"}
+        # What is to be built in place is still missing; this run plans it anew, on the version that
+        # becomes current here.
+        (work / release_files.RECORD).unlink()
+        (work / release_files.RELEASE_PLAN).unlink()
     index = settle.go_live(opened, record, nonce=held.nonce, by=by)
     version = f"version {index.version} is current" if index else "a newer version is current"
     actions.warning(
         "An unfinished release was finished", f"{began}. It is live, and now {version}."
     )
     return None
+
+
+def _is_ours(run: files.Run, held: HeldLease, record: Unsettled) -> bool:
+    return run.release is not None and (record.tag, record.commit) == (
+        run.release.tag,
+        held.commit,
+    )
 
 
 def _look_again(opened: Store, run: files.Run, held: HeldLease) -> None:

@@ -20,12 +20,13 @@ from dbtdeploy import (
     release_files,
     release_outcome,
     release_render,
+    release_split,
     report_step,
     settings,
     staging,
 )
 from dbtdeploy.edges import actions
-from dbtdeploy.release_files import Released, ReleasePlan
+from dbtdeploy.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.release_view import Facts, Swap
 from dbtdeploy.release_warehouse_types import Swapped
 from dbtdeploy.report import Report
@@ -63,6 +64,8 @@ def _facts(work: Path, run: files.Run) -> Facts:
     publication = files.read_if_there(work / deploy_files.PUBLICATION, deploy_files.Publication)
     written = files.read_if_there(work / release_files.GITHUB_RELEASE, github_release.GitHubRelease)
     released = files.read_if_there(work / release_files.RELEASED, Released)
+    # What is built in place after the swap is compared with the version that it has made current.
+    record = files.read_if_there(work / release_files.RECORD, ReleaseRecord)
     return Facts(
         run=run,
         plan=plan,
@@ -70,7 +73,7 @@ def _facts(work: Path, run: files.Run) -> Facts:
         released=release_outcome.released(released, publication),
         failure=files.read_if_there(work / files.FAILURE, files.Failure),
         swap=_swap(work),
-        before_tag=state.tag if state else None,
+        before_tag=record.before_tag if record else state.tag if state else None,
         github_release=written.url if written else None,
         docs_url=publication.docs_url if publication else None,
     )
@@ -81,7 +84,7 @@ def _report(work: Path, run: files.Run, plan: ReleasePlan | None) -> Report | No
     build = files.read_if_there(work / files.BUILD, files.Build)
     if build is None:
         return None
-    in_staging = plan is not None and not (work / "direct_state").is_dir()
+    in_staging = plan is not None and not (work / release_split.DIRECT).is_dir()
     there = staging.run_there(run, work, plan.release_id) if plan and in_staging else run
     whole = assemble.build_report(report_step.inputs(work, there))
     return redacted.report(whole, settings.redactor())

@@ -211,33 +211,36 @@ class Environment:
         output, summary = work / "github-output", work / "github-summary"
         for file in (output, summary):
             file.write_text("")
-        ended = subprocess.run(
+        with self.started(name, work, **variables) as process:
+            out = "".join(process.communicate(timeout=120))
+        assert "Traceback" not in out, out
+        return Ended(
+            work=work,
+            code=process.returncode,
+            out=out,
+            outputs=_outputs(output.read_text()),
+            summary=summary.read_text(),
+        )
+
+    def started(self, name: str, work: Path, **variables: str) -> subprocess.Popen[str]:
+        """Begin to run one script."""
+        return subprocess.Popen(
             [sys.executable, SCRIPTS / name],
             env={
                 "PATH": os.defpath,
                 "GITHUB_ACTIONS": "true",
                 "GITHUB_WORKSPACE": str(self.temp),
-                "GITHUB_OUTPUT": str(output),
-                "GITHUB_STEP_SUMMARY": str(summary),
+                "GITHUB_OUTPUT": str(work / "github-output"),
+                "GITHUB_STEP_SUMMARY": str(work / "github-summary"),
                 "DBT_DEPLOY_WORK": str(work),
                 "AWS_EC2_METADATA_DISABLED": "true",
                 **self.variables,
                 **variables,
             },
             cwd=self.temp,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
-            check=False,
-        )
-        out = ended.stdout + ended.stderr
-        assert "Traceback" not in out, out
-        return Ended(
-            work=work,
-            code=ended.returncode,
-            out=out,
-            outputs=_outputs(output.read_text()),
-            summary=summary.read_text(),
         )
 
     def deploy(self, work: Path, *, crash_at: str = "", **variables: str) -> Ended:
