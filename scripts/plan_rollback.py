@@ -6,69 +6,52 @@ nothing.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from dbtdeploy import (
     cli,
-    dbt_step,
-    deploy_files,
     files,
     inventory,
     release_files,
-    release_warehouse,
     rollback_outcome,
     rollback_plan,
+    rollback_records,
+    rollback_step,
     rollback_target,
     rollback_view,
     settings,
     store_step,
 )
-from dbtdeploy.deploy_files import HeldLease
 from dbtdeploy.edges import actions
 from dbtdeploy.objects import Store
-from dbtdeploy.release_warehouse_types import Place
 from dbtdeploy.rollback_files import RollbackPlan
+from dbtdeploy.rollback_step import Job
 
 
 def main() -> None:
     """Plan it, show it, and say whether there is anything to do."""
     work = settings.work_folder()
-    run = files.read(work / files.RUN, files.Run)
     for name in (release_files.ROLLBACK_PLAN, release_files.ROLLED_BACK):
         (work / name).unlink(missing_ok=True)
-    plan = _plan(store_step.opened(run.policy.state), run, work)
+    job = Job.read(work)
+    plan = _plan(store_step.opened(job.run.policy.state), job)
     files.write(work / release_files.ROLLBACK_PLAN, plan)
     redact, runner = settings.redactor(), settings.Runner.from_environ()
     with actions.foreign_output():
         for line in rollback_view.lines(plan):
             print(redact(line))
-    actions.write_summary(runner.summary, redact(rollback_view.plan_summary(plan, run.event)))
+    summary = rollback_view.plan_summary(plan, job.run.event)
+    actions.write_summary(runner.summary, redact(summary))
     if plan.dry_run and not plan.nothing:
         print("A dry run: nothing was changed. `dry-run: false` rolls back.")
     proceed = not plan.nothing and not plan.dry_run
     actions.set_outputs(runner.output, {"proceed": "true" if proceed else "false"})
 
 
-def _plan(opened: Store, run: files.Run, work: Path) -> RollbackPlan:
+def _plan(opened: Store, job: Job) -> RollbackPlan:
     found = inventory.take(opened)
-    target = rollback_target.find(found, run.rollback.version if run.rollback else None)
-    known = rollback_plan.records(opened, target)
-    plan = rollback_plan.draft(opened, target, known, run=run)
-    moved = rollback_plan.swapped(known)
-    if not moved:
-        return plan
-    held = files.read(work / deploy_files.LEASE, HeldLease)
-    answer = release_warehouse.take_back(
-        dbt_step.dbt_of(run, work),
-        work=work,
-        place=Place(environment=plan.environment, project=run.dbt.name),
-        nonce=held.nonce,
-        taken_at=held.taken_at,
-        records=moved,
-        restore_incremental=plan.restore_incremental,
-        tries=1,
-        dry_run=True,
-    )
+    target = rollback_target.find(found, job.policy.version)
+    known = rollback_records.of(opened, target)
+    plan = rollback_plan.draft(opened, target, known, run=job.run)
+    answer = rollback_step.take_back(job, known, dry_run=True)
     rollback_plan.refuse_missing(found, target, known, answer.missing)
     rollback_outcome.refuse(plan, answer.swapped)
     return rollback_plan.answered(plan, answer)

@@ -22,6 +22,7 @@ from dbtdeploy import (
     publish,
     read_version,
     rollback_plan,
+    rollback_records,
     unsettled,
     versions,
 )
@@ -149,7 +150,7 @@ def _say_what_to_build(store: Store, record: Unsettled, leaving: str, to: Index)
     """Leave word as a failed run would, which ``build: modified`` and releases read."""
     chain = lineage.walk(lineage.reader(store), leaving)
     since = list(itertools.takewhile(lambda index: index.version != to.version, chain))
-    known = [rollback_plan.read_record(store, one) for one in since if lineage.is_release(one)]
+    known = [rollback_records.read(store, one) for one in since if lineage.is_release(one)]
     ids = rollback_plan.to_build_again(store, since[0], to, known) if since else ()
     began = moments.parse(record.started_at)
     if not ids or began is None:

@@ -12,7 +12,6 @@ from dbtdeploy import (
     errors,
     files,
     read_version,
-    release_files,
     rollback_target,
     splice,
     state,
@@ -28,40 +27,6 @@ from dbtdeploy.versions import Index
 
 BROUGHT_BACK = ("restore", "recreate", "remove")
 """Ways by which a node is again what the version says that is gone back to."""
-
-
-def records(store: Store, target: Target) -> tuple[ReleaseRecord, ...]:
-    """What each release that is taken back did, the newest first.
-
-    Raises:
-        StateCorrupt, StateVersionMissing: the store does not give it whole.
-    """
-    return tuple(read_record(store, index) for index in target.releases)
-
-
-def read_record(store: Store, index: Index) -> ReleaseRecord:
-    """``release.json`` of a version that a release published; without nodes where it has none."""
-    if release_files.RECORD not in index.objects:
-        # A release that built everything in place: there is nothing to move back.
-        return ReleaseRecord(
-            release_id=index.release_id or "",
-            tag=index.tag or index.version,
-            commit=index.commit or "",
-            environment=index.environment,
-            project=index.project,
-            before=index.previous,
-        )
-    content = read_version.read_object(store, index, release_files.RECORD)
-    try:
-        return msgspec.json.decode(content, type=ReleaseRecord)
-    except msgspec.DecodeError as cause:
-        key = versions.object_key(index.version, index.objects[release_files.RECORD])
-        raise versions.corrupt(store.address(key), f"is no record of a release: {cause}") from None
-
-
-def swapped(known: Sequence[ReleaseRecord]) -> tuple[ReleaseRecord, ...]:
-    """Those that the warehouse must take back: they moved relations."""
-    return tuple(record for record in known if record.nodes)
 
 
 def draft(
