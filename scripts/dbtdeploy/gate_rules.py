@@ -17,10 +17,11 @@ ROWS_COUNTED = 1000
 """Of a check's rows; the warehouse counts no further."""
 
 NOT_ASKED = {
+    "breaking changes": "nothing is staged, so no columns can be compared",
     "row counts": "nothing that is replaced is counted",
     "rows kept": "no incremental model and no snapshot is replaced",
     "freshness": "no column is named for it",
-    "checks": "no folder of checks is named",
+    "checks": "no folder of checks is named, or nothing is staged",
 }
 
 Figures = MeasuredNode | None

@@ -36,16 +36,18 @@ def waiting(plan: ReleasePlan, policy: files.Release, manifest: Manifest) -> tup
         InvalidInput: a model asks for freshness and nobody says how fresh.
     """
     nodes = staged(plan, manifest)
+    # Checks read staging: of what is built in place there is none.
+    asked = policy.checks is not None and not (plan.direct and not plan.staged)
     counted = [one for one in nodes if _is_counted(one, policy)]
     kept = [one for one in nodes if gate_rows.keeps_rows(one.node)]
     dated = [one for one in nodes if fresh_hours(one, policy) is not None]
     return (
         _waits(TESTS, gate_rules.plural(plan.tests, "test")),
-        _waits(BREAKING, "columns of staging against production's"),
+        _waits(BREAKING, "columns of staging against production's", on=bool(plan.staged)),
         _waits(COUNTS, gate_rules.plural(len(counted), "table"), on=bool(counted)),
         _waits(KEPT, gate_rules.plural(len(kept), "incremental table or snapshot"), on=bool(kept)),
         _waits(FRESH, gate_rules.plural(len(dated), "model"), on=bool(dated)),
-        _waits(CHECKS, "the queries of the folder `checks`", on=policy.checks is not None),
+        _waits(CHECKS, "the queries of the folder `checks`", on=asked),
     )
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dbtdeploy import phrases
 from dbtdeploy.release_files import ReleasePlan
-from dbtdeploy.release_view import NOTES, RELEASE, Facts, plan_view, release_view
+from dbtdeploy.release_plan_view import NOTES, RELEASE, plan_view
+from dbtdeploy.release_view import Facts, release_view
 from dbtdeploy.render import SUMMARY_LIMIT_BYTES, within
 from dbtdeploy.view import Limits
 

@@ -69,6 +69,13 @@ def test_before_staging_each_gate_says_what_it_waits_for() -> None:
     }
 
 
+def test_of_what_is_built_in_place_only_tests_are_asked() -> None:
+    run = replace(releases.RUN, release=replace(POLICY, method="direct"))
+    found = {one.name: one.outcome for one in first(run=run).gates}
+    assert found.pop("dbt tests") == "waiting"
+    assert set(found.values()) == {"off"}
+
+
 def test_all_well() -> None:
     assert {one.name: (one.outcome, one.figures) for one in final().gates} == {
         "dbt tests": ("passed", "2 of 2 tests passed"),

@@ -11,7 +11,8 @@ import pytest
 
 from dbtdeploy import assemble, errors, files, gates, release_render, view
 from dbtdeploy.release_files import Gate, Released, ReleasePlan, RemovedNode, Spot
-from dbtdeploy.release_view import NOTES, RELEASE, Facts
+from dbtdeploy.release_plan_view import NOTES, RELEASE
+from dbtdeploy.release_view import Facts
 from dbtdeploy.release_warehouse_types import Measured, QueryResult
 from dbtdeploy.report import Report
 from standins import builds, releases
@@ -281,6 +282,42 @@ def test_what_is_built_in_place_is_told_apart() -> None:
     assert "| SQL changed | blue-green |" in text
     assert "`customer_ltv` has to be built again." in text
     assert "**To be built again**, for they are built in place" in text
+
+
+def in_place() -> ReleasePlan:
+    plan = first()
+    nodes = [replace(node, method="direct", back_by="rebuild") for node in plan.nodes]
+    return replace(plan, nodes=tuple(nodes))
+
+
+def test_what_is_built_in_place_and_failed_is_not_said_to_be_old() -> None:
+    text = summary(facts(plan=in_place(), report=report(builds.failed())))
+    assert text.startswith("### ❌ production is partly v1.4.0: 1 model and 1 test failed\n")
+    assert "what was built is live already: `stg_payments`." in text
+    assert "as it was: `v1.3.0`" not in text
+    built = replace(builds.failed(), results=(builds.failed().results or [])[1:4])
+    text = summary(facts(plan=in_place(), report=report(built)))
+    assert text.startswith("### ❌ production is still v1.3.0: 1 model of v1.4.0 failed\n")
+    assert "production is as it was: `v1.3.0`" in text
+
+
+def test_a_dry_run_of_what_is_built_in_place() -> None:
+    text = summary(facts(run=DRY, plan=in_place()))
+    assert "all of it is built in place, so only tests check it, and only afterwards." in text
+
+
+def test_cancelled_while_built_in_place() -> None:
+    ended = failure("Cancelled", "Cancelled")
+    text = summary(facts(plan=in_place(), report=report(builds.passed()), failure=ended))
+    assert text.startswith("### ⏹️ production is partly v1.4.0: cancelled\n")
+    assert "`fct_orders`, `dim_customers`, `customer_ltv`" in text
+
+
+def test_released_in_place_has_to_be_built_again_to_go_back() -> None:
+    text = summary(live(plan=in_place(), released=Released(version=VERSION), swap=""))
+    assert text.split("\n")[2].startswith(f"Version `{VERSION}` is live. It replaces `v1.3.0`.")
+    assert "**To go back:** run the rollback workflow. `fct_orders`, `dim_segments`" in text
+    assert "have to be built again." in text
 
 
 def test_the_first_release_offers_no_way_back() -> None:
