@@ -80,7 +80,8 @@ end
 
 {#
   A copy that can take the table's place: with its identity and generated columns, which go on counting
-  where the old one stopped. A partitioned table is partitioned again, at its first level.
+  where the old one stopped. A partitioned table is partitioned again, at its first level. What was
+  copied is noted: the swap refuses where rows were written to production since.
 #}
 {% macro postgres_lay_baselines(job) %}
   {% set block %}
@@ -88,9 +89,10 @@ end
 declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
   rows jsonb := '{}';
-  source oid; target text; counted bigint;
+  source oid; counted bigint; writes bigint;
   it record; part record;
 begin
+  delete from dbt_deploy.baselines b where b.environment = job ->> 'environment' and b.project = job ->> 'project';
   for it in select value, value ->> 'unique_id' as unique_id, format('%I.%I', value #>> '{staging,schema}', (value #>> '{staging,identifier}')::name) as target
       from jsonb_array_elements(job -> 'baselines') loop
     select c.oid into source from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -102,6 +104,7 @@ begin
       execute format('drop %s %s', part.kind, it.target);
     end loop;
     if source is not null then
+      writes := {{ dbtdeploy.postgres_writes('source') }};
       execute format('create table %s (like %s including all)%s', it.target, source::regclass,
         (select ' partition by ' || pg_get_partkeydef(source) from pg_class c where c.oid = source and c.relkind = 'p'));
       for part in select format('create table %I.%I partition of %s %s', it.value #>> '{staging,schema}', c.relname, it.target,
@@ -114,6 +117,8 @@ begin
           where a.attrelid = source and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') c
         where c.names is not null;
       get diagnostics counted = row_count;
+      insert into dbt_deploy.baselines values (job ->> 'environment', job ->> 'project', job ->> 'release_id', it.unique_id,
+        source::bigint, counted, writes);
       for part in select a.attname, s.oid::regclass as sequence from pg_attribute a
           join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = source and d.refobjsubid = a.attnum and d.deptype = 'i'
           join pg_class s on d.classid = 'pg_class'::regclass and s.oid = d.objid and s.relkind = 'S'

@@ -53,6 +53,7 @@ begin
       {{ dbtdeploy.postgres_find_pairs() }}
       {{ dbtdeploy.postgres_release_lock() }}
       {{ dbtdeploy.postgres_refuse_changes() }}
+      {{ dbtdeploy.postgres_refuse_lost_rows() }}
       {{ dbtdeploy.postgres_release_things() }}
       {{ dbtdeploy.postgres_carried() }}
       {{ dbtdeploy.postgres_swap_move() }}
@@ -129,6 +130,31 @@ end
         raise exception using errcode = 'DD001', message = said[1];
       end if;
 {% endmacro %}
+
+{#
+  History would shrink if rows were written since it was copied. A table up to 64 MB is counted, which
+  takes some hundredths of a second; for the others there are the statistics.
+#}
+{% macro postgres_refuse_lost_rows() %}
+      said := '{}';
+      for it in select p.full_name, o.oid, o.relkind, b.rows, b.oid <> p.old or b.writes <> {{ dbtdeploy.postgres_writes('o.oid') }} as written
+          from jsonb_to_recordset(pairs) as p(unique_id text, full_name text, old bigint)
+          join pg_class o on o.oid = p.old::oid
+          join dbt_deploy.baselines b on b.environment = job ->> 'environment' and b.project = job ->> 'project'
+            and b.release_id = job ->> 'release_id' and b.unique_id = p.unique_id loop
+        if not it.written and it.relkind = 'r' and pg_relation_size(it.oid) <= 64 * 1024 * 1024 then
+          execute format('select count(*) as now from %s', it.oid::regclass) into part;
+          it.written := part.now <> it.rows;
+        end if;
+        if it.written then
+          said := said || format('%s was written to since its rows were copied into staging', it.full_name);
+        end if;
+      end loop;
+      if said <> '{}' then
+        raise exception using errcode = 'DD001', message = said[1];
+      end if;
+{% endmacro %}
+
 
 {# Null where they do not. #}
 {% macro postgres_columns_differ(expected, relation) %}

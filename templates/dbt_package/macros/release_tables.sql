@@ -72,6 +72,20 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
       schema text not null, identifier text not null, oid bigint, removed_at timestamptz not null, release_id text,
       primary key (environment, project, unique_id));
   end if;
+  if to_regclass('dbt_deploy.baselines') is null then
+    create table dbt_deploy.baselines (environment text, project text, release_id text, unique_id text,
+      oid bigint not null, rows bigint not null, writes bigint not null,
+      primary key (environment, project, release_id, unique_id));
+  end if;
+{% endmacro %}
+
+{#
+  How many rows were ever written to a table, by the server's statistics. A session that is not idle
+  may report its own some seconds late, and a crash resets them.
+#}
+{% macro postgres_writes(relation) %}
+(select coalesce(sum(pg_stat_get_tuples_inserted(f.oid) + pg_stat_get_tuples_updated(f.oid) + pg_stat_get_tuples_deleted(f.oid)), 0)::bigint
+  from (select {{ relation }} as oid union select i.inhrelid from pg_inherits i where i.inhparent = {{ relation }}) f)
 {% endmacro %}
 
 {# Moves the fence to this run's nonce; `found` is then false if another run's is newer. #}

@@ -27,14 +27,15 @@
 
 {#
   `spots` says what is at each name as the undoing goes on, from record to record: {name: oid or null}.
-  `moves`: [{relation, to, mark}] in their order. `remakes`: [{name, statements}].
+  Relation `moved[i]` goes to schema `moved_to[i]`, in that order; where it is a new one, `marks` bears its
+  comment. `remakes`: [{name, statements}].
 #}
 {% macro postgres_take_back_block() %}
 #variable_conflict use_column
 declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
   dry constant bool := (job ->> 'dry_run')::bool;
-  spots jsonb; moves jsonb; remakes jsonb; drops oid[];
+  spots jsonb; moved oid[]; moved_to text[]; marks jsonb; remakes jsonb; drops oid[];
   restored text[] := '{}'; recreated text[] := '{}'; left_alone text[] := '{}'; removed text[] := '{}'; missing text[] := '{}';
   leaving oid[]; entering oid[];
   things jsonb;
@@ -123,7 +124,7 @@ end
 
 {# What to move where. Only what is live now is compared with its record: the rest is as it was kept. #}
 {% macro postgres_take_back_plan() %}
-      spots := '{}'; moves := '[]'; remakes := '[]'; drops := '{}'; leaving := '{}'; entering := '{}';
+      spots := '{}'; moved := '{}'; moved_to := '{}'; marks := '{}'; remakes := '[]'; drops := '{}'; leaving := '{}'; entering := '{}';
       said := '{}'; missing := '{}'; left_alone := '{}';
       for it in
         select r.value ->> 'mark' as mark, d.value as node, d.value ->> 'schema' as schema, d.value ->> 'undone' as undone,
@@ -147,12 +148,18 @@ end
           end if;
         end if;
         if here is not null then
-          moves := moves || jsonb_build_object('relation', here::bigint, 'to', it.undone, 'mark', it.mark);
+          moved := moved || here;
+          moved_to := moved_to || it.undone;
+          if not marks ? it.undone then
+            marks := marks || jsonb_build_object(it.undone, it.mark);
+          end if;
         end if;
         kept := to_regclass(it.kept_name);
         here := null;
-        remakes := (select coalesce(jsonb_agg(value order by n), '[]')
-          from jsonb_array_elements(remakes) with ordinality t(value, n) where value ->> 'name' <> it.name);
+        if spots ? it.name then
+          remakes := (select coalesce(jsonb_agg(value order by n), '[]')
+            from jsonb_array_elements(remakes) with ordinality t(value, n) where value ->> 'name' <> it.name);
+        end if;
         if it.back_by = 'remove' then
           null;
         elsif it.statements <> '[]' and (it.back_by = 'recreate' or kept is null) then
@@ -164,7 +171,8 @@ end
         else
           here := kept;
           entering := entering || kept;
-          moves := moves || jsonb_build_object('relation', kept::bigint, 'to', it.schema);
+          moved := moved || kept;
+          moved_to := moved_to || it.schema;
         end if;
         spots := spots || jsonb_build_object(it.name, here::bigint);
       end loop;
@@ -203,14 +211,12 @@ end
           null;
         end;
       end loop;
-      for it in select distinct value ->> 'to' as name, value ->> 'mark' as mark from jsonb_array_elements(moves)
-          where value ->> 'mark' is not null order by 1 loop
+      for it in select key as name, value as mark from jsonb_each_text(marks) loop
         execute format('create schema %I', it.name);
         execute format('comment on schema %I is %L', it.name, it.mark);
       end loop;
-      for it in select (value ->> 'relation')::oid as moved, value ->> 'to' as name
-          from jsonb_array_elements(moves) with ordinality t(value, n) order by n loop
-        {{ dbtdeploy.postgres_move('it.moved', 'it.name') }}
+      for it in select relation, name from unnest(moved, moved_to) with ordinality t(relation, name, n) order by n loop
+        {{ dbtdeploy.postgres_move('it.relation', 'it.name') }}
       end loop;
       for it in select distinct n.nspname as name from jsonb_array_elements(job -> 'records') r
           cross join jsonb_array_elements(r -> 'nodes') d join pg_namespace n on n.nspname = d ->> 'kept_in' loop
