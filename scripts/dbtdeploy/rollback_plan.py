@@ -12,6 +12,7 @@ from dbtdeploy import (
     errors,
     files,
     read_version,
+    rollback_records,
     rollback_target,
     splice,
     state,
@@ -170,7 +171,7 @@ def _taken(index: Index, record: ReleaseRecord) -> TakenRelease:
     return TakenRelease(
         version=index.version,
         tag=record.tag,
-        release_id=record.release_id if record.nodes else "",
+        release_id=record.release_id if rollback_records.is_swapped(record) else "",
         commit=index.commit,
         at=index.created_at,
         direct=record.direct,

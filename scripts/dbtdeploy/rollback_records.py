@@ -25,9 +25,9 @@ def of(store: Store, target: Target) -> tuple[ReleaseRecord, ...]:
 def read(store: Store, index: Index) -> ReleaseRecord:
     """``release.json`` of a version that a release published; without nodes where it has none."""
     if release_files.RECORD not in index.objects:
-        # A release that built everything in place: there is nothing to move back.
+        # Without it nothing is known of what was kept.
         return ReleaseRecord(
-            release_id=index.release_id or "",
+            release_id="",
             tag=index.tag or index.version,
             commit=index.commit or "",
             environment=index.environment,
@@ -42,6 +42,11 @@ def read(store: Store, index: Index) -> ReleaseRecord:
         raise versions.corrupt(store.address(key), f"is no record of a release: {cause}") from None
 
 
+def is_swapped(record: ReleaseRecord) -> bool:
+    """Whether the warehouse knows a release: not one that built all it brought in place."""
+    return bool(record.release_id) and (bool(record.nodes) or not record.direct)
+
+
 def swapped(known: Sequence[ReleaseRecord]) -> tuple[ReleaseRecord, ...]:
-    """Those that the warehouse must take back: they moved relations."""
-    return tuple(record for record in known if record.nodes)
+    """Those that the warehouse must take back."""
+    return tuple(record for record in known if is_swapped(record))

@@ -236,6 +236,21 @@ def test_two_releases_are_taken_back_at_once(place: Place, warehouse: Warehouse)
     assert states == [("v1.4.0", "taken back"), ("v1.5.0", "taken back")]
 
 
+def test_a_release_that_only_removed_a_model(place: Place, warehouse: Warehouse) -> None:
+    """No relation moves; the warehouse forgets that the model's days of grace have begun."""
+    first = place.store.pointer().version
+    release(place, warehouse, 2, "v1.4.0", staged={}, removed=("customers",))
+    assert warehouse.admin.value("select count(*) from dbt_deploy.removed_models") == 1
+    release(place, warehouse, 3, "v1.4.1")
+    place.end(_back(place, version=first))
+    assert warehouse.admin.value("select count(*) from dbt_deploy.removed_models") == 0
+    assert {s for (s,) in warehouse.admin.rows("select state from dbt_deploy.releases")} == {
+        "taken back"
+    }
+    assert warehouse.amounts() == OLD
+    assert place.store.pointer().version == first
+
+
 # What is refused ---------------------------------------------------------------------------------
 
 
