@@ -241,7 +241,7 @@ class Releases(Part):
             # In prose it is "starter"; the description knows only these two.
             "state": "uploaded" if whole else "open",
             "content_type": request.headers.get("Content-Type", ""),
-            "size": len(request.body) if whole else 0,
+            "size": len(request.body),
             "digest": "sha256:" + hashlib.sha256(request.body).hexdigest() if whole else None,
             "uploader": as_login(self._examples["asset"]["uploader"], token.login),
         }
