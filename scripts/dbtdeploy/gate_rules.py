@@ -87,10 +87,12 @@ def breaking(
             remedy="See what the warehouse says of them, and run this job again.",
         )
     broken = [node for node in plan.nodes if node.breaking]
+    beside = f"; {len(plan.direct):,} built in place not compared" if plan.direct else ""
     if not broken:
-        return Gate(name=name, outcome="passed", figures="no column is removed or retyped")
+        kept = f"no column is removed or retyped{beside}"
+        return Gate(name=name, outcome="passed", figures=kept)
     details = tuple(f"`{node.name}`: {said}" for node in broken for said in node.breaking)
-    said = f"{plural(len(details), 'breaking change')} in {plural(len(broken), 'model')}"
+    said = f"{plural(len(details), 'breaking change')} in {plural(len(broken), 'model')}{beside}"
     if allowed_by is not None:
         allowed = f"{said}, allowed by {allowed_by}"
         return Gate(name=name, outcome="warned", figures=allowed, details=details)

@@ -13,7 +13,8 @@ from typing import Literal
 from dbtdeploy import files, moments, phrases
 from dbtdeploy.release_files import Released, ReleasePlan
 from dbtdeploy.release_plan_view import PlanView, plan_view
-from dbtdeploy.report import GOOD, Report
+from dbtdeploy.report import GOOD, Place, Problem, Report
+from dbtdeploy.verdict import DBT_STOPPED
 from dbtdeploy.view import Limits, View, view
 
 Case = Literal[
@@ -68,7 +69,12 @@ class ReleaseView:
     environment: str
     before: str | None
     """What was live before: its tag, or its version."""
-    cause: files.Failure | None
+    cause: files.Failure | Problem | None
+    """The failure of a step, or why dbt did not get to its end."""
+    words_of_dbt: bool
+    """Whether it is told in dbt's own words."""
+    place: Place | None
+    limits: Limits
     build_failed: bool
     in_place: bool
     """Nothing is staged: whatever was built is in the environment, tested or not."""
@@ -86,14 +92,21 @@ def release_view(facts: Facts, limits: Limits) -> tuple[ReleaseView, PlanView | 
     deploy = facts.run.deploy or files.Deploy()
     before = facts.before_tag or (facts.plan.before if facts.plan else None)
     failed = _build_failed(facts)
+    problem = facts.report.problem if facts.report else None
+    cause = facts.failure or problem
     return (
         ReleaseView(
             facts=facts,
             case=case,
-            but=case == "live" and (facts.failure is not None or failed),
+            but=case == "live" and (cause is not None or failed),
             environment=deploy.environment,
             before=before,
-            cause=facts.failure,
+            cause=cause,
+            words_of_dbt=problem.words_of_dbt
+            if problem
+            else cause is not None and cause.kind in DBT_STOPPED,
+            place=problem.place if problem else None,
+            limits=limits,
             build_failed=failed,
             in_place=bool(facts.plan and facts.plan.nodes and not facts.plan.staged),
             built=_built(facts.report),

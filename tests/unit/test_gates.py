@@ -150,6 +150,13 @@ def test_a_breaking_change_blocks() -> None:
     assert "the label `allow-breaking`" in found.remedy
 
 
+def test_what_is_built_in_place_is_not_compared_and_that_is_told() -> None:
+    config = {**LTV["config"], "meta": {"dbt_deploy": {"method": "direct"}}}
+    now = [{**LTV, "config": config} if one is LTV else one for one in NOW]
+    found = gate(judged(MEASURED, now), "breaking changes")
+    assert found.figures == "no column is removed or retyped; 1 built in place not compared"
+
+
 def test_an_allowed_one_is_told() -> None:
     found = gate(
         final(measured=NARROWED, allowed_by="the label `allow-breaking` of #482"),

@@ -239,6 +239,22 @@ def test_a_failed_build_names_nodes_and_tests_as_a_pull_request_does() -> None:
     assert "dbt show" not in text
 
 
+@pytest.mark.parametrize("told", ["by the report", "by the step"])
+def test_dbts_own_words_stand_in_a_fence(told: str) -> None:
+    said = "Database Error\n  could not connect to server: *refused*"
+    if told == "by the report":
+        build = replace(
+            builds.BUILD, exit_code=2, results=False, errors=(files.LogError(message=said),)
+        )
+        of = facts(plan=first(), report=report(replace(builds.passed(), build=build)))
+    else:
+        of = facts(plan=None, failure=failure("DbtStopped", "dbt stopped", said))
+    text = summary(of)
+    assert text.startswith("### ❌ production is still v1.3.0: dbt stopped")
+    assert "```text\nDatabase Error\n  could not connect to server: *refused*\n```" in text
+    assert "production is as it was: `v1.3.0`" in text
+
+
 def test_a_release_that_was_taken_back_says_why() -> None:
     said = "smoke query `a.sql`: permission denied for view fct_orders"
     text = summary(
