@@ -22,6 +22,15 @@ ENDED_SO: dict[str, Outcome] = {
     errors.TakenBack.__name__: "taken-back",
 }
 
+REFUSALS = frozenset(
+    kind.__name__
+    for kind in (
+        *(errors.AdapterNotSupported, errors.GateClosed, errors.LeaseHeld, errors.ReleaseEmpty),
+        *(errors.ReleaseNotClosed, errors.TagRefused, errors.WrongDriver),
+    )
+)
+"""Failures that a check is there for: nobody has to get up for them."""
+
 NO_END = Trouble(
     kind="",
     title="It did not come to its end",
@@ -148,7 +157,11 @@ def _severity(left: Left, outcome: Outcome) -> Severity:
     there = left.released
     swapped = there is not None and (there.swapped_at or there.resumed == "finished")
     half = swapped and not (there and there.taken_back)
-    return "critical" if half or left.run.command == "rollback" else "error"
+    # A rollback is wanted because production is wrong, and it still is.
+    if half or left.run.command == "rollback":
+        return "critical"
+    refused = left.failure is not None and left.failure.kind in REFUSALS
+    return "warning" if refused else "error"
 
 
 def _title(left: Left, outcome: Outcome, environment: str) -> str:

@@ -155,6 +155,13 @@ def of(run: files.Run = RELEASE, **left: Any) -> Notice:
             RELEASE,
             {"failure": failed(errors.GateClosed)},
             "release.failed",
+            "warning",
+            "The release of v1.4.0 to production failed",
+        ),
+        (
+            RELEASE,
+            {"failure": failed(errors.ReleaseStepFailed)},
+            "release.failed",
             "error",
             "The release of v1.4.0 to production failed",
         ),
@@ -468,7 +475,7 @@ def test_an_incident_says_what_to_do() -> None:
         "payload": {
             "summary": "The release of v1.4.0 to production failed: A gate stopped the release",
             "source": "acme/shop",
-            "severity": "error",
+            "severity": "warning",
             "timestamp": "2026-11-25T23:50:00+00:00",
             "component": "shop",
             "group": "production",
