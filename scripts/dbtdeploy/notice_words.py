@@ -141,8 +141,8 @@ def _reached(left: Left) -> Outcome:
 
 
 def _version(left: Left) -> str | None:
-    if left.rolled_back is not None:
-        return left.rolled_back.plan.to_version
+    if left.run.command == "rollback":
+        return left.rolled_back.plan.to_version if left.rolled_back else None
     # What is built in place after a swap becomes a version of its own.
     in_place = left.publication.version if left.publication else None
     return in_place or (left.released.version if left.released else None)
@@ -215,7 +215,7 @@ def _facts(left: Left, outcome: Outcome) -> list[Fact]:
         facts += [Fact(name=f"Gate: {gate.name}", value=gate.figures) for gate in blocked[:NAMES]]
     if outcome in BAD and left.report is not None:
         facts += _failed(left.report)
-    if left.rolled_back is not None:
+    if left.rolled_back is not None and left.run.command == "rollback":
         facts += _taken_back(left.rolled_back)
     return facts
 

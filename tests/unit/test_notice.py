@@ -286,6 +286,14 @@ def test_of_what_was_not_meant_to_change_anything_nobody_is_told(
     assert notice_words.of(Left(run=run, now="", **left)) is None
 
 
+def test_a_killed_rollback_that_this_release_finished_is_not_what_it_tells() -> None:
+    made = of(released=LIVE, rolled_back=DONE)
+    assert made.title == "v1.4.0 is live in production"
+    assert (made.version, made.facts[0].name) == ("v", "Swap")
+    nothing = replace(DONE.plan, nothing="v1.3.0 is current already.")
+    assert of(ROLLBACK, rolled_back=DONE, rollback_plan=nothing).event == "rollback.succeeded"
+
+
 def test_what_was_built_in_place_after_the_swap_is_current() -> None:
     later = Publication(location="s3://bucket/prod", version="later")
     assert of(released=LIVE, publication=later).version == "later"
