@@ -1,217 +1,167 @@
-"""How long a swap holds its locks, and what a whole release costs.
+"""A whole release, and a whole deploy of as large a change, on generated projects: their seconds.
 
-    .venv/bin/python tests/benchmarks/bench_release.py [swap|whole]
+    .venv/bin/python tests/benchmarks/bench_release.py [models ...]
 
-The swap runs on PostgreSQL by our macros without dbt: half of the changed relations are tables,
-half views on them, all with a reader's grant. The whole release is the action's every step on a
-generated project, with dbt. Ends with 1 when a swap of 100 relations takes longer than its limit.
+Every step of action.yml by the stand-in for the runner, with real dbt, PostgreSQL and S3 (moto).
+How long the swap takes of it is in bench_swap.py.
 """
 
 from __future__ import annotations
 
-import statistics
+import contextlib
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from benchmarks import whole_release  # noqa: E402  found by the line above
-from dbtdeploy import release_mark, release_warehouse  # noqa: E402
-from dbtdeploy.release_files import ReleaseRecord, Spot, SwappedNode  # noqa: E402
-from dbtdeploy.release_warehouse_types import Place, SwapPair, Wanted  # noqa: E402
-from standins import postgres  # noqa: E402
-from standins.macros import MacroDbt  # noqa: E402
+import make_environments  # noqa: E402  found by the line above
+from demo import events, jobs, production, repository, tagging, world  # noqa: E402
+from demo.jobs import Job  # noqa: E402
+from demo.production import Dbt  # noqa: E402
+from demo.repository import Checkout, Repository  # noqa: E402
+from demo.world import World  # noqa: E402
+from standins import github, postgres, s3  # noqa: E402
 
-PLACE = Place(environment="production", project="bench")
-LIVE = "analytics"
-CHANGED = (10, 100, 1_000)
-SIZES = (1_000, 10_000)
-"""Relations of the whole project."""
+SIZES = (100, 1_000)
+CHANGED = (5, 50)
+ROOTS = 10
 
-REPEATS = 5
-LIMIT_CHANGED, LIMIT_SECONDS = 100, 1.0
-READER = "reader"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timed:
-    """Seconds of one swap."""
-
-    locked: float
-    """From the first lock to the commit, by the warehouse's clock: how long a reader may wait."""
-    rollback: float
-    """The same of taking it back."""
-
-
-def main() -> int:
-    """Measure what is asked for, print the tables, compare with the limit."""
-    asked = sys.argv[1:] or ["swap", "whole"]
-    code = 0
-    if "swap" in asked:
-        code = swaps()
-    if "whole" in asked:
-        print()
-        whole_release.measure()
-    return code
+PROJECT = """name: bench
+version: "1.0.0"
+profile: bench
+flags: {send_anonymous_usage_stats: false}
+models: {bench: {+materialized: table}}
+"""
+PROFILE = """bench:
+  target: prod
+  outputs:
+    prod:
+      type: postgres
+      host: "{{ env_var('PGHOST') }}"
+      port: "{{ env_var('PGPORT') | as_number }}"
+      user: "{{ env_var('PGUSER') }}"
+      password: "{{ env_var('DBT_ENV_SECRET_PASSWORD') }}"
+      dbname: "{{ env_var('PGDATABASE') }}"
+      schema: analytics
+      threads: 4
+"""
+ROOT_MODEL = "select i as id, 'row ' || i as name from generate_series(1, 1000) as i\n"
 
 
-def swaps() -> int:
-    """Print the table of swaps; 1 if the limit is passed."""
-    print("swap: median of", REPEATS, "on PostgreSQL; seconds under locks, and of taking it back")
-    print(f"{'relations changed':>18} {'of project':>11} {'swap':>9} {'take back':>10}")
-    within = True
-    for size in SIZES:
-        with postgres.serve() as server:
-            owner = production(server, size)
+def main() -> None:
+    """Print a line for each size and number of changed models."""
+    sizes = [int(size) for size in sys.argv[1:]] or SIZES
+    print("whole job: one run each, seconds; a test for each model")
+    print(f"{'models changed':>15} {'of project':>11} {'release':>9} {'deploy':>9}")
+    jobs.set_up()
+    for size in sizes:
+        with generated(size) as made:
+            done(run(made, check_out(made, "first"), "deploy"))
             for number, changed in enumerate(CHANGED):
-                times = [
-                    timed(owner, changed, f"202611{25 + number}t{repeat:06}")
-                    for repeat in range(REPEATS)
-                ]
-                locked = statistics.median(one.locked for one in times)
-                back = statistics.median(one.rollback for one in times)
-                print(f"{changed:>18,} {size:>11,} {locked:>7.3f} s {back:>8.3f} s", flush=True)
-                within &= changed != LIMIT_CHANGED or locked < LIMIT_SECONDS
-    limit = f"the limit of {LIMIT_SECONDS:g} s for {LIMIT_CHANGED} relations"
-    print("within" if within else "OVER", limit)
-    return 0 if within else 1
+                made.repository.commit("main", f"Deploy {number}", edit(changed, 2 * number + 1))
+                done(run(made, check_out(made, f"again-{number}"), "drive", driver="deploy"))
+                deploy = seconds(made, check_out(made, f"deploy-{number}"), "deploy")
+                done(run(made, check_out(made, f"drive-{number}"), "drive", driver="release"))
+                made.repository.commit("main", f"Release {number}", edit(changed, 2 * number + 2))
+                tag = f"v1.{number}.0"
+                checkout = tagging.push_tag(made, tag, "main", made.folder / tag)
+                release = seconds(made, checkout, "release", tag=tag)
+                print(f"{changed:>15,} {size:>11,} {release:>7.1f} s {deploy:>7.1f} s", flush=True)
 
 
-def production(server: postgres.Server, size: int) -> postgres.Database:
-    """A project of so many relations in production; gives the way of its owner."""
-    database = server.create_database()
-    owner = server.create_role(database, "dbt_prod")
-    server.create_role(database, READER)
-    database.run(f'grant create on database "{database.name}" to dbt_prod')
-    owner.run(
-        f"create schema {LIVE}; grant usage on schema {LIVE} to {READER};"
-        f"alter default privileges in schema {LIVE} grant select on tables to {READER}"
+def seconds(made: World, checkout: Checkout, command: str, *, tag: str = "") -> float:
+    """Wall time of one job, which must succeed."""
+    began = time.monotonic()
+    done(run(made, checkout, command, tag=tag))
+    return time.monotonic() - began
+
+
+def run(made: World, checkout: Checkout, command: str, *, tag: str = "", driver: str = "") -> Job:
+    """One job of the action."""
+    event = events.tag(checkout, tag) if tag else events.push(checkout)
+    inputs = {"target": "prod", "build": "modified", "docs": "false", "driver": driver}
+    return jobs.run(made, checkout, event, command=command, inputs=inputs)
+
+
+def done(job: Job) -> None:
+    """Stop the benchmark at a job that failed."""
+    if not job.succeeded:
+        raise SystemExit(f"A job failed:\n{job.log}")
+
+
+def check_out(made: World, name: str) -> Checkout:
+    """The main branch as it is."""
+    return made.repository.check_out_only("main", made.folder / name)
+
+
+def edit(changed: int, value: int) -> dict[str, str | None]:
+    """Another value in so many models that nothing reads."""
+    return {f"models/leaf_{n}.sql": leaf(n, value) for n in range(changed)}
+
+
+def leaf(number: int, value: int) -> str:
+    """A model that reads one of the roots."""
+    root = f"{{{{ ref('root_{number % ROOTS}') }}}}"
+    return f"select id, name, {value} as value from {root}\n"
+
+
+@contextlib.contextmanager
+def generated(size: int) -> Iterator[World]:
+    """A world around a generated project of so many models, with nothing deployed yet."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dbt-deploy-bench-")))
+        warehouse = stack.enter_context(postgres.serve())
+        store = stack.enter_context(s3.serve(iam=True))
+        hub = stack.enter_context(github.serve())
+        store.create_bucket(production.BUCKET)
+        database = warehouse.create_database(world.WAREHOUSE)
+        owner = warehouse.create_role(database, world.PRODUCTION)
+        reader = warehouse.create_role(database, world.PULL_REQUESTS)
+        database.run(world.GRANT_ON_DATABASE)
+        bin_folder = make_environments.dbt_command("1.11").parent
+        dbt = Dbt(bin_folder=bin_folder, database=owner)
+        yield World(
+            folder=folder,
+            warehouse=warehouse,
+            database=database,
+            store=store,
+            github=hub,
+            repository=project(folder / "origin", size),
+            dbt=dbt,
+            production=world.environment_at(store, production.PREFIX, None),
+            artifacts=folder,
+            pull_request_role=Dbt(bin_folder=bin_folder, database=reader).connection,
+            production_role=dbt.connection,
+        )
+
+
+def project(folder: Path, size: int) -> Repository:
+    """A repository with a project of so many models."""
+    names = [f"root_{n}" for n in range(ROOTS)] + [f"leaf_{n}" for n in range(size - ROOTS)]
+    tested = "".join(
+        f"  - name: {name}\n    columns: [{{name: id, data_tests: [unique]}}]\n" for name in names
     )
-    for part in parts(size):
-        owner.run(";".join(relations(LIVE, part)))
-    return owner
-
-
-def relations(schema: str, numbers: range) -> Iterator[str]:
-    """Statements that make tables, each with a view on it."""
-    for number in numbers:
-        if number % 2 == 0:
-            yield (
-                f"create table {schema}.m{number} as select i as id, 'row ' || i as name"
-                " from generate_series(1, 100) as i"
-            )
-        else:
-            yield f"create view {schema}.m{number} as select id, name from {schema}.m{number - 1}"
-
-
-def parts(size: int) -> Iterator[range]:
-    """The numbers in parts: a transaction has room for some thousand locks only."""
-    yield from (range(start, min(start + 500, size)) for start in range(0, size, 500))
-
-
-def timed(owner: postgres.Database, changed: int, release_id: str) -> Timed:
-    """Stage so many relations, swap them in, take them back, and clean up."""
-    dbt = MacroDbt(owner)
-    staging = release_mark.staging_schema(release_id, PLACE.project)
-    names = [f"m{number}" for number in range(changed)]
-    live = [Spot(database=owner.name, schema=LIVE, identifier=name) for name in names]
-    staged = [Spot(database=owner.name, schema=staging, identifier=name) for name in names]
-    wanted = [Wanted(unique_id=f"model.bench.{s.identifier}", spot=s) for s in live]
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        release_warehouse.prepare(
-            dbt,
-            work=work,
-            place=PLACE,
-            release_id=release_id,
-            tag="v1.0.0",
-            nonce=release_id,
-            schemas=[staging],
-            baselines=[],
-        )
-        for part in parts(changed):
-            owner.run(";".join(relations(staging, part)))
-        look = release_warehouse.look(dbt, work=work, place=PLACE, wanted=wanted, removed=[])
-        there = {one.unique_id: one for one in look.live}
-        pairs = [
-            SwapPair(
-                unique_id=one.unique_id,
-                name=one.spot.identifier,
-                method="blue-green",
-                production=one.spot,
-                staging=green,
-                expected_oid=there[one.unique_id].oid,
-                expected_columns=there[one.unique_id].columns,
-            )
-            for one, green in zip(wanted, staged, strict=True)
-        ]
-        kept = release_mark.kept_schema(LIVE, release_id)
-        record = ReleaseRecord(
-            release_id=release_id,
-            tag="v1.0.0",
-            commit="0" * 40,
-            environment=PLACE.environment,
-            project=PLACE.project,
-            before=None,
-            nodes=tuple(
-                SwappedNode(
-                    unique_id=one.unique_id,
-                    resource_type="model",
-                    name=one.spot.identifier,
-                    materialized="table" if there[one.unique_id].kind == "table" else "view",
-                    production=one.spot,
-                    kept_in=kept,
-                    back_by="restore" if there[one.unique_id].kind == "table" else "recreate",
-                    columns=there[one.unique_id].columns,
-                    statements=there[one.unique_id].statements,
-                )
-                for one in wanted
-            ),
-        )
-        swapped = release_warehouse.swap(
-            dbt,
-            work=work,
-            place=PLACE,
-            record=record,
-            nonce=release_id,
-            pairs=pairs,
-            hanging=look.look.hanging,
-            removed=[],
-            tries=3,
-        )
-        assert swapped.outcome == "done", swapped
-        back = release_warehouse.take_back(
-            dbt,
-            work=work,
-            place=PLACE,
-            nonce=release_id,
-            records=[record],
-            restore_incremental=False,
-            tries=3,
-            dry_run=False,
-        )
-        assert back.swapped.outcome == "done", back
-    for schema in (kept, release_mark.undone_schema(LIVE, release_id), staging):
-        forget(owner, schema)
-    return Timed(locked=swapped.seconds, rollback=back.swapped.seconds)
-
-
-def forget(owner: postgres.Database, schema: str) -> None:
-    """Drop what is kept, in parts: to drop it whole takes more locks than a server has room for."""
-    for kind in ("view", "table"):
-        names = owner.rows(
-            "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-            f" where n.nspname = '{schema}' and c.relkind = '{kind[0] if kind == 'view' else 'r'}'"
-        )
-        for part in parts(len(names)):
-            listed = ", ".join(f"{schema}.{name}" for (name,) in names[part.start : part.stop])
-            owner.run(f"drop {kind} {listed} cascade")
-    owner.run(f"drop schema if exists {schema}")
+    files = {
+        "dbt_project.yml": PROJECT,
+        "profiles.yml": PROFILE,
+        "models/_models.yml": f"models:\n{tested}",
+        **{f"models/root_{n}.sql": ROOT_MODEL for n in range(ROOTS)},
+        **{f"models/leaf_{n}.sql": leaf(n, 0) for n in range(size - ROOTS)},
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    made = repository.Repository(folder=folder)
+    made.git("init", "--quiet", "--initial-branch", "main")
+    made.git("add", "--all")
+    made.git("commit", "--quiet", "--message", "Generated")
+    return made
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()
