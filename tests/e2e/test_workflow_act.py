@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 import make_environments
-from demo import events, jobs, processes, repository
+from demo import events, jobs, processes, repository, tagging
 from demo.events import Event
 from demo.repository import SHOP, Checkout
 from demo.world import Environment, World
@@ -249,3 +249,25 @@ def test_a_merge_is_deployed_and_a_schedule_builds_what_is_live(
     weekly = caller.run(merged, scheduled, template="weekly", place=manager.place, run_id=2)
     assert weekly.finished.exit_code == 0, weekly.finished.log
     assert weekly.outputs["status"] == "nothing"
+
+
+def test_a_version_tag_is_released(manager: Manager, caller: Caller) -> None:
+    manager.merge(change("released"))
+    assert manager.run("drive", driver="release").succeeded
+    tag = f"v{manager.branch.removeprefix('main-')}.0.0"
+    checkout = tagging.push_tag(manager.world, tag, manager.branch, manager.folder / tag)
+    ran = caller.run(
+        checkout,
+        events.tag(checkout, tag),
+        template="release",
+        place=manager.place,
+        **{"main-branch": manager.branch},
+    )
+    assert ran.finished.exit_code == 0, ran.finished.log
+    assert ran.outputs["status"] in ("passed", "warned")
+    assert manager.index()["tag"] == tag
+    assert manager.index()["version"] == ran.outputs["version"]
+    release = manager.world.github.releases(repository.NAME)[-1]
+    assert (release["tag_name"], release["draft"]) == (tag, False)
+    assert ran.outputs["release-url"] == release["html_url"]
+    assert tag in ran.artifact("summary.md", of="dbt-deploy-production")

@@ -25,6 +25,7 @@ SHIPPED = ("action.yml", "uv.lock", "pyproject.toml")
 SHIPPED_FOLDERS = (".github", "scripts", "templates")
 PLACES = (ROOT / ".cache" / "bin", Path.home() / "go" / "bin")
 TIMEOUT_SECONDS = 300
+UNKNOWN = re.compile(r"^ +(?:queue|deployment): .*\n", re.MULTILINE)
 PIN = re.compile(r"uses: (?P<action>(?:actions|aws-actions)/[\w-]+)@(?P<commit>[0-9a-f]{40})")
 
 
@@ -55,8 +56,9 @@ def ship(folder: Path) -> Path:
     for name in SHIPPED_FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=leave)
     for path in (folder / ".github" / "workflows").glob("*.yml"):
-        # act 0.2.89 does not know `queue` and refuses the workflow; it has no queues anyhow.
-        text = path.read_text(encoding="utf-8").replace("\n  queue: max\n", "\n")
+        # act 0.2.89 does not know these and refuses the workflow; it has no queues and no
+        # deployments anyhow.
+        text = UNKNOWN.sub("", path.read_text(encoding="utf-8"))
         path.write_text(text, encoding="utf-8")
     return folder
 
