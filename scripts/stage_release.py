@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from dbtdeploy import (
@@ -61,7 +62,10 @@ def main() -> None:
         schema=there.schema, schemas=schemas, relations=relations, rows=prepared.rows or {}
     )
     files.write(work / release_files.STAGING, made)
-    files.write(work / release_files.RELEASE_PLAN, release_plan.staged_at(plan, relations))
+    # Tests of what is built in place run when it is.
+    tests = sum(node.resource_type in release_split.TESTS for node in nodes)
+    staged = replace(release_plan.staged_at(plan, relations), tests=tests)
+    files.write(work / release_files.RELEASE_PLAN, staged)
     files.write(work / files.PLAN, files.Plan(nodes=nodes))
     _tell(made, prepared, nodes)
 

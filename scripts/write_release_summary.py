@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from dbtdeploy import (
+    annotate,
     assemble,
     cli,
     deploy_files,
@@ -50,6 +51,8 @@ def main() -> None:
         (folder / release_files.RELEASE_PLAN).write_bytes(msgspec.json.format(content, indent=2))
     runner = settings.Runner.from_environ()
     actions.write_summary(runner.summary, summary)
+    for note in annotate.of(facts.report) if facts.report else ():
+        actions.annotate(note.level, note.title, note.message, file=note.file, line=note.line)
     outputs = {
         "status": release_outcome.status(facts),
         "version": (facts.released.version if facts.released else None) or "",

@@ -35,6 +35,12 @@ NOT_SETTINGS = {
 }
 
 
+TOLD_WITH = (
+    *("slack-webhook-url", "pagerduty-routing-key", "pagerduty-url"),
+    *("webhook-url", "webhook-secret"),
+)
+
+
 def step(script: str) -> dict[str, Any]:
     return next(s for s in STEPS if f"scripts/{script}" in s.get("run", ""))
 
@@ -73,40 +79,59 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
             if any(f"inputs.{secret} " in str(value) for value in s.get("env", {}).values())
             for name in SCRIPT.findall(s["run"])
         }
-        for secret in ("dbt-env", "github-token", "aws-access-key-id", "aws-secret-access-key")
+        for secret in (
+            *("dbt-env", "github-token", "aws-access-key-id", "aws-secret-access-key"),
+            *TOLD_WITH,
+        )
     }
     in_warehouse = {
         *("check_freshness.py", "plan_build.py", "prepare_schema.py", "build_modified.py"),
         *("check_production.py", "build_production.py", "restore_dependents.py"),
         *("generate_docs.py", "find_schemas.py", "drop_schemas.py"),
+        *("settle_release.py", "plan_release.py", "stage_release.py", "build_staging.py"),
+        *("check_release.py", "swap_release.py", "check_live.py"),
+        *("plan_rollback.py", "roll_back.py", "clean_up.py"),
     }
-    on_github = {"post_comment.py", "choose_schemas.py"}
+    on_github = {
+        *("post_comment.py", "choose_schemas.py", "check_tag.py", "write_github_release.py"),
+    }
     in_store = {
         *("take_lease.py", "fetch_state.py", "publish_artifacts.py", "release_lease.py"),
         *("register_pull_request.py", "choose_schemas.py"),
         *("show_status.py", "list_versions.py", "prune_versions.py", "adopt_state.py"),
         *("set_driver.py", "set_hold.py", "break_lease.py"),
+        *("settle_release.py", "swap_release.py", "publish_release.py", "upload_docs.py"),
+        *("check_live.py", "plan_direct.py", "plan_rollback.py", "roll_back.py", "clean_up.py"),
     }
     # Each renews the lease while dbt works, or keeps in the store what dbt may take along.
     under_the_lease = {
         *("check_freshness.py", "check_production.py", "build_production.py"),
         *("restore_dependents.py", "generate_docs.py"),
+        *("plan_release.py", "stage_release.py", "build_staging.py", "check_release.py"),
     }
     assert holders["aws-access-key-id"] == in_store | under_the_lease
     assert holders["aws-secret-access-key"] == in_store | under_the_lease
     # The manifest holds values of env_var(): what publishes it must know what to take out.
-    assert holders["dbt-env"] == in_warehouse | {"publish_artifacts.py"}
+    assert holders["dbt-env"] == in_warehouse | {"publish_artifacts.py", "upload_docs.py"}
     assert holders["github-token"] == on_github
+    for secret in TOLD_WITH:
+        assert holders[secret] == {"notify.py"}
 
 
 def test_what_must_run_after_a_failure_does() -> None:
     assert step("write_report.py")["if"].startswith("always()")
     for script in ("restore_dependents.py", "publish_artifacts.py", "release_lease.py"):
         assert step(script)["if"].startswith("always()"), script
-    final = STEPS[-1]
-    assert "finished" in final["run"]
-    assert final["if"].startswith("always()")
-    assert final["continue-on-error"] is True
+    for script in ("write_github_release.py", "write_release_summary.py", "notify.py"):
+        last = [s for s in STEPS if f"scripts/{script}" in s.get("run", "")][-1]
+        assert last["if"].startswith("always()"), script
+    # What people are told of or shown never changes the verdict.
+    comment, told = STEPS[-2:]
+    assert "finished" in comment["run"]
+    assert "notify.py" in told["run"]
+    for one in (comment, told):
+        assert one["if"].startswith("always()")
+        assert one["continue-on-error"] is True
 
 
 def test_a_lease_that_was_taken_is_released_though_its_step_did_not_end_well() -> None:
@@ -124,6 +149,20 @@ def test_the_lease_is_released_when_nothing_writes_any_more() -> None:
     assert {"build_production.py", "restore_dependents.py", "publish_artifacts.py"} <= set(work)
     assert work.index("check_production.py") < work.index("build_production.py")
     assert work.index("restore_dependents.py") < work.index("publish_artifacts.py")
+
+
+def test_a_release_goes_live_only_after_all_that_can_refuse_it_and_is_published_after_that() -> (
+    None
+):
+    order = [name for s in STEPS for name in SCRIPT.findall(s.get("run", ""))]
+    flow = [
+        *("check_tag.py", "take_lease.py", "settle_release.py", "fetch_state.py"),
+        *("plan_build.py", "plan_release.py", "check_freshness.py", "stage_release.py"),
+        *("build_staging.py", "check_release.py", "write_github_release.py", "swap_release.py"),
+        *("check_live.py", "publish_release.py", "plan_direct.py", "check_production.py"),
+        *("build_production.py", "publish_artifacts.py", "upload_docs.py", "release_lease.py"),
+    ]
+    assert [name for name in dict.fromkeys(order) if name in flow] == flow
 
 
 def test_scripts_replace_the_shell_so_that_signals_reach_them() -> None:

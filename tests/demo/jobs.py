@@ -151,6 +151,7 @@ def run(
     dbt_env: Mapping[str, str] | None = None,
     cancellation: Cancellation | None = None,
     show_steps: bool = False,
+    variables: Mapping[str, str] | None = None,
 ) -> Job:
     """Run the action to its end.
 
@@ -164,6 +165,7 @@ def run(
         dbt_env: laid over the variables that the example's profile reads.
         cancellation: to end the job while it runs.
         show_steps: print a line for each step.
+        variables: further ``env`` of the job.
     """
     place = environment or world.production
     for_pull_request = command in ("ci", "teardown")
@@ -186,7 +188,9 @@ def run(
         result = runner.run_action(
             ROOT,
             inputs=given,
-            job=_job(world, checkout, event, keys=keys, secrets=(lines,)),
+            job=_job(
+                world, checkout, event, keys=keys, secrets=(lines,), variables=variables or {}
+            ),
             before=steps.begin,
             cancellation=cancellation,
         )
@@ -209,7 +213,13 @@ def set_up() -> None:
 
 
 def _job(
-    world: World, checkout: Checkout, event: Event, *, keys: s3.Keys, secrets: tuple[str, ...]
+    world: World,
+    checkout: Checkout,
+    event: Event,
+    *,
+    keys: s3.Keys,
+    secrets: tuple[str, ...],
+    variables: Mapping[str, str],
 ) -> runner.Job:
     run_id = next(RUN_IDS)
     temp = checkout.folder.parent / f"{checkout.folder.name}-runner-{run_id}"
@@ -233,6 +243,7 @@ def _job(
             **keys.environ,
             "DBT_DEPLOY_ENV_FOLDER": str(ENVIRONMENT),
             "LANG": "C.UTF-8",
+            **variables,
         },
         secrets=secrets,
     )

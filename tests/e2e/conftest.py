@@ -134,8 +134,13 @@ class Manager:
             self.world, name, self.branch, self.folder / f"main-{self.checkouts}"
         )
 
-    def release(self, checkout: Checkout, name: str, **options: str) -> Job:
-        """Run ``command: release`` for a tag that was pushed."""
+    def release(self, checkout: Checkout, name: str, *, crash_at: str = "", **options: str) -> Job:
+        """Run ``command: release`` for a tag that was pushed, or until it is killed at a point."""
+        role = self.world.pull_request_role
+        reader = {
+            "READER_USER": role["PGUSER"],
+            "DBT_ENV_SECRET_READER_PASSWORD": role["DBT_ENV_SECRET_PASSWORD"],
+        }
         return jobs.run(
             self.world,
             checkout,
@@ -143,6 +148,8 @@ class Manager:
             command="release",
             environment=self.place,
             inputs={"main-branch": self.branch, **inputs(options)},
+            dbt_env=reader,
+            variables={"DBT_DEPLOY_TEST": "1", "DBT_DEPLOY_CRASH_AT": crash_at} if crash_at else {},
         )
 
     def run(self, command: str, event: events.Event | None = None, **options: str) -> Job:
