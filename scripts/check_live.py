@@ -62,7 +62,10 @@ def _smoke(run: files.Run, work: Path, policy: files.Release) -> tuple[str, ...]
     else:
         asked = live_checks.one_row_each(plan)
     reader = replace(run, dbt=replace(run.dbt, target=policy.smoke_target))
-    answers = release_warehouse.smoke(dbt_step.dbt_of(reader, work), work=work, queries=asked)
+    try:
+        answers = release_warehouse.smoke(dbt_step.dbt_of(reader, work), work=work, queries=asked)
+    except errors.ReleaseStepFailed as failure:
+        return (f"{policy.smoke_target} could not ask anything: {failure.what}",)
     print(f"{len(asked):,} smoke queries ran as {policy.smoke_target}.")
     return live_checks.failed_queries(answers)
 

@@ -68,6 +68,9 @@ def _measure(run: files.Run, work: Path, policy: files.Release, manifest: Manife
     stands = files.read(work / release_files.STAGING, Staging)
     relations = sql_refs.Relations.of(manifest, staged=stands.relations)
     checks = queries.read(Path(policy.checks), relations) if policy.checks else ()
+    if policy.smoke_queries:
+        # One that cannot be understood must not be found once all is live.
+        queries.read(Path(policy.smoke_queries), sql_refs.Relations.of(manifest, staged={}))
     opened = store_step.opened(run.policy.state)
     held = files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     with lease_keeper.kept(opened, held) as keeper:

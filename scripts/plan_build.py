@@ -14,12 +14,10 @@ from dbtdeploy import (
     files,
     guard,
     production,
-    project,
     release_files,
     settings,
 )
 from dbtdeploy.edges import actions
-from dbtdeploy.edges.dbt import Dbt
 
 Nodes = tuple[files.PlannedNode, ...]
 
@@ -34,7 +32,7 @@ def main() -> None:
     else:
         dbt = dbt_step.dbt_of(run, work)
         dbt_step.warn_of_dropped_outputs(run, work)
-        _install_packages(dbt, run)
+        dbt_step.install_packages(dbt, run)
         nodes = dbt_step.list_nodes(dbt, run, _listing(run, work, state))
     if run.deploy is None:
         _guard(run, work, state, nodes)
@@ -67,14 +65,6 @@ def _guard(run: files.Run, work: Path, state: files.State, nodes: Nodes) -> None
         schemas = {(relation.database, relation.schema) for relation in relations.values()}
         guard.refuse_production(nodes, schemas, pull_request_schema=run.schema)
     guard.refuse_elsewhere(nodes, pull_request_schema=run.schema)
-
-
-def _install_packages(dbt: Dbt, run: files.Run) -> None:
-    if not project.needs_deps(Path(run.dbt.project_dir), Path(run.dbt.packages_path)):
-        return
-    arguments = ["deps", "--project-dir", run.dbt.project_dir, *dbt.connection()]
-    outcome, last = dbt_step.call(dbt, arguments, name="deps", title="dbt deps")
-    dbt_step.require_success(outcome, last, doing="while it installed packages")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,13 @@ def main() -> None:
     opened = store_step.opened(run.policy.state)
     record = unsettled.read(opened)
     goes_on = {"build": "true" if run.command in BUILDS else ""}
-    if record is not None:
+    if record is not None and _only_plans(run):
+        actions.warning(
+            "A run was stopped here",
+            f"What it left of {record.tag} is settled by the next run that is no dry run; this "
+            "plan is of production as it is.",
+        )
+    elif record is not None:
         with lease_keeper.kept(opened, held) as keeper:
             goes_on = _settle(opened, run, work, held, record) or goes_on
         keeper.refuse_if_lost()
@@ -97,6 +103,7 @@ def _settle(
         if not files.read(work / release_files.RECORD, ReleaseRecord).direct:
             files.write(work / release_files.RELEASED, Released(resumed="finished"))
             print(f"{began}. It is live; this run checks and publishes it.")
+            dbt_step.install_packages(dbt_step.dbt_of(run, work), run)
             return {"swapped": "true"}
         # What is to be built in place is still missing; this run plans it anew, on the version that
         # becomes current here.
@@ -108,6 +115,11 @@ def _settle(
         "An unfinished release was finished", f"{began}. It is live, and now {version}."
     )
     return None
+
+
+def _only_plans(run: files.Run) -> bool:
+    asked = (run.release, run.rollback, run.clean_up)
+    return any(one is not None and one.dry_run for one in asked)
 
 
 def _is_ours(run: files.Run, held: HeldLease, record: Unsettled) -> bool:

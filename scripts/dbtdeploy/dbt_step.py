@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dbtdeploy import commands, errors, plan, redact, remedies, row_data, settings
+from dbtdeploy import commands, errors, plan, project, redact, remedies, row_data, settings
 from dbtdeploy.edges import actions
 from dbtdeploy.edges.dbt import Dbt, Line, Outcome, echo, streamed
 from dbtdeploy.files import STATE_FOLDER, PlannedNode, Run, State
@@ -93,6 +93,19 @@ def call(
     with streamed(title):
         outcome = dbt.run(arguments, name=name, on_line=take)
     return outcome, list(last)
+
+
+def install_packages(dbt: Dbt, run: Run) -> None:
+    """Run ``dbt deps`` where packages are listed and not installed.
+
+    Raises:
+        Cancelled, DbtStopped: it did not end well.
+    """
+    if not project.needs_deps(Path(run.dbt.project_dir), Path(run.dbt.packages_path)):
+        return
+    arguments = ["deps", "--project-dir", run.dbt.project_dir, *dbt.connection()]
+    outcome, last = call(dbt, arguments, name="deps", title="dbt deps")
+    require_success(outcome, last, doing="while it installed packages")
 
 
 def list_nodes(

@@ -91,14 +91,14 @@ def refuse_outside_staging(
     Args:
         nodes: what dbt would build.
         production: every schema in which production has a relation.
-        staging: what staging schemas begin with.
+        staging: what every staging schema has in its name.
 
     Raises:
         WouldWriteToProduction: one is a schema of production's.
         SchemaNotOurs: one is another's.
     """
     taken = {_folded(*schema) for schema in production}
-    outside = [n for n in written(nodes) if not (n.schema or "").lower().startswith(staging)]
+    outside = [n for n in written(nodes) if staging not in (n.schema or "").lower()]
     if not outside:
         return
     hurts = any(_folded(n.database or "", n.schema or "") in taken for n in outside)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from dbtdeploy import files, lineage, read_version, release_files
+from dbtdeploy import files, lineage, read_version, release_files, state
 from dbtdeploy.objects import Store
 from dbtdeploy.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.versions import Index
@@ -15,7 +15,7 @@ KEPT = {release_files.RECORD: ReleaseRecord, release_files.RELEASE_PLAN: Release
 
 
 def fetch(store: Store, work: Path, *, version: str | None = None) -> Index | None:
-    """Bring plan and record of a release.
+    """Bring plan, record and manifest of a release.
 
     Args:
         store: the environment's.
@@ -28,6 +28,9 @@ def fetch(store: Store, work: Path, *, version: str | None = None) -> Index | No
     if version is None:
         version = files.read(work / release_files.RELEASED, Released).version
     index = lineage.reader(store)(version) if version else None
+    if index is not None and state.MANIFEST in index.objects:
+        manifest = read_version.read_object(store, index, state.MANIFEST)
+        (work / release_files.PRODUCTION_MANIFEST).write_bytes(manifest)
     for name, kind in KEPT.items():
         if index is not None and name in index.objects:
             content = read_version.read_object(store, index, name)

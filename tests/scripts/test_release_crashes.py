@@ -115,7 +115,7 @@ def test_a_failed_smoke_query_takes_it_back_and_so_does_the_next_run(
     place: Place, point: str
 ) -> None:
     before = place.store.pointer().version
-    place.policy = smoke(place, "select amonut from analytics.orders")
+    place.policy = smoke(place, "select amonut from {{ ref('orders') }}")
     if point:
         with pytest.raises(Killed):
             place.release(2, "v1.4.0", crash_at=point)
@@ -132,7 +132,7 @@ def test_a_failed_smoke_query_takes_it_back_and_so_does_the_next_run(
     states = place.warehouse.admin.rows("select state from dbt_deploy.releases order by 1")
     assert {state for (state,) in states} == {"taken back"}
 
-    place.policy = smoke(place, "select amount from analytics.orders")
+    place.policy = smoke(place, "select amount from {{ ref('orders') }}")
     place.release(2, "v1.4.0")
     assert place.live == "new"
 

@@ -141,7 +141,10 @@ class Place:
             raise Killed
 
     def _artifacts(self, work: Path, number: int) -> None:
-        nodes = {unique_id(name): model(name, number) for name in RELEASE}
+        nodes = {
+            unique_id(name): model(name, number, relation_name=f'"analytics"."{name}"')
+            for name in RELEASE
+        }
         made = artifacts_of(number, nodes=nodes)
         (work / release_files.PRODUCTION_MANIFEST).write_bytes(made["manifest.json"])
         results = json.loads(made["run_results.json"])

@@ -238,7 +238,12 @@ end
 {% endmacro %}
 
 
+{# The first release of a project, or of a custom schema, finds no schema to go to. #}
 {% macro postgres_swap_move() %}
+      for it in select distinct value ->> 'schema' as name from jsonb_array_elements(pairs)
+          where not exists (select from pg_namespace n where n.nspname = (value ->> 'schema')::name) order by 1 loop
+        execute format('create schema %I', it.name);
+      end loop;
       for it in select distinct value ->> 'keep' as name from jsonb_array_elements(pairs) where value ->> 'old' is not null order by 1 loop
         execute format('create schema %I', it.name);
         execute format('comment on schema %I is %L', it.name, job ->> 'mark');

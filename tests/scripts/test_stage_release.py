@@ -1,0 +1,229 @@
+"""The scripts of a release on a small project and a real PostgreSQL, with the real dbt command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import make_environments
+from dbtdeploy import (
+    deploy_files,
+    errors,
+    fence,
+    files,
+    lineage,
+    read_version,
+    release_files,
+    unsettled,
+    versions,
+)
+from dbtdeploy.release_files import ReleasePlan, Tag
+from standins import postgres
+from standins.production import Production
+
+TO_THE_END = (
+    *("plan_release.py", "stage_release.py", "build_staging.py", "check_release.py"),
+    *("swap_release.py", "check_live.py", "publish_release.py"),
+)
+
+TARGET_NAME = """
+{% macro generate_schema_name(name, node) %}
+  {{ 'analytics' if target.name == 'prod' else target.schema }}
+{% endmacro %}
+"""
+
+FIXED = """
+{% snapshot history %}
+{{ config(target_schema='snapshots', unique_key='id', strategy='check', check_cols=['id']) }}
+select 1 as id
+{% endsnapshot %}
+"""
+
+
+@pytest.fixture
+def production(tmp_path: Path, database: postgres.Database, dbt_command: Path) -> Production:
+    return Production(tmp_path, database, dbt_command)
+
+
+@pytest.fixture(params=["1.8", "1.12"])
+def other_production(
+    request: pytest.FixtureRequest, tmp_path: Path, database: postgres.Database
+) -> Production:
+    """With the oldest and the newest dbt; ``tests/e2e`` has the one between them."""
+    command = make_environments.dbt_command(request.param)
+    if not command.is_file():
+        pytest.skip(make_environments.why_not(request.param) or f"no dbt {request.param}")
+    return Production(tmp_path, database, command)
+
+
+def begin(production: Production, tag: str, number: int, **selection: str) -> None:
+    """Lease, state and plan of a release; the work folder is a new one."""
+    production.work = production.folder / f"work-{number}"
+    production.run = production.replaced(
+        command="release",
+        release=files.Release(tag=tag),
+        event=replace(production.run.event, sha=f"{number:040x}"),
+    )
+    production.select(select="state:modified+", **selection)
+    folder = production.work / files.STATE_FOLDER
+    folder.mkdir(parents=True)
+    production.store.delete("lease.json")
+    fetched = read_version.fetch(production.store, folder)
+    production.plan(state=bool(fetched.names))
+    held = files.read(production.work / deploy_files.LEASE, deploy_files.HeldLease)
+    commit = production.run.event.sha
+    files.write(production.work / deploy_files.LEASE, replace(held, commit=commit))
+    fence.fence(production.store, held.nonce)
+    state = files.State(
+        location="s", found=bool(fetched.names), version=fetched.version, commit=fetched.commit
+    )
+    files.write(production.work / files.STATE, state)
+    files.write(
+        production.work / release_files.TAG, Tag(name=tag, commit=commit, main_branch="main")
+    )
+
+
+def release(production: Production, tag: str, number: int, **selection: str) -> ReleasePlan:
+    """A whole release; gives its final plan."""
+    begin(production, tag, number, **selection)
+    for script in TO_THE_END:
+        done = production.script(script)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return files.read(production.work / release_files.RELEASE_PLAN, ReleasePlan)
+
+
+def current(production: Production) -> versions.Index:
+    pointer, _ = read_version.read_current(production.store)
+    assert pointer is not None
+    index = lineage.reader(production.store)(pointer.version or "")
+    assert index is not None
+    return index
+
+
+def staged_schemas(production: Production) -> list[str]:
+    found = production.database.rows(
+        "select nspname from pg_namespace where nspname like 'dbt_green_%'"
+    )
+    return [name for (name,) in found]
+
+
+def test_the_first_release_brings_everything_and_the_next_what_changed(
+    other_production: Production,
+) -> None:
+    production = other_production
+    plan = release(production, "v1.0.0", 1)
+    assert [node.change for node in plan.nodes] == ["new"] * 3
+    assert (current(production).tag, current(production).previous) == ("v1.0.0", None)
+    assert production.database.value("select count(*) from analytics.third") == 1
+    assert production.statuses()["unique_second_id"] == "pass"
+
+    production.write({"models/second.sql": "select id, 7 as more from {{ ref('first') }}"})
+    plan = release(production, "v1.1.0", 2)
+    assert {node.name for node in plan.nodes} == {"second", "third"}
+    assert production.database.value("select more from analytics.second") == 7
+    # What it reads is production's, under production's target name.
+    assert production.database.value("select build from analytics.first") == 1
+    assert set(production.statuses()) == {"second", "third", "unique_second_id"}
+    assert current(production).pending == ()
+    assert staged_schemas(production) == []
+    results = json.loads((production.folder / "store/latest/run_results.json").read_bytes())
+    relations = {r["unique_id"]: r["relation_name"] for r in results["results"]}
+    assert '."analytics"."second"' in relations["model.shop.second"]
+    assert "model.shop.first" in relations
+
+    # Nothing is modified against what it has published.
+    begin(production, "v1.2.0", 3)
+    assert files.read(production.work / files.PLAN, files.Plan).nodes == ()
+    assert production.script("plan_release.py").returncode == errors.ReleaseEmpty.exit_code
+
+
+@pytest.mark.fault(24)
+@pytest.mark.parametrize(
+    ("texts", "mend"),
+    [
+        ({"macros/schema.sql": TARGET_NAME}, "generate_schema_name"),
+        ({"snapshots/history.sql": FIXED}, "target_schema"),
+    ],
+)
+def test_what_would_land_in_production_is_refused_before_the_first_write(
+    production: Production, texts: dict[str, str], mend: str
+) -> None:
+    production.write(texts)
+    begin(production, "v1.0.0", 1)
+    assert production.script("plan_release.py").returncode == 0
+    done = production.script("stage_release.py")
+    assert done.returncode == errors.WouldWriteToProduction.exit_code, done.stdout + done.stderr
+    assert mend in production.failure().remedy
+    assert "dbt_green_" in production.failure().what
+    assert staged_schemas(production) == []
+    assert unsettled.read(production.store) is None
+
+
+@pytest.mark.fault(19)
+def test_a_release_of_nothing_is_refused(production: Production) -> None:
+    begin(production, "v1.0.0", 1, exclude="*")
+    done = production.script("plan_release.py")
+    assert done.returncode == errors.ReleaseEmpty.exit_code
+    assert "brings nothing" in production.failure().what
+
+
+@pytest.mark.fault(33)
+def test_a_missing_right_is_found_before_anything_is_built(
+    production: Production, postgres_server: postgres.Server
+) -> None:
+    production.database.run("create schema analytics; create table analytics.first (id int)")
+    weak = postgres_server.create_role(production.database)
+    production.database.run(f"grant usage on schema raw, analytics to {weak.user}")
+    production.database = weak
+    begin(production, "v1.0.0", 1)
+    done = production.script("plan_release.py")
+    assert done.returncode == errors.PrivilegesMissing.exit_code, done.stdout + done.stderr
+    for said in ("GRANT CREATE ON DATABASE", "analytics.first"):
+        assert said in production.failure().remedy
+    assert unsettled.read(production.store) is None
+
+
+def test_a_failing_test_in_staging_stops_it_there(production: Production) -> None:
+    production.write({"models/second.sql": "select id from {{ ref('first') }} union all select 1"})
+    begin(production, "v1.0.0", 1)
+    assert production.script("plan_release.py").returncode == 0
+    assert production.script("stage_release.py").returncode == 0
+    assert production.script("build_staging.py").returncode == 1
+    assert production.statuses()["unique_second_id"] == "fail"
+    assert production.database.rows("select 1 from pg_namespace where nspname = 'analytics'") == []
+    record = unsettled.read(production.store)
+    assert record is not None
+    assert record.phase == "staging"
+
+
+def test_a_transient_fault_in_staging_is_built_again(production: Production) -> None:
+    text = "select raw.falter(1) as id from {{ ref('first') }}"
+    production.write({"models/second.sql": text})
+    plan = release(production, "v1.0.0", 1)
+    assert len(plan.nodes) == 3
+    assert len(production.build.attempts) == 2
+    assert production.database.value("select build from analytics.first") == 1
+
+
+@pytest.mark.parametrize("how", ["folder", "variable", "home"])
+def test_the_profile_is_found_as_dbt_finds_it(production: Production, how: str) -> None:
+    elsewhere = {"folder": "given", "variable": "named", "home": ".dbt"}[how]
+    target = production.folder / elsewhere
+    target.mkdir()
+    shutil.move(production.project / "profiles.yml", target / "profiles.yml")
+    if how == "folder":
+        production.run = production.replaced(dbt={"profiles_dir": str(target)})
+    if how == "variable":
+        production.environment["DBT_PROFILES_DIR"] = str(target)
+    begin(production, "v1.0.0", 1)
+    assert production.script("plan_release.py").returncode == 0
+    done = production.script("stage_release.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(staged_schemas(production)) == 1
+    copy = (production.work / "staging_profiles" / "profiles.yml").read_text()
+    # A password stays the expression that dbt alone renders.
+    assert "{{ env_var(''DB_PASSWORD'') }}" in copy
