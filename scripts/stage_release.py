@@ -21,6 +21,7 @@ from dbtdeploy import (
     production,
     release_files,
     release_plan,
+    release_refusals,
     release_split,
     release_warehouse,
     settings,
@@ -31,13 +32,11 @@ from dbtdeploy import (
 from dbtdeploy.artifacts import Manifest
 from dbtdeploy.deploy_files import HeldLease
 from dbtdeploy.edges import actions
-from dbtdeploy.release_files import ReleasePlan, Spot
-from dbtdeploy.release_warehouse_types import Baseline, LiveLook, Prepared
+from dbtdeploy.release_files import ReleasePlan
+from dbtdeploy.release_warehouse_types import LiveLook, Prepared
 from dbtdeploy.staging import Staging
 
 Nodes = tuple[files.PlannedNode, ...]
-
-NOT_DONE = "Nothing was built, and production is as it was."
 
 
 def main() -> None:
@@ -56,7 +55,7 @@ def main() -> None:
         prepared = _prepare(there, work, plan, held, nodes)
         crash.point("release-staged")
     keeper.refuse_if_lost()
-    relations = {node.unique_id: _spot(node) for node in guard.written(nodes)}
+    relations = staging.spots(nodes)
     schemas = tuple(sorted({spot.schema for spot in relations.values()}))
     made = Staging(
         schema=there.schema, schemas=schemas, relations=relations, rows=prepared.rows or {}
@@ -88,7 +87,7 @@ def _list(there: files.Run, work: Path, plan: ReleasePlan) -> Nodes:
         raise errors.ReleaseStepFailed(
             "dbt does not list these in staging, though it does in production:\n"
             + "\n".join(f"- {unique_id}" for unique_id in missing),
-            not_done=NOT_DONE,
+            not_done=release_refusals.NOT_STAGED,
             remedy="Let nothing be enabled or named by `target.schema`.",
         )
     return nodes
@@ -128,49 +127,12 @@ def _prepare(
         nonce=held.nonce,
         taken_at=held.taken_at,
         schemas=sorted({node.schema or "" for node in guard.written(nodes)}),
-        baselines=_baselines(plan, work, nodes),
+        baselines=staging.baselines(
+            plan, files.read(work / release_files.PRODUCTION_LOOK, LiveLook), staging.spots(nodes)
+        ),
     )
-    if prepared.fenced:
-        raise errors.LeaseLost(
-            "Another run has taken over this environment in the warehouse.",
-            not_done=NOT_DONE,
-            remedy="Look who works on the environment (`command: status`), then release again.",
-        )
-    if prepared.foreign:
-        raise errors.SchemaNotOurs(
-            "These schemas exist and were not made for this release:\n"
-            + "\n".join(f"- {one}" for one in prepared.foreign),
-            not_done=NOT_DONE,
-            remedy="Drop them if nobody needs them, or give the models another custom schema.",
-        )
+    release_refusals.refuse_staging(prepared)
     return prepared
-
-
-def _baselines(plan: ReleasePlan, work: Path, nodes: Nodes) -> list[Baseline]:
-    """Production's rows under what reads its own, as long as it is a table there."""
-    live = files.read(work / release_files.PRODUCTION_LOOK, LiveLook).live
-    tables = {one.unique_id for one in live if one.kind == "table"}
-    places = {node.unique_id: _spot(node) for node in guard.written(nodes)}
-    return [
-        Baseline(
-            unique_id=node.unique_id,
-            staging=places[node.unique_id],
-            production=node.production,
-        )
-        for node in plan.staged
-        if node.materialized in ("incremental", "snapshot")
-        and not node.full_refresh
-        and node.unique_id in tables
-        and node.unique_id in places
-    ]
-
-
-def _spot(node: files.PlannedNode) -> Spot:
-    return Spot(
-        database=node.database or "",
-        schema=node.schema or "",
-        identifier=node.identifier or node.name,
-    )
 
 
 def _tell(made: Staging, prepared: Prepared, nodes: Nodes) -> None:

@@ -7,10 +7,7 @@ happened. The version is there by then, so a swap that did happen can always be 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
-
-import msgspec
 
 from dbtdeploy import (
     artifacts,
@@ -20,21 +17,17 @@ from dbtdeploy import (
     deploy_files,
     errors,
     files,
-    gather,
-    lease,
     lease_keeper,
+    prepared_version,
     publish,
     release_files,
     release_refusals,
     release_warehouse,
-    released_results,
-    retry_state,
     settings,
     staging,
     store_step,
     swap_job,
     unsettled,
-    versions,
 )
 from dbtdeploy.artifacts import Manifest
 from dbtdeploy.deploy_files import HeldLease
@@ -60,7 +53,7 @@ def main() -> None:
     opened = store_step.opened(run.policy.state)
     files.write(work / release_files.RECORD, record)
     with lease_keeper.kept(opened, held) as keeper:
-        under_way = _write_version(opened, run, work, known, record)
+        under_way = prepared_version.write(opened, run, work, known, record)
         keeper.refuse_if_lost()
         swapped = _swap(run, work, known, record)
         if swapped.outcome != "done":
@@ -88,53 +81,6 @@ def _known(work: Path) -> Known:
         measured=files.read(work / release_files.MEASURED, Measured),
         manifest=artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest(),
     )
-
-
-def _write_version(
-    opened: Store, run: files.Run, work: Path, known: Known, record: ReleaseRecord
-) -> Unsettled:
-    """Objects and index, and the record that names them; the pointer stays."""
-    nonce = files.read(work / deploy_files.LEASE, HeldLease).nonce
-    rows = {node.unique_id: node.rows_after for node in known.plan.nodes}
-    path = work / files.RUN_RESULTS
-    built = path.read_bytes() if path.is_file() else retry_state.as_errors(())
-    redact = settings.redactor()
-    gathered = gather.release(
-        work,
-        run,
-        redact,
-        released_results.in_production(built, known.manifest, rows),
-        unsettled=retry_state.failed_since(opened),
-    )
-    more = {
-        release_files.RECORD: msgspec.json.encode(record),
-        release_files.RELEASE_PLAN: msgspec.json.encode(known.plan),
-    }
-    index = publish.prepare(
-        opened,
-        gathered.draft,
-        {**gathered.contents, **more},
-        moment=datetime.now(timezone.utc),
-        nonce=nonce,
-        claim=lambda _: lease.renew(opened, nonce),
-    )
-    crash.point("release-version")
-    record_now = unsettled.read(opened)
-    if record_now is None or record_now.release_id != record.release_id:
-        raise errors.LeaseLost(
-            f"{opened.address(unsettled.KEY)} is not this release's any more.",
-            not_done=release_refusals.AS_BEFORE,
-            remedy="Look who works on the environment (`command: status`), then release again.",
-        )
-    under_way = replace(
-        record_now,
-        phase="swapping",
-        version=index.version,
-        index_sha256=versions.sha256(versions.encode(index)),
-    )
-    unsettled.write(opened, under_way)
-    crash.point("release-prepared")
-    return under_way
 
 
 def _swap(run: files.Run, work: Path, known: Known, record: ReleaseRecord) -> Swapped:

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dbtdeploy import errors
 from dbtdeploy.look import names_of
 from dbtdeploy.release_files import ReleasePlan
-from dbtdeploy.release_warehouse_types import LiveLook, Swapped
+from dbtdeploy.release_warehouse_types import LiveLook, Prepared, Swapped
 
 SUPPORTED = "postgres"
 AS_BEFORE = "Production is as it was; nothing of this release is live."
+NOT_STAGED = "Nothing was built, and production is as it was."
 LISTED = 100
 
 
@@ -64,6 +65,28 @@ def refuse_in_the_way(plan: ReleasePlan, live: LiveLook) -> None:
             else ""
         ),
     )
+
+
+def refuse_staging(prepared: Prepared) -> None:
+    """Refuse to build where staging could not be made.
+
+    Raises:
+        LeaseLost: another run has the environment.
+        SchemaNotOurs: a schema of that name is another's.
+    """
+    if prepared.fenced:
+        raise errors.LeaseLost(
+            "Another run has taken over this environment in the warehouse.",
+            not_done=NOT_STAGED,
+            remedy="Look who works on the environment (`command: status`), then release again.",
+        )
+    if prepared.foreign:
+        raise errors.SchemaNotOurs(
+            "These schemas exist and were not made for this release:\n"
+            + "\n".join(f"- {one}" for one in prepared.foreign),
+            not_done=NOT_STAGED,
+            remedy="Drop them if nobody needs them, or give the models another custom schema.",
+        )
 
 
 def refuse_swap(plan: ReleasePlan, swapped: Swapped) -> None:

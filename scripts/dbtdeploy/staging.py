@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dbtdeploy import release_mark, retry_state, staging_profile
-from dbtdeploy.files import RUN_RESULTS, DbtProject, Run
-from dbtdeploy.release_files import Spot
-from dbtdeploy.release_warehouse_types import Place
+from dbtdeploy import guard, release_mark, retry_state, staging_profile
+from dbtdeploy.files import RUN_RESULTS, DbtProject, PlannedNode, Run
+from dbtdeploy.release_files import ReleasePlan, Spot
+from dbtdeploy.release_warehouse_types import Baseline, LiveLook, Place
 
 PROFILES = "staging_profiles"
 TARGET = "staging_target"
@@ -40,6 +40,41 @@ def run_there(run: Run, work: Path, release_id: str) -> Run:
     """The run as dbt is to see it in staging: production's target, with another schema."""
     dbt = replace(run.dbt, profiles_dir=str(work / PROFILES), target_path=str(work / TARGET))
     return replace(run, dbt=dbt, schema=release_mark.staging_schema(release_id, run.dbt.name))
+
+
+def spots(nodes: Iterable[PlannedNode]) -> dict[str, Spot]:
+    """Where each node that writes is built, by unique id."""
+    return {
+        node.unique_id: Spot(
+            database=node.database or "",
+            schema=node.schema or "",
+            identifier=node.identifier or node.name,
+        )
+        for node in guard.written(nodes)
+    }
+
+
+def baselines(plan: ReleasePlan, look: LiveLook, places: Mapping[str, Spot]) -> list[Baseline]:
+    """Production's rows under what reads its own, as long as it is a table there.
+
+    Args:
+        plan: the release's.
+        look: production as it is.
+        places: where each node is built.
+    """
+    tables = {one.unique_id for one in look.live if one.kind == "table"}
+    return [
+        Baseline(
+            unique_id=node.unique_id,
+            staging=places[node.unique_id],
+            production=node.production,
+        )
+        for node in plan.staged
+        if node.materialized in ("incremental", "snapshot")
+        and not node.full_refresh
+        and node.unique_id in tables
+        and node.unique_id in places
+    ]
 
 
 def lay_profile(project: DbtProject, work: Path, schema: str, variables: Mapping[str, str]) -> None:
