@@ -144,8 +144,8 @@ def test_a_tag_goes_live_in_one_transaction(manager: Manager) -> None:
     assert (manager.index()["tag"], manager.index()["kind"]) == ("v4.1.0", "deploy")
 
 
-@pytest.mark.fault(27, 28)
-def test_killed_beside_production_and_run_again(manager: Manager) -> None:
+@pytest.mark.fault(27, 28, 47)
+def test_killed_beside_production_and_after_the_swap_and_run_again(manager: Manager) -> None:
     green(manager.run("adopt"))
     before, version = fingerprint(manager.world), manager.current()["version"]
     amount = production_amount(manager)
@@ -156,11 +156,19 @@ def test_killed_beside_production_and_run_again(manager: Manager) -> None:
     left = schemas(manager, "dbt_green_%")
     assert left
 
-    job = green(manager.release(tagged, "v4.2.0"))
-    assert "An unfinished release was undone" in str(job.result.annotations)
-    assert production_amount(manager) == 2 * amount
+    killed = manager.release(tagged, "v4.2.0", crash_at="swap-done")
+    assert not killed.succeeded
+    assert "An unfinished release was undone" in str(killed.result.annotations)
     assert not set(left) & set(schemas(manager, "dbt_green_%"))
-    assert manager.index()["previous"] == version
+    assert production_amount(manager) == 2 * amount
+    assert manager.current()["version"] == version
+
+    job = green(manager.release(tagged, "v4.2.0", smoke_target="reader"))
+    assert production_amount(manager) == 2 * amount
+    assert processes(job) == {"release-settled", "release-measure", "docs"}
+    assert (manager.index()["previous"], manager.index()["tag"]) == (version, "v4.2.0")
+    assert b"<html" in manager.read("docs/index.html")
+    assert job.outputs["release-url"].endswith("/v4.2.0")
 
 
 def test_a_gate_that_is_closed_lets_nothing_through(manager: Manager) -> None:

@@ -171,6 +171,30 @@ def test_a_release_of_nothing_is_refused(production: Production) -> None:
     assert "brings nothing" in production.failure().what
 
 
+def test_a_dry_run_ends_with_the_plan_and_settles_nothing(production: Production) -> None:
+    begin(production, "v1.0.0", 1)
+    asked = replace(production.run, release=files.Release(tag="v1.0.0", dry_run=True))
+    files.write(production.work / files.RUN, asked)
+    left = unsettled.Unsettled(
+        what="release",
+        release_id="20261121t060000",
+        tag="v0.9.0",
+        phase="swapping",
+        environment="production",
+        project="shop",
+    )
+    unsettled.write(production.store, left)
+    done = production.script("settle_release.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert unsettled.read(production.store) == left
+
+    done = production.script("plan_release.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "first: new, blue-green, type A" in done.stdout
+    assert "true" not in production.output.read_text()
+    assert production.database.rows("select 1 from pg_namespace where nspname like 'dbt%'") == []
+
+
 @pytest.mark.fault(33)
 def test_a_missing_right_is_found_before_anything_is_built(
     production: Production, postgres_server: postgres.Server
