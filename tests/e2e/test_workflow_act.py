@@ -23,6 +23,7 @@ from demo import events, jobs, processes, repository, tagging
 from demo.events import Event
 from demo.repository import SHOP, Checkout
 from demo.world import Environment, World
+from e2e import conftest
 from e2e.conftest import Author, Manager
 from standins import act
 
@@ -91,7 +92,9 @@ class Caller:
     ) -> Ran:
         """Run a template's workflow for one event; ``inputs`` are laid over the template's."""
         place = place or self.world.production
-        self._add_workflow(checkout, template, {"state": place.state_url, **inputs})
+        self._add_workflow(
+            checkout, template, {"state": place.state_url, **conftest.inputs(inputs)}
+        )
         token = self.world.github.create_token(
             "github-actions[bot]", installation=True, write=with_secrets
         )
@@ -261,7 +264,7 @@ def test_a_version_tag_is_released(manager: Manager, caller: Caller) -> None:
         events.tag(checkout, tag),
         template="release",
         place=manager.place,
-        **{"main-branch": manager.branch},
+        main_branch=manager.branch,
     )
     assert ran.finished.exit_code == 0, ran.finished.log
     assert ran.outputs["status"] in ("passed", "warned")
