@@ -11,8 +11,9 @@ from dbtdeploy.release_files import ReleasePlan
 from dbtdeploy.release_warehouse_types import Query, QueryResult
 from dbtdeploy.report import GOOD
 
-DATA_TESTS = ("--exclude-resource-type", "unit_test")
-"""Unit tests read nothing of production's; they ran in staging."""
+DATA_TESTS = ("--exclude", "test_type:unit")
+"""Unit tests read nothing of production's; they ran in staging. ``--exclude-resource-type`` is no
+option of ``dbt test`` in 1.8."""
 
 
 def one_row_each(plan: ReleasePlan) -> tuple[Query, ...]:

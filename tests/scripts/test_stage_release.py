@@ -60,12 +60,19 @@ def other_production(
     return Production(tmp_path, database, command)
 
 
-def begin(production: Production, tag: str, number: int, **selection: str) -> None:
+def begin(
+    production: Production,
+    tag: str,
+    number: int,
+    *,
+    production_tests: bool = False,
+    **selection: str,
+) -> None:
     """Lease, state and plan of a release; the work folder is a new one."""
     production.work = production.folder / f"work-{number}"
     production.run = production.replaced(
         command="release",
-        release=files.Release(tag=tag),
+        release=files.Release(tag=tag, production_tests=production_tests),
         event=replace(production.run.event, sha=f"{number:040x}"),
     )
     production.select(select="state:modified+", **selection)
@@ -87,9 +94,11 @@ def begin(production: Production, tag: str, number: int, **selection: str) -> No
     )
 
 
-def release(production: Production, tag: str, number: int, **selection: str) -> ReleasePlan:
+def release(
+    production: Production, tag: str, number: int, *, production_tests: bool = False
+) -> ReleasePlan:
     """A whole release; gives its final plan."""
-    begin(production, tag, number, **selection)
+    begin(production, tag, number, production_tests=production_tests)
     for script in TO_THE_END:
         done = production.script(script)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -122,7 +131,8 @@ def test_the_first_release_brings_everything_and_the_next_what_changed(
     assert production.statuses()["unique_second_id"] == "pass"
 
     production.write({"models/second.sql": "select id, 7 as more from {{ ref('first') }}"})
-    plan = release(production, "v1.1.0", 2)
+    plan = release(production, "v1.1.0", 2, production_tests=True)
+    assert (production.work / "logs" / "test").is_dir()
     assert {node.name for node in plan.nodes} == {"second", "third"}
     assert production.database.value("select more from analytics.second") == 7
     # What it reads is production's, under production's target name.
@@ -222,6 +232,25 @@ def test_a_failing_test_in_staging_stops_it_there(production: Production) -> Non
     record = unsettled.read(production.store)
     assert record is not None
     assert record.phase == "staging"
+
+
+def test_a_test_that_fails_on_production_takes_the_release_back(production: Production) -> None:
+    live = "select 1 from dbt_deploy.releases where state = 'live'"
+    production.write({"tests/nothing_is_live.sql": live})
+    begin(production, "v1.0.0", 1, production_tests=True)
+    for script in TO_THE_END[:5]:
+        done = production.script(script)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert production.database.value("select count(*) from analytics.third") == 1
+    done = production.script("check_live.py")
+    assert done.returncode == errors.TakenBack.exit_code, done.stdout + done.stderr
+    assert "nothing_is_live" in production.failure().what
+    left = "select 1 from pg_class where relnamespace = 'analytics'::regnamespace"
+    assert production.database.rows(left) == []
+    assert unsettled.read(production.store) is None
+    pointer, _ = read_version.read_current(production.store)
+    assert pointer is not None
+    assert pointer.version is None
 
 
 def test_a_transient_fault_in_staging_is_built_again(production: Production) -> None:
