@@ -85,7 +85,8 @@ def building(
     """``dbt build`` of the selection; everything else is read from production.
 
     ``--favor-state`` because a relation of an earlier push, no longer selected, would otherwise be
-    read instead of production's.
+    read instead of production's. Not beside production: a release's staging holds nothing but what
+    this build makes, and a retry that selects the rest must read that, tests of it too.
 
     Args:
         selection: what to build.
@@ -93,7 +94,8 @@ def building(
         threads: the profile's if None.
         extra: the user's further arguments.
         defers: false for production itself, whatever DBT_DEFER says there.
-        defer_to: folder of production's manifest, where that is not ``state``.
+        defer_to: folder of production's manifest, where that is not ``state``, for a build in new
+            schemas; of what stands there nothing is read from production.
     """
     options = ["build", *selecting(selection, state)]
     production = defer_to or state
@@ -101,7 +103,8 @@ def building(
         options.append("--no-defer")
     elif production is not None:
         # Named, too: DBT_DEFER_STATE of the caller's would else be what dbt defers to.
-        options += ["--defer", "--defer-state", str(production), "--favor-state"]
+        favor = "--favor-state" if defer_to is None else "--no-favor-state"
+        options += ["--defer", "--defer-state", str(production), favor]
     if selection.full_refresh:
         options.append("--full-refresh")
     if threads is not None:

@@ -88,6 +88,13 @@ def test_production_defers_to_nothing_and_without_a_selection_is_built_whole() -
     assert line == ["build", "--state", "/w/state", "--no-defer", "--fail-fast"]
 
 
+def test_beside_production_what_stands_there_already_is_read() -> None:
+    line = commands.building_again(
+        Selection(), Path("/w/again"), threads=None, extra=(), defer_to=Path("/w/production")
+    )
+    assert line[5:9] == ["--defer", "--defer-state", "/w/production", "--no-favor-state"]
+
+
 def test_what_is_built_again_is_what_failed_and_no_more() -> None:
     extra = ("--fail-fast", "--exclude-resource-type", "unit_test", "--indirect-selection=eager")
     selection = Selection(select="a+", exclude="b", full_refresh=True)
