@@ -21,6 +21,7 @@ from dbtdeploy import (
     lease_keeper,
     moments,
     read_version,
+    release_nodes,
     release_warehouse,
     rollback_files,
     rollback_plan,
@@ -73,22 +74,23 @@ def _clean_up(opened: Store, run: files.Run, work: Path, *, dry_run: bool) -> tu
             place=Place(environment=rollback_plan.environment_of(run), project=run.dbt.name),
             keep_hours=policy.keep_hours,
             grace_days=policy.grace_days,
-            current=current,
+            current=[unique_id for unique_id, _ in current],
+            spots=[release_nodes.spot(node) for _, node in current],
             dry_run=dry_run,
         )
     keeper.refuse_if_lost()
     return outcomes
 
 
-def _current(opened: Store) -> list[str] | None:
-    """Ids of what production's project has now; None where nothing was published yet."""
+def _current(opened: Store) -> list[tuple[str, artifacts.Node]] | None:
+    """What production's project has now, by its ids; None where nothing was published yet."""
     pointer, _ = read_version.read_current(opened)
     if pointer is None or pointer.version is None:
         return None
     index = read_version.read_index(opened, pointer)
     content = read_version.read_object(opened, index, state.MANIFEST)
     manifest = msgspec.json.decode(content, type=artifacts.Manifest)
-    return [one for one, node in manifest.nodes.items() if node.resource_type != "test"]
+    return [one for one in manifest.nodes.items() if one[1].resource_type != "test"]
 
 
 if __name__ == "__main__":

@@ -237,6 +237,7 @@ def clean_up(
     grace_days: int,
     current: Sequence[str],
     dry_run: bool,
+    spots: Sequence[Spot] = (),
 ) -> tuple[CleanedUp, ...]:
     """Drop what was kept long enough, where nothing outside hangs on it.
 
@@ -248,6 +249,7 @@ def clean_up(
         grace_days: age of relations whose nodes left the project.
         current: unique ids of the project now; their relations stay.
         dry_run: only say what would be dropped.
+        spots: where the project's nodes are now; what a node of another name took over stays.
     """
     job = {
         **asdict(place),
@@ -255,6 +257,7 @@ def clean_up(
         "keep_hours": keep_hours,
         "grace_days": grace_days,
         "current": list(current),
+        "spots": [_place(spot) for spot in spots],
         "dry_run": dry_run,
     }
     return _ask(dbt, "release_clean_up", job, tuple[CleanedUp, ...], work=work)

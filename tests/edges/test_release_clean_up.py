@@ -57,6 +57,16 @@ def test_what_is_young_stays_and_what_is_old_goes(shop: Shop) -> None:
     assert shop.owner.rows("select count(*) from dbt_deploy.removed_models") == [(0,)]
 
 
+def test_what_a_node_of_another_name_goes_on_with_stays(shop: Shop) -> None:
+    released(shop)
+    # An incremental model under a new name, with the alias of the old one, keeps the table.
+    cleaned = {one.name: one for one in shop.clean_up(spots=[shop.spot("old_model")])}
+    shop.owner.run("select id from analytics.old_model")
+    kept = cleaned["table analytics.old_model"]
+    assert (kept.outcome, kept.why) == ("stays", "another node of the project has its place now")
+    assert "table analytics.old_model" not in said(shop.clean_up())
+
+
 @pytest.mark.fault(29)
 def test_what_something_outside_hangs_on_stays(shop: Shop) -> None:
     release = released(shop)

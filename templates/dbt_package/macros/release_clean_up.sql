@@ -8,6 +8,7 @@
     keep_hours    age of keeping, undone and left-over staging schemas
     grace_days    age of relations whose nodes left the project
     current       unique ids of the project now
+    spots         [{schema, identifier}] of its nodes
     dry_run
   answer: [{name, outcome, why, detail}], see `CleanedUp` in scripts/dbtdeploy/release_warehouse_types.py
 #}
@@ -89,8 +90,8 @@ from (
 
 
 {#
-  Relations of nodes that left the project. One that was made anew since, by whomever, is in use. A
-  drop without CASCADE: what hangs on it keeps it, by PostgreSQL's own word.
+  Relations of nodes that left the project. One that was made anew since, by whomever, is in use; so is
+  one that another node goes on with as it is, such as an incremental model under a new name. A drop without CASCADE: what hangs on it keeps it, by PostgreSQL's own word.
 #}
 {% macro postgres_clean_models_block() %}
 #variable_conflict use_column
@@ -107,7 +108,10 @@ begin
       select m.unique_id, m.schema, m.identifier, m.removed_at, c.oid, c.relowner,
         format('%I.%I', m.schema, m.identifier) as name, c.oid::bigint is distinct from m.oid as anew,
         case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end as kind,
-        job -> 'current' ? m.unique_id as back, m.removed_at < now() - make_interval(days => (job ->> 'grace_days')::int) as due
+        job -> 'current' ? m.unique_id as back,
+        exists (select from jsonb_to_recordset(job -> 'spots') as s(schema text, identifier text)
+          where s.schema::name = m.schema::name and s.identifier::name = m.identifier::name) as taken_over,
+        m.removed_at < now() - make_interval(days => (job ->> 'grace_days')::int) as due
       from dbt_deploy.removed_models m
       left join pg_namespace n on n.nspname = m.schema::name
       left join pg_class c on c.relnamespace = n.oid and c.relname = m.identifier::name
@@ -120,6 +124,8 @@ begin
       why := null;
       if it.back then
         why := 'its node is in the project again';
+      elsif it.taken_over then
+        why := 'another node of the project has its place now';
       elsif it.oid is null then
         why := 'it is gone already';
       elsif it.anew then
@@ -133,7 +139,7 @@ begin
       else
         {{ dbtdeploy.postgres_drop_removed() }}
       end if;
-      if (it.back or it.oid is null or it.anew or outcome = 'dropped') and not dry then
+      if (it.back or it.taken_over or it.oid is null or it.anew or outcome = 'dropped') and not dry then
         delete from dbt_deploy.removed_models m where m.environment = job ->> 'environment'
           and m.project = job ->> 'project' and m.unique_id = it.unique_id;
       end if;
