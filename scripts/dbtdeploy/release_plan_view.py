@@ -65,6 +65,8 @@ class PlanView:
     readers: Part[ReleaseNode]
     """Nodes that an exposure or something outside reads."""
     back: Back
+    has_back: bool
+    """Whether there is a version that a rollback could go back to."""
     has_why: bool
     has_rows: bool
     has_time: bool
@@ -100,6 +102,7 @@ def plan_view(plan: ReleasePlan, limits: Limits) -> PlanView:
         outside=part(_all(node.outside for node in nodes), limits.names),
         readers=part([n for n in nodes if n.exposures or n.outside], limits.warned),
         back=_back(nodes),
+        has_back=plan.before is not None,
         has_why=any(node.change != "new" for node in nodes),
         has_rows=any(node.rows_after is not None for node in nodes),
         has_time=any(node.seconds for node in nodes),

@@ -252,7 +252,8 @@ def test_dbts_own_words_stand_in_a_fence(told: str) -> None:
     text = summary(of)
     assert text.startswith("### ❌ production is still v1.3.0: dbt stopped")
     assert "```text\nDatabase Error\n  could not connect to server: *refused*\n```" in text
-    assert "production is as it was: `v1.3.0`" in text
+    assert text.count("Nothing went live.") == (told == "by the step")
+    assert "as it was: `" not in text
 
 
 def test_a_release_that_was_taken_back_says_why() -> None:
@@ -341,7 +342,18 @@ def test_the_first_release_offers_no_way_back() -> None:
     text = summary(live(plan=plan, before_tag=None))
     assert "To go back" not in text
     assert "It replaces" not in text
+    assert "**No rollback:** the store held no version from before `v1.4.0`." in text
+    assert "On rollback" not in text
+    assert "What a rollback does" not in text
+    assert "On rollback" not in notes(plan)
     assert "This is the first version: there is nothing to go back to." in notes(plan)
+
+
+def test_a_dry_run_over_plain_artifacts_says_how_to_have_a_way_back() -> None:
+    text = summary(facts(plan=replace(first(), before=None), before_tag=None, run=DRY))
+    assert "Run `command: adopt` first: it makes one of what is live." in text
+    none = replace(first(), before=None, before_commit=None)
+    assert "adopt" not in summary(facts(plan=none, before_tag=None, run=DRY))
 
 
 def test_outside_objects_that_were_made_again_are_named() -> None:
