@@ -74,7 +74,7 @@ def test_a_tag_on_the_main_branch_is_peeled(world: World, newest: int, how: str)
     found = world.look("v2")
     assert (found.commit, found.kind, found.main_branch) == (commit, "commit", "main")
     assert found.on_main
-    assert len(world.hub.seen) <= 5
+    assert len(world.hub.seen) <= 6
 
 
 def test_a_name_with_slashes(world: World) -> None:
@@ -110,6 +110,15 @@ def test_a_commit_beside_the_main_branch(world: World) -> None:
         found = world.look(name)
         assert found.branch_there
         assert not found.on_main, name
+
+
+@pytest.mark.fault(47)
+def test_a_tag_that_is_called_like_the_main_branch_is_not_it(world: World) -> None:
+    aside = world.hub.create_commit(REPOSITORY, parents=[world.commits[0]])
+    for name in ("main", "v2"):
+        world.hub.set_tag(REPOSITORY, name, aside)
+    assert not world.look("v2").on_main
+    assert world.look("v1").on_main
 
 
 def test_another_main_branch(world: World) -> None:

@@ -167,7 +167,8 @@ class History(Part):
         }
 
     def _resolved(self, repository: str, name: str) -> str | None:
-        for prefix in ("heads/", "tags/"):
+        # As git does, which prefers the tag: https://git-scm.com/docs/gitrevisions
+        for prefix in ("tags/", "heads/"):
             found = self._refs.get((repository, prefix + name))
             if found:
                 return self._peeled(found)

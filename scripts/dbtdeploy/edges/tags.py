@@ -139,12 +139,9 @@ class Tags:
 
 def _peeled(api: Api, repository: Repository, name: str) -> tuple[str, str | None]:
     """Kind and SHA of what a tag points to; no SHA where there is no tag."""
-    try:
-        target = api.ask(lambda: repository.get_git_ref(f"tags/{name}").object)
-    except github.GithubException as fault:
-        if refused_by(fault).status == HTTPStatus.NOT_FOUND:
-            return "commit", None
-        raise
+    target = _found(api, lambda: repository.get_git_ref(f"tags/{name}").object)
+    if target is None:
+        return "commit", None
     for _ in range(MOST_TAGS):
         if target.type != "tag":
             break
@@ -154,16 +151,28 @@ def _peeled(api: Api, repository: Repository, name: str) -> tuple[str, str | Non
 
 
 def _compared(api: Api, repository: Repository, branch: str, commit: str) -> str | None:
-    """How the commit stands to the branch, in GitHub's word; None where there is no branch."""
+    """How the commit stands to the branch, in GitHub's word; None where there is no branch.
+
+    Compared by its commit, for its name could be read as a tag's: git itself prefers the tag
+    (https://git-scm.com/docs/gitrevisions), and whoever may push tags could name one so.
+    """
+    tip = _found(api, lambda: repository.get_git_ref(f"heads/{branch}").object.sha)
+    if tip is None:
+        return None
     # One commit of the answer is enough; without the bound it would be 250, and their authors.
-    compared = repository.compare(branch, commit, comparison_commits_per_page=1)
+    compared = repository.compare(tip, commit, comparison_commits_per_page=1)
+    # GitHub knows both, so what it does not find is a common ancestor.
+    return _found(api, lambda: compared.status) or "diverged"
+
+
+def _found(api: Api, read: Callable[[], T]) -> T | None:
+    """What GitHub answers; None where it finds nothing."""
     try:
-        return api.ask(lambda: compared.status)
+        return api.ask(read)
     except github.GithubException as fault:
-        refused = refused_by(fault)
-        if refused.status != HTTPStatus.NOT_FOUND:
-            raise
-        return "diverged" if "no common ancestor" in refused.message.lower() else None
+        if refused_by(fault).status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
 
 
 def _merged(api: Api, repository: Repository, since: datetime) -> list[Merged]:
