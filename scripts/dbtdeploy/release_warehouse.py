@@ -216,9 +216,10 @@ def settled(
 ) -> State:
     """Whether a swap, or its take-back, was committed.
 
-    Waits for one that is under way, and sets the fence, so that none comes after the answer.
+    Waits for one that is under way, and sets the fence, so that none comes after the answer: not
+    even this run's own swap, which may go on trying in a session that dbt has lost.
     """
-    job = {**_fenced(place, nonce, taken_at), "release_id": release_id}
+    job = {**_fenced(place, f"{nonce} has asked", taken_at), "release_id": release_id}
     return _ask(dbt, "release_settled", job, State, work=work)  # type: ignore[arg-type]
 
 

@@ -208,6 +208,7 @@ def test_a_session_that_ends_before_the_commit_leaves_the_old_production_whole(
     assert "not known" in failed.value.not_done
     assert shop.state() == before
     assert shop.settled(release, nonce=release.nonce) == "none"
+    release.prepare()
     assert release.swap().outcome == "done"
     assert seen(shop) == (1, 1, 1, 1)
 
@@ -222,7 +223,8 @@ def test_a_session_that_ends_after_the_commit_leaves_the_new_one_whole(shop: Sho
 
 
 @pytest.mark.fault(27, 1)
-def test_a_swap_that_outlived_its_run_comes_to_nothing_once_the_next_run_asked(shop: Shop) -> None:
+@pytest.mark.parametrize("asks", ["the next run", "its own"])
+def test_a_swap_that_dbt_has_lost_comes_to_nothing_once_a_run_asked(shop: Shop, asks: str) -> None:
     release = next_generation(shop)
     before = shop.state()
     outcome: list[Swapped] = []
@@ -230,7 +232,8 @@ def test_a_swap_that_outlived_its_run_comes_to_nothing_once_the_next_run_asked(s
         zombie = threading.Thread(target=lambda: outcome.append(release.swap(tries=60)))
         zombie.start()
         time.sleep(1)
-        assert shop.settled(release) == "none"
+        nonce = release.nonce if asks == "its own" else "settler"
+        assert shop.settled(release, nonce=nonce) == "none"
     zombie.join(60)
     assert outcome[0].outcome == "fenced"
     assert shop.state() == before
