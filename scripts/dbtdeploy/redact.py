@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, quote_plus
 
+from dbtdeploy import markdown
+
 REPLACEMENT = "***"
 
 SECRET_NAME = re.compile(
@@ -74,7 +76,7 @@ def redactor(values: Iterable[str]) -> Redact:
 
 
 def _spellings(value: str) -> set[str]:
-    """A value as itself, in a URL, inside JSON and inside SQL or Python quotes."""
+    """A value as itself, in Markdown, in a URL, inside JSON and inside SQL or Python quotes."""
     bare = value.strip()
     return {
         value,
@@ -85,4 +87,6 @@ def _spellings(value: str) -> set[str]:
         json.dumps(bare, ensure_ascii=False)[1:-1],
         bare.replace("'", "''"),
         repr(bare)[1:-1],
+        # A refusal's sentence is Markdown already when it is redacted.
+        markdown.inline(bare),
     } - {""}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dbtdeploy import redact
+from dbtdeploy import markdown, redact
 
 
 def hide(text: str, environment: dict[str, str], *listed: str) -> str:
@@ -51,6 +51,12 @@ def test_other_spellings_are_hidden() -> None:
     ]
     for text in said:
         assert "ss" not in hide(text, {"PASSWORD": secret}).replace("password", "")
+
+
+@pytest.mark.fault(51)
+def test_a_secret_is_hidden_in_markdown_too() -> None:
+    hide = redact.redactor(redact.secret_values({"DBT_ENV_SECRET_X": "dbt_prod*7"}))
+    assert hide(f"The role {markdown.inline('dbt_prod*7')} lacks") == "The role *** lacks"
 
 
 @pytest.mark.fault(51)
