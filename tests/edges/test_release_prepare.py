@@ -171,6 +171,24 @@ def test_an_older_run_makes_nothing(shop: Shop) -> None:
     assert shop.schemas() == before
 
 
+@pytest.mark.fault(4, 34)
+def test_a_late_run_forgets_nothing_that_the_next_one_has_noted(shop: Shop) -> None:
+    """Otherwise the swap would not see that rows were written since they were copied."""
+    first = shop.begin()
+
+    def taken_over(statements: str) -> str:
+        if "delete from dbt_deploy.baselines" in statements:
+            shop.dbt = MacroDbt(shop.owner)
+            shop.begin().prepare("orders")
+        return statements
+
+    shop.dbt = MacroDbt(shop.owner, edit=taken_over)
+    with pytest.raises(errors.ReleaseStepFailed, match="took over"):
+        first.prepare()
+    noted = "select release_id from dbt_deploy.baselines"
+    assert shop.owner.rows(noted) == [("20261125t000002",)]
+
+
 def test_what_is_not_committed_is_undone_in_dbt_1_8(shop: Shop) -> None:
     shop.dbt = MacroDbt(shop.owner, commits=False)
     release = shop.begin()

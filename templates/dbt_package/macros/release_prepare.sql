@@ -81,7 +81,9 @@ end
 {#
   A copy that can take the table's place: with its identity and generated columns, which go on counting
   where the old one stopped. A partitioned table is partitioned again, at its first level. What was
-  copied is noted: the swap refuses where rows were written to production since.
+  copied is noted: the swap refuses where rows were written to production since. A run that was taken
+  over from meanwhile must not forget what the next one has noted. It holds no lock on the fence, which
+  would keep the next run waiting until all is copied.
 #}
 {% macro postgres_lay_baselines(job) %}
   {% set block %}
@@ -92,6 +94,11 @@ declare
   source oid; counted bigint; writes bigint;
   it record; part record;
 begin
+  perform from dbt_deploy.fence f where f.environment = job ->> 'environment' and f.project = job ->> 'project'
+    and f.nonce = job ->> 'nonce';
+  if not found then
+    raise exception 'another run of this environment and project took over';
+  end if;
   delete from dbt_deploy.baselines b where b.environment = job ->> 'environment' and b.project = job ->> 'project';
   for it in select value, value ->> 'unique_id' as unique_id, format('%I.%I', value #>> '{staging,schema}', (value #>> '{staging,identifier}')::name) as target
       from jsonb_array_elements(job -> 'baselines') loop
