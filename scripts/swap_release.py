@@ -7,6 +7,7 @@ happened. The version is there by then, so a swap that did happen can always be 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 from dbtdeploy import (
@@ -15,6 +16,7 @@ from dbtdeploy import (
     crash,
     dbt_step,
     deploy_files,
+    environment,
     errors,
     files,
     lease_keeper,
@@ -51,6 +53,13 @@ def main() -> None:
     known = _known(work)
     record = swap_job.record(known, run, state)
     opened = store_step.opened(run.policy.state)
+    # Whoever looked at the plan or at staging may have set one since the lease was taken.
+    environment.refuse_if_on_hold(
+        environment.read(opened),
+        name=known.plan.environment,
+        now=datetime.now(timezone.utc),
+        not_done=release_refusals.AS_BEFORE,
+    )
     files.write(work / release_files.RECORD, record)
     with lease_keeper.kept(opened, held) as keeper:
         under_way = prepared_version.write(opened, run, work, known, record)

@@ -77,13 +77,20 @@ def change(store: Store, step: Callable[[Environment], Environment]) -> Environm
     )
 
 
-def refuse_if_on_hold(environment: Environment, *, name: str, now: datetime) -> None:
+def refuse_if_on_hold(
+    environment: Environment,
+    *,
+    name: str,
+    now: datetime,
+    not_done: str = "Nothing was built, nothing was published.",
+) -> None:
     """Stop a deploy of an environment that is on hold.
 
     Args:
         environment: what is decided.
         name: GitHub's name of it.
         now: the moment to count the hold's age to.
+        not_done: for the message.
 
     Raises:
         OnHold: with the reason, who, and how to lift it.
@@ -95,7 +102,7 @@ def refuse_if_on_hold(environment: Environment, *, name: str, now: datetime) -> 
     raise errors.OnHold(
         f"{name} has been on hold since {moments.since(hold.since, now)}, by {hold.by}{run}: "
         f"{hold.reason}",
-        not_done="Nothing was built, nothing was published.",
+        not_done=not_done,
         remedy="Lift the hold when its reason is gone (`command: lift-hold`), then run this again.",
     )
 

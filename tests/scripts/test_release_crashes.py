@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dbtdeploy import errors, files
+from dbtdeploy import environment, errors, files
 from standins import going_live, postgres, swaps
 from standins.deploys import Environment
 from standins.going_live import NEW, OLD, Killed, Place, Refused
@@ -133,6 +134,24 @@ def test_a_failed_smoke_query_takes_it_back_and_so_does_the_next_run(
     assert {state for (state,) in states} == {"taken back"}
 
     place.policy = smoke(place, "select amount from {{ ref('orders') }}")
+    place.release(2, "v1.4.0")
+    assert place.live == "new"
+
+
+def test_a_hold_that_is_set_while_it_is_built_keeps_it_from_going_live(place: Place) -> None:
+    work = place.begin(2, "v1.4.0")
+    place.stage(work, 2, "v1.4.0")
+    hold = environment.Hold(reason="half the rows", by="mona", since="2026-11-21T06:00:00Z")
+    environment.change(place.store.open(), lambda there: replace(there, hold=hold))
+    with pytest.raises(Refused) as caught:
+        place.good("swap_release.py", work)
+    failure = caught.value.ended.failure
+    assert failure.kind == errors.OnHold.__name__
+    assert "half the rows" in failure.what
+    assert place.warehouse.amounts() == OLD
+    place.good("release_lease.py", work)
+
+    environment.change(place.store.open(), lambda there: replace(there, hold=None))
     place.release(2, "v1.4.0")
     assert place.live == "new"
 
