@@ -76,7 +76,8 @@ def _list(there: files.Run, work: Path, plan: ReleasePlan) -> Nodes:
     wanted = [node.unique_id for node in release_split.staged(planned, plan, manifest)]
     variables = settings.DbtEnvironment.from_environ().variables
     run = files.read(work / files.RUN, files.Run)
-    staging.lay_profile(run.dbt, work, there.schema, variables)
+    reader = run.release.smoke_target if run.release else None
+    staging.lay_profile(run.dbt, work, there.schema, variables, reader=reader)
     folder = staging.lay_selection(work / staging.EXACTLY, wanted)
     if not wanted:
         return ()

@@ -77,11 +77,25 @@ def baselines(plan: ReleasePlan, look: LiveLook, places: Mapping[str, Spot]) -> 
     ]
 
 
-def lay_profile(project: DbtProject, work: Path, schema: str, variables: Mapping[str, str]) -> None:
+def lay_profile(
+    project: DbtProject,
+    work: Path,
+    schema: str,
+    variables: Mapping[str, str],
+    *,
+    reader: str | None = None,
+) -> None:
     """Write the profiles.yml of ``run_there``.
 
+    Args:
+        project: where the caller's is.
+        work: our folder.
+        schema: of staging.
+        variables: the environment that dbt runs in.
+        reader: the input ``smoke-target``, which is needed once the release is live.
+
     Raises:
-        InvalidInput: the caller's cannot be read or understood.
+        InvalidInput: the caller's cannot be read or understood, or has no such target.
     """
     source = staging_profile.found(project, variables)
     try:
@@ -89,7 +103,7 @@ def lay_profile(project: DbtProject, work: Path, schema: str, variables: Mapping
     except (OSError, UnicodeDecodeError) as cause:
         raise staging_profile.unreadable(source, cause) from None
     made = staging_profile.with_schema(
-        text, profile=project.profile or "", schema=schema, source=source
+        text, profile=project.profile or "", schema=schema, source=source, reader=reader
     )
     folder = work / PROFILES
     shutil.rmtree(folder, ignore_errors=True)

@@ -39,7 +39,9 @@ def found(project: DbtProject, variables: Mapping[str, str]) -> Path:
     return Path(variables.get("HOME") or Path.home()) / ".dbt" / NAME
 
 
-def with_schema(text: str, *, profile: str, schema: str, source: Path) -> str:
+def with_schema(
+    text: str, *, profile: str, schema: str, source: Path, reader: str | None = None
+) -> str:
     """The file with ``schema`` in every output of one profile.
 
     Args:
@@ -47,9 +49,10 @@ def with_schema(text: str, *, profile: str, schema: str, source: Path) -> str:
         profile: the one that dbt uses.
         schema: of staging.
         source: for messages.
+        reader: a target that it must have, the input ``smoke-target``.
 
     Raises:
-        InvalidInput: it is not YAML, or has no such profile with outputs.
+        InvalidInput: it is not YAML, or has no such profile with outputs, or no such reader.
     """
     try:
         content = yaml.safe_load(text)
@@ -60,6 +63,13 @@ def with_schema(text: str, *, profile: str, schema: str, source: Path) -> str:
         raise _refused(f"{source} is not YAML: {cause}") from None
     except (AttributeError, KeyError, TypeError):
         raise _refused(f"{source} has no profile `{profile}` with outputs.") from None
+    if reader and reader not in outputs:
+        raise errors.InvalidInput(
+            f"The input `smoke-target` is {reader!r}, and the profile `{profile}` in {source} has "
+            f"no such target. It has {', '.join(f'`{name}`' for name in outputs)}.",
+            not_done=NOT_DONE,
+            remedy="Name a target with a reader's role, or add one to the profile.",
+        )
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 

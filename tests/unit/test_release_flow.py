@@ -113,6 +113,22 @@ def test_a_profile_that_cannot_be_understood_is_refused(text: str, said: str) ->
         staging_profile.with_schema(text, profile="shop", schema="s", source=Path("profiles.yml"))
 
 
+def test_a_reader_that_the_profile_lacks_is_refused_before_anything_is_built() -> None:
+    def made(reader: str) -> str:
+        return staging_profile.with_schema(
+            "shop: {outputs: {prod: {}, reader: {}}}",
+            profile="shop",
+            schema="s",
+            source=Path("profiles.yml"),
+            reader=reader,
+        )
+
+    assert made("reader") == made("")
+    with pytest.raises(errors.InvalidInput, match=r"'reeder'.*It has `prod`, `reader`") as caught:
+        made("reeder")
+    assert caught.value.not_done == "Nothing was built, and nothing was written to the warehouse."
+
+
 def test_the_profile_is_looked_for_where_dbt_does(tmp_path: Path) -> None:
     def project(profiles_dir: str | None) -> DbtProject:
         return DbtProject(
