@@ -258,16 +258,17 @@ def test_dbts_own_words_stand_in_a_fence(told: str) -> None:
 
 def test_a_release_that_was_taken_back_says_why() -> None:
     said = "smoke query `a.sql`: permission denied for view fct_orders"
-    text = summary(
-        facts(
-            released=replace(LIVE, version=None, taken_back=said),
-            swap="done",
-            failure=failure("TakenBack", "The release was taken back"),
-        )
+    of = facts(
+        released=replace(LIVE, version=None, taken_back=said),
+        swap="done",
+        failure=failure("TakenBack", "The release was taken back"),
     )
+    text = summary(of)
     assert "`v1.4.0` was live from 2026-11-25 23:17 UTC, failed a check there" in text
     assert "smoke query `a.sql`: permission denied for view fct\\_orders" in text
     assert text.index("smoke query") < text.index("**What to do:** Do this.")
+    nameless = replace(of, before_tag=None, plan=replace(final(), before=None))
+    assert "taken back by itself: production is as it was. What failed:" in summary(nameless)
 
 
 @pytest.mark.fault(27)
