@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dbtdeploy import moments, phrases, render
-from dbtdeploy.files import Event
+from dbtdeploy.files import Event, Failure
 from dbtdeploy.rollback_files import RollbackPlan, RolledBack
 
 MOST = 300
@@ -115,6 +115,20 @@ def done_summary(done: RolledBack) -> str:
         when=moments.for_people(done.at),
         rebuild=len(done.plan.rebuild),
     )
+
+
+def refused_summary(failure: Failure, environment: str) -> str:
+    """The step summary of a rollback that was refused, failed or was cancelled."""
+    return render.template("rollback/refused.md.j2", failure=failure, environment=environment)
+
+
+def status(plan: RollbackPlan | None, done: RolledBack | None, failure: Failure | None) -> str:
+    """One of the words of the output ``status``."""
+    if done is not None:
+        return "passed"
+    if failure is not None:
+        return "cancelled" if failure.kind == "Cancelled" else "error"
+    return "nothing" if plan is not None else "error"
 
 
 def lines(plan: RollbackPlan) -> list[str]:

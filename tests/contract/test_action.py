@@ -122,7 +122,12 @@ def test_what_must_run_after_a_failure_does() -> None:
     assert step("write_report.py")["if"].startswith("always()")
     for script in ("restore_dependents.py", "publish_artifacts.py", "release_lease.py"):
         assert step(script)["if"].startswith("always()"), script
-    for script in ("write_github_release.py", "write_release_summary.py", "notify.py"):
+    for script in (
+        "write_github_release.py",
+        "write_release_summary.py",
+        "write_rollback_summary.py",
+        "notify.py",
+    ):
         last = [s for s in STEPS if f"scripts/{script}" in s.get("run", "")][-1]
         assert last["if"].startswith("always()"), script
     # What people are told of or shown never changes the verdict.

@@ -95,6 +95,8 @@ def test_a_rollback_of_the_newest_release(place: Place) -> None:
     assert (hold.by, hold.run_url) == ("octocat", "https://github.com/acme/shop/actions/runs/101")
     assert "rolled back to `v1.3.0`" in ended.summary
     assert "lift-hold" in ended.summary
+    summed = place.sum_up(work)
+    assert (summed.outputs, summed.summary) == ({"status": "passed"}, "")
     record = done(ended)
     assert [one.tag for one in record.plan.releases] == ["v1.4.0"]
     assert (record.plan.to_tag, record.plan.to_commit) == ("v1.3.0", commit_of(2))
@@ -129,6 +131,8 @@ def test_a_dry_run_changes_nothing(folder: Place) -> None:
     assert ended.outputs == {"proceed": "false"}
     assert "This was a dry run" in ended.summary
     assert planned(ended).restored == ('"analytics"."a"',)
+    summed = folder.sum_up(ended.work)
+    assert (summed.outputs, summed.summary) == ({"status": "nothing"}, "")
     (call,) = quick_dbt.calls(folder.warehouse)
     assert call["dry_run"] is True
     after = {e.key: e.size for e in folder.store.open().list("") if e.key != "lease.json"}
@@ -183,7 +187,29 @@ def refused(place: Place, ended: Ended, kind: type[errors.DbtDeployError]) -> st
     assert place.live == "live"
     assert place.hold is None
     assert unsettled.read(place.store.open()) is None
+    summed = place.sum_up(ended.work)
+    assert summed.outputs == {"status": "error"}
+    assert "production: the rollback did not go through" in summed.summary
+    assert kind.title in summed.summary
     return ended.failure.what + "\n" + ended.failure.remedy
+
+
+def test_a_rollback_that_was_cancelled_says_so(folder: Place) -> None:
+    released(folder)
+    work = folder.begin()
+    summed = folder.sum_up(work, DBT_DEPLOY_JOB_STATUS="cancelled")
+    assert summed.outputs == {"status": "cancelled"}
+    assert "production: the rollback was cancelled" in summed.summary
+
+
+def test_what_the_warehouse_says_of_a_refused_rollback_stays_text(folder: Place) -> None:
+    released(folder)
+    folder.answer(swapped={"outcome": "changed", "detail": ["``` <img src=x> @team"]})
+    ended = folder.roll_back()
+    assert ended.code == errors.ProductionChanged.exit_code, ended.out
+    summary = folder.sum_up(ended.work).summary
+    assert "Production is not as v1.4.0 left it." in summary
+    assert "- ```` ``` <img src=x> @team ````" in summary
 
 
 @pytest.mark.fault(36)

@@ -161,6 +161,10 @@ class Place:
         crash = {"DBT_DEPLOY_TEST": "1", "DBT_DEPLOY_CRASH_AT": crash_at} if crash_at else {}
         return self.store.script("roll_back.py", work, **crash)
 
+    def sum_up(self, work: Path, **environment: str) -> Ended:
+        """write_rollback_summary.py."""
+        return self.store.script("write_rollback_summary.py", work, **environment)
+
     def roll_back(self, **asked: Any) -> Ended:
         """A whole rollback: both scripts, and the lease released."""
         work = self.begin(**asked)

@@ -52,7 +52,7 @@
 {% macro postgres_kept_schemas(job) %}
 select 'x' || coalesce(json_agg(json_build_object('schemas', schemas, 'due', due, 'why', case
     when since is null then 'its mark does not say since when'
-    else format('%s since %s, kept for %s hours', role, to_char(since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), {{ job.keep_hours | int }})
+    else format('%s since %s, kept for %s', role, to_char(since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), '{{ job.keep_hours | int }} hour{{ "s" if job.keep_hours | int != 1 }}')
   end) order by since, line), '[]')::text
 from (
   select line, role, min(since) as since,
