@@ -97,13 +97,14 @@ def _from_failure(
 
 
 def _dbt_stopped(build: files.Build, run: files.Run, sources: places.Sources) -> Problem:
+    again = "push another tag" if run.command == "release" else "push"
     said = "\n\n".join(error.message for error in build.errors)
     return Problem(
         kind="DbtStopped",
         title="dbt stopped before it was done",
         what=said or f"dbt ended with exit code {build.exit_code} and logged no error.",
         not_done="Not everything that was selected was built and tested.",
-        remedy="Mend what dbt names here, then push." if said else "Read the log of this run.",
+        remedy=f"Mend what dbt names here, then {again}." if said else "Read the log of this run.",
         step="build_modified.py",
         words_of_dbt=bool(said),
         place=_logged_place(build, run, sources),

@@ -125,6 +125,16 @@ def test_a_parse_error_has_dbts_message_and_place_and_nothing_of_an_older_build(
     assert not made.removed
 
 
+@pytest.mark.parametrize(("command", "next_step"), [("ci", "push."), ("release", "another tag.")])
+def test_what_to_do_next_is_what_brings_this_command_on(command: str, next_step: str) -> None:
+    build = replace(
+        builds.BUILD, exit_code=2, results=False, errors=(files.LogError(message="no"),)
+    )
+    made = report(replace(builds.failed(), run=replace(builds.RUN, command=command), build=build))
+    assert made.problem is not None
+    assert made.problem.remedy.endswith(next_step)
+
+
 @pytest.mark.fault(18)
 def test_a_path_that_dbt_cut_short_is_found() -> None:
     said = (
