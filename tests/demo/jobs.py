@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import itertools
 import json
@@ -202,6 +203,8 @@ def run(
 def set_up() -> None:
     """Make dbt-deploy's own environment where it is not complete, as a first job would.
 
+    One process at a time: two workers of a fresh clone's first test run may come here together.
+
     Raises:
         CommandFailed: it could not be made.
     """
@@ -209,7 +212,10 @@ def set_up() -> None:
         PATH=search_path(), DBT_DEPLOY_ENV_FOLDER=str(ENVIRONMENT), DBT_DEPLOY_DBT="installed"
     )
     command = ["python3", str(ROOT / "scripts" / "setup_environment.py"), "own"]
-    processes.run(command, cwd=ROOT, environment=environment)
+    ENVIRONMENT.parent.mkdir(exist_ok=True)
+    with ENVIRONMENT.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        processes.run(command, cwd=ROOT, environment=environment)
 
 
 def _job(
