@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -42,7 +43,8 @@ class Job:
         return done.stdout.strip()
 
     def commit(self, *, branch: str | None = "main") -> str:
-        self.git("commit", "-q", "--allow-empty", "-m", "words")
+        # Two of the same parent, words and second would be one commit.
+        self.git("commit", "-q", "--allow-empty", "-m", f"words {secrets.token_hex(4)}")
         made = self.git("rev-parse", "HEAD")
         if self.hub:
             parents: list[str] | None = None if branch else []
