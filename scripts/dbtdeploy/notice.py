@@ -7,11 +7,11 @@ make of it what each of them reads.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from dbtdeploy.redact import Redact
+from dbtdeploy.redact import Redact, in_values
 
 Outcome = Literal["succeeded", "nothing", "failed", "taken-back", "held", "cancelled"]
 """``nothing``: there was nothing to do, and all is as it should be. ``taken-back``: a check after
@@ -93,14 +93,4 @@ class Notice:
 
 def redacted(notice: Notice, redact: Redact) -> Notice:
     """The same notice with every secret replaced, before anything is escaped."""
-    return msgspec.convert(_redacted(msgspec.to_builtins(notice), redact), type=Notice)
-
-
-def _redacted(value: Any, redact: Redact) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, (list, tuple)):
-        return [_redacted(item, redact) for item in value]
-    if isinstance(value, dict):
-        return {k: item if k in OURS else _redacted(item, redact) for k, item in value.items()}
-    return value
+    return msgspec.convert(in_values(msgspec.to_builtins(notice), redact, kept=OURS), type=Notice)

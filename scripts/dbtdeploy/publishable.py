@@ -8,12 +8,11 @@ and a password ``postgres`` the adapter's name out of a state that dbt then coul
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
 from dbtdeploy import errors
-from dbtdeploy.redact import Redact
+from dbtdeploy.redact import Redact, in_values
 
 IDENTITY = frozenset(
     {
@@ -65,7 +64,9 @@ def artifact(name: str, content: bytes, redact: Redact) -> bytes:
         if redact(text) == text:
             msgspec.json.decode(content, type=msgspec.Raw)
             return content
-        redacted = msgspec.json.encode(_redacted(msgspec.json.decode(content), redact))
+        redacted = msgspec.json.encode(
+            in_values(msgspec.json.decode(content), redact, kept=IDENTITY)
+        )
         msgspec.json.decode(redacted, type=Mapping[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
         raise errors.PublishingFailed(
@@ -95,15 +96,3 @@ def page(content: bytes, inside: Mapping[bytes, bytes], redact: Redact) -> bytes
             return redact(content.decode(errors="replace")).encode()
         content = content.replace(original, redacted)
     return content
-
-
-def _redacted(value: Any, redact: Redact) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, list):
-        return [_redacted(item, redact) for item in value]
-    if isinstance(value, dict):
-        return {
-            key: item if key in IDENTITY else _redacted(item, redact) for key, item in value.items()
-        }
-    return value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from dbtdeploy import markdown
@@ -73,6 +74,26 @@ def redactor(values: Iterable[str]) -> Redact:
         return lambda text: text
     compiled = re.compile(pattern)
     return lambda text: compiled.sub(REPLACEMENT, text)
+
+
+def in_values(value: Any, redact: Redact, *, kept: Collection[str]) -> Any:
+    """JSON's values with every text redacted by itself; as a whole it might be JSON no longer.
+
+    Args:
+        value: a text, number, list or dict, and what is in it.
+        redact: hides every secret there is.
+        kept: names of fields that stay as they are.
+    """
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, (list, tuple)):
+        return [in_values(item, redact, kept=kept) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: item if key in kept else in_values(item, redact, kept=kept)
+            for key, item in value.items()
+        }
+    return value
 
 
 def _spellings(value: str) -> set[str]:

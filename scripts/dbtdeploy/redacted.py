@@ -7,11 +7,9 @@ digits out of every number.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from dbtdeploy.redact import Redact
+from dbtdeploy.redact import Redact, in_values
 from dbtdeploy.report import Report
 
 OURS = frozenset(
@@ -23,16 +21,4 @@ OURS = frozenset(
 
 def report(whole: Report, redact: Redact) -> Report:
     """The same report with every secret replaced."""
-    return msgspec.convert(_redacted(msgspec.to_builtins(whole), redact), type=Report)
-
-
-def _redacted(value: Any, redact: Redact) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, (list, tuple)):
-        return [_redacted(item, redact) for item in value]
-    if isinstance(value, dict):
-        return {
-            key: item if key in OURS else _redacted(item, redact) for key, item in value.items()
-        }
-    return value
+    return msgspec.convert(in_values(msgspec.to_builtins(whole), redact, kept=OURS), type=Report)
