@@ -14,7 +14,9 @@ import platform
 import re
 import signal
 import subprocess
+import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,6 +83,18 @@ class Used:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a process used, its descendants that were waited for included."""
+
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    """User and system time."""
+    peak_bytes: int = 0
+    """Resident memory of the largest of them. Never less than the stand-in's own peak, which Linux
+    hands on to what it starts."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """One step that is over."""
 
@@ -94,6 +108,8 @@ class Step:
     environment: Mapping[str, str] = field(default_factory=dict)
     """What its own ``env`` gave it."""
     uses: Uses | None = None
+    usage: Usage = Usage()
+    """Nothing for a step with ``uses``, or one that was skipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,14 +318,14 @@ class _Run:
         self._before(name)
         self._log.write(f"Run {name}")
         began = len(self._log.lines)
-        used = None
+        used, usage = None, Usage()
         if "uses" in step:
             filled = {k: self._fill(v, environment) for k, v in (step.get("with") or {}).items()}
             used = Uses(action=step["uses"], inputs=filled, environment=environment)
             done = self._uses(used)
             outcome, outputs = done.outcome, dict(done.outputs)
         else:
-            outcome, outputs = self._script(step, environment)
+            outcome, outputs, usage = self._script(step, environment)
         self._log.end_step()
         forgiven = outcome == FAILURE and self._fill(step.get("continue-on-error", "")) == "true"
         conclusion = SUCCESS if forgiven else outcome
@@ -323,12 +339,13 @@ class _Run:
             log="\n".join(self._log.lines[began:]) + "\n",
             environment=environment,
             uses=used,
+            usage=usage,
         )
 
     def _script(
         self, step: Mapping[str, Any], environment: Mapping[str, str]
-    ) -> tuple[str, dict[str, str]]:
-        """Run a ``run`` step; gives its outcome and outputs."""
+    ) -> tuple[str, dict[str, str], Usage]:
+        """Run a ``run`` step; gives its outcome, outputs and usage."""
         if step.get("shell") != "bash":
             raise NotSupported(f"shell: {step.get('shell')}")
         commands = self._job.temp / "_runner_file_commands"
@@ -344,7 +361,7 @@ class _Run:
         script.write_text(self._fill(step["run"], environment), encoding="utf-8")
         folder = self._job.workspace / self._fill(step.get("working-directory", ""), environment)
         outputs: dict[str, str] = {}
-        code = self._process(
+        code, usage = self._process(
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", str(script)],
             folder,
             {
@@ -367,7 +384,9 @@ class _Run:
         for name in ("ENV", "PATH"):
             if files[name].stat().st_size:
                 raise NotSupported(f"a step wrote to GITHUB_{name}")
-        return (CANCELLED if self._cancellation.requested and code else outcome), outputs
+        if self._cancellation.requested and code:
+            outcome = CANCELLED
+        return outcome, outputs, usage
 
     def _process(
         self,
@@ -375,7 +394,8 @@ class _Run:
         folder: Path,
         environment: Mapping[str, str],
         outputs: dict[str, str],
-    ) -> int:
+    ) -> tuple[int, Usage]:
+        began = time.monotonic()
         with subprocess.Popen(
             command,
             cwd=folder,
@@ -391,9 +411,9 @@ class _Run:
                 command_read = self._log.take(raw.decode(errors="replace").rstrip("\r\n"))
                 if command_read is not None:
                     self._obey(command_read, outputs)
-            code = process.wait()
+            code, usage = _wait(process, began)
             self._cancellation.watch(None)
-        return code if code >= 0 else 128 - code
+        return (code if code >= 0 else 128 - code), usage
 
     def _obey(self, command: Command, outputs: dict[str, str]) -> None:
         if command.name == "set-output":
@@ -452,6 +472,22 @@ class _Run:
             "RUNNER_OS": _system(),
             "RUNNER_TEMP": str(job.temp),
         }
+
+
+def _wait(process: subprocess.Popen[bytes], began: float) -> tuple[int, Usage]:
+    """Wait for a process; gives its code, negative for a signal, and what it used."""
+    try:
+        _, status, used = os.wait4(process.pid, 0)
+    except ChildProcessError:
+        # A cancellation that came as it ended has waited for it, and nothing is known of its use.
+        return process.wait(), Usage(wall_seconds=time.monotonic() - began)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    per_unit = 1 if sys.platform == "darwin" else 1024
+    return process.returncode, Usage(
+        wall_seconds=time.monotonic() - began,
+        cpu_seconds=used.ru_utime + used.ru_stime,
+        peak_bytes=used.ru_maxrss * per_unit,
+    )
 
 
 def parse_outputs(text: str) -> dict[str, str]:

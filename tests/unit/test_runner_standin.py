@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -257,3 +258,21 @@ def test_what_it_does_not_do_it_refuses(tmp_path: Path, job: Job) -> None:
     action = _action(tmp_path, "    - {shell: bash, run: 'echo A=1 >> $GITHUB_ENV'}\n")
     with pytest.raises(NotSupported, match="GITHUB_ENV"):
         runner.run_action(action, inputs={}, job=job)
+
+
+def test_a_step_says_what_it_and_what_it_waited_for_used(tmp_path: Path, job: Job) -> None:
+    program = tmp_path / "spin.py"
+    program.write_text(
+        "import time\nheld = b'x' * 80_000_000\nwhile time.process_time() < 0.3: pass\n"
+    )
+    steps = f"""
+    - {{name: Idle, run: sleep 0.2, shell: bash}}
+    - {{name: Spin, run: '"{sys.executable}" "{program}"; true', shell: bash}}
+"""
+    result = runner.run_action(_action(tmp_path, steps), inputs={}, job=job)
+    assert result.conclusion == runner.SUCCESS, result.log
+    idle, spun = (step.usage for step in result.steps)
+    assert idle.wall_seconds >= 0.2
+    assert idle.cpu_seconds < 0.2
+    assert 0.3 <= spun.cpu_seconds < 5
+    assert spun.peak_bytes >= 80_000_000
