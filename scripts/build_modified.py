@@ -1,25 +1,75 @@
-"""plan.json + state/ -> dbt build -> build.json, run_results.json, the log and the compiled SQL."""
+"""state/ -> dbt build of what was modified: plan.json, schemas.json, build.json, run_results.json.
+
+One dbt process lists, waits for the guard and for the schemas, and builds. Where that process cannot
+be had, ``dbt ls`` and ``dbt build`` do the same one after the other. What plan_build.py and
+prepare_schema.py have already done in this work folder is not done again.
+"""
 
 from __future__ import annotations
 
-from dbtdeploy import build_step, cli, commands, dbt_step, files, settings
+import contextlib
+from pathlib import Path
+
+from dbtdeploy import (
+    build_step,
+    cli,
+    commands,
+    dbt_step,
+    files,
+    plan_step,
+    prepare_step,
+    settings,
+)
+from dbtdeploy.edges.dbt import Dbt
 
 
 def main() -> int:
-    """Build, and end with dbt's verdict."""
+    """Plan, check, prepare, build, and end with dbt's verdict."""
     work = settings.work_folder()
     run = files.read(work / files.RUN, files.Run)
     state = files.read(work / files.STATE, files.State)
-    files.read(work / files.SCHEMAS, files.Schemas)
+    called = _build(run, work, state)
+    if called is None:
+        return 0
+    build = build_step.keep(run, work, called)
+    return build_step.verdict(run, work, called, build)
+
+
+def _build(run: files.Run, work: Path, state: files.State) -> build_step.Called | None:
     arguments = commands.building(
         run.selection,
         dbt_step.state_folder(work, state),
         threads=run.dbt.threads,
         extra=run.dbt.extra_args,
     )
-    called = build_step.call(run, work, arguments)
-    build = build_step.keep(run, work, called)
-    return build_step.verdict(run, work, called, build)
+    if (work / files.PLAN).exists():
+        files.read(work / files.SCHEMAS, files.Schemas)
+        return build_step.call(run, work, arguments)
+    if plan_step.builds_nothing(run, state):
+        plan_step.keep(run, work, ())
+        return None
+    dbt = dbt_step.dbt_of(run, work)
+    dbt_step.warn_of_dropped_outputs(run, work)
+    with dbt.kept_warm() if run.dbt.shortcuts else contextlib.nullcontext():
+        dbt_step.install_packages(dbt, run)
+        if not dbt.is_warm():
+            nodes = dbt_step.list_nodes(dbt, run, plan_step.listing(run, work, state))
+            ready = _ready(dbt, run, work, state, nodes)
+            return build_step.call(run, work, arguments) if ready else None
+        with build_step.checked(dbt, run, work, arguments) as build:
+            ready = _ready(dbt, run, work, state, build.nodes())
+            return build.go_on() if ready else None
+
+
+def _ready(
+    dbt: Dbt, run: files.Run, work: Path, state: files.State, nodes: plan_step.Nodes
+) -> bool:
+    """Check and prepare; False if there is nothing to build."""
+    plan_step.check(run, work, state, nodes)
+    plan = plan_step.keep(run, work, nodes)
+    if nodes:
+        prepare_step.prepare(dbt, run, work, state, plan)
+    return bool(nodes)
 
 
 if __name__ == "__main__":

@@ -2,31 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, replace
-from pathlib import Path
-
-import msgspec
-
-from dbtdeploy import (
-    baselines,
-    cli,
-    dbt_step,
-    errors,
-    files,
-    guard,
-    production,
-    schema_mark,
-    settings,
-)
-from dbtdeploy.edges.dbt import Dbt
-from dbtdeploy.run_macro import run_macro
-
-BATCH = 100
-"""Baselines a dbt process: Linux takes 128 KiB in one argument, and one is about 400 bytes."""
-
-WITHOUT_STATE = "production has no state yet"
-"""Its table may be there all the same; without a manifest nobody knows where."""
+from dbtdeploy import cli, dbt_step, files, prepare_step, settings
 
 
 def main() -> None:
@@ -35,95 +11,7 @@ def main() -> None:
     run = files.read(work / files.RUN, files.Run)
     state = files.read(work / files.STATE, files.State)
     plan = files.read(work / files.PLAN, files.Plan)
-    schemas = sorted({(n.database or "", n.schema or "") for n in guard.written(plan.nodes)})
-    relations = (
-        production.read_relations(work / files.STATE_FOLDER / "manifest.json")
-        if state.found
-        else {}
-    )
-    jobs = baselines.baseline_jobs(
-        plan.nodes, relations, run.policy, full_refresh=run.selection.full_refresh
-    )
-    dbt = dbt_step.dbt_of(run, work)
-    laid: list[files.Baseline] = []
-    if schemas:
-        for batch in _batches(jobs):
-            laid += _prepare(dbt, run, work, schemas, batch)
-    redact = settings.redactor()
-    if not state.found:
-        laid = [replace(baseline, reason=WITHOUT_STATE) for baseline in laid]
-    for baseline in laid:
-        print(redact(f"{baseline.unique_id}: rows of production's: {baseline.how}"))
-    names = tuple(schema for _, schema in schemas)
-    files.write(work / files.SCHEMAS, files.Schemas(schemas=names, baselines=tuple(laid)))
-    print(redact(f"Ready: {', '.join(names) or 'no schema needed'}."))
-
-
-def _batches(jobs: list[baselines.BaselineJob]) -> Iterator[list[baselines.BaselineJob]]:
-    """At least one batch, for the schemas alone where there are no baselines."""
-    for start in range(0, max(len(jobs), 1), BATCH):
-        yield jobs[start : start + BATCH]
-
-
-def _prepare(
-    dbt: Dbt,
-    run: files.Run,
-    work: Path,
-    schemas: list[tuple[str, str]],
-    jobs: list[baselines.BaselineJob],
-) -> list[files.Baseline]:
-    job = {
-        "mark": schema_mark.schema_mark(run),
-        "schemas": [{"database": d, "schema": s} for d, s in schemas],
-        "baselines": [asdict(entry) for entry in jobs],
-    }
-    answer = run_macro(
-        dbt,
-        "prepare_schemas",
-        job,
-        _Answer,
-        work=work,
-        name="prepare",
-        failure=errors.WarehouseStepFailed,
-        not_done="Nothing was built.",
-    )
-    if answer.foreign:
-        raise _not_ours(answer.foreign, run)
-    return answer.baselines
-
-
-class _Foreign(msgspec.Struct):
-    schema: str
-    comment: str
-
-
-class _Answer(msgspec.Struct):
-    foreign: list[_Foreign]
-    baselines: list[files.Baseline]
-
-
-def _not_ours(foreign: list[_Foreign], run: files.Run) -> errors.SchemaNotOurs:
-    whose = "\n".join(
-        f"- {found.schema}: {(found.comment or 'bears no mark').splitlines()[0]}"
-        for found in foreign
-    )
-    return errors.SchemaNotOurs(
-        f"These schemas exist and were not made for this pull request:\n{whose}",
-        not_done="Nothing was built, and nothing was written to the warehouse.",
-        remedy=_remedy(foreign, run),
-    )
-
-
-def _remedy(foreign: list[_Foreign], run: files.Run) -> str:
-    if all(found.schema.lower().startswith(run.schema) for found in foreign):
-        return (
-            "Something else made them under this pull request's name. Set the input "
-            "`schema-prefix` to another value, or drop them if nobody needs them."
-        )
-    return (
-        f"This pull request's schemas begin with {run.schema}, so the profile or a macro does not "
-        f"use it. {guard.PROFILE_LINE}"
-    )
+    prepare_step.prepare(dbt_step.dbt_of(run, work), run, work, state, plan)
 
 
 if __name__ == "__main__":

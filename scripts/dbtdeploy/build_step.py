@@ -1,16 +1,21 @@
-"""What build_modified.py and build_production.py share: one dbt build, and what to make of it."""
+"""What the scripts that build share: one dbt build, and what to make of it."""
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dbtdeploy import ansi, dbt_step, files, moments, run_results, settings, succeeded
-from dbtdeploy.edges.dbt import Outcome
+from dbtdeploy.edges.dbt import CheckedBuild, Dbt, Outcome, streamed
+from dbtdeploy.edges.warm_dbt import SavedParse
 from dbtdeploy.outcomes import NODE_FAILED
+
+SAVED_BY = ("pull-request", "environment")
+"""Whose saved parses are tried, the nearer one first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,30 +52,108 @@ def call(
         name: of this call's log folder; with another than ``build`` the log goes on.
         extra: further variables for dbt.
     """
-    proof = secrets.token_hex(16)
-    variables = {**(extra or {}), f"DBT_ENV_CUSTOM_ENV_{run_results.PROOF}": proof}
-    dbt = dbt_step.dbt_of(run, work, extra=variables)
-    results_path(run).unlink(missing_ok=True)
-    started = moments.now()
-    log = work / files.LOG
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w" if name == "build" else "a", encoding="utf-8") as kept:
-        outcome, last = dbt_step.call(
-            dbt,
-            [*arguments, *dbt.options()],
-            name=name,
-            title=shlex.join(["dbt", *arguments]),
-            keep=lambda line: print(ansi.plain(line), file=kept),
-            hide_rows=run.policy.hide_row_data,
-        )
-    return Called(
-        arguments=arguments,
-        outcome=outcome,
-        last=last,
-        found=run_results.statuses(results_path(run), proof=proof),
-        started_at=started,
-        finished_at=moments.now(),
+    attempt = _Attempt(run, work, arguments, name)
+    dbt = dbt_step.dbt_of(run, work, extra={**(extra or {}), **attempt.variables})
+    with attempt.shown() as shown:
+        outcome = dbt.run([*arguments, *dbt.options()], name=name, on_line=shown)
+    return attempt.ended(outcome, shown)
+
+
+@contextlib.contextmanager
+def checked(dbt: Dbt, run: files.Run, work: Path, arguments: Sequence[str]) -> Iterator[Checked]:
+    """A ``dbt build`` that stops before its first write; it ends there if it is not told to go on.
+
+    Args:
+        dbt: one that is warm.
+        run: this run.
+        work: the work folder.
+        arguments: as of ``call``.
+    """
+    attempt = _Attempt(run, work, arguments, "build")
+    saved_parse = SavedParse(
+        folders=tuple(str(work / files.SAVED_PARSE / name) for name in SAVED_BY),
+        kept=str(work / files.KEPT_PARSE),
+        always_keep=False,
+        report=str(work / files.USED_PARSE),
     )
+    with dbt.checked_build(
+        [*arguments, *dbt.options()],
+        name="build",
+        variables=attempt.variables,
+        saved_parse=saved_parse,
+    ) as build:
+        yield Checked(attempt, build)
+
+
+class Checked:
+    """A build that has stopped before its first write."""
+
+    def __init__(self, attempt: _Attempt, build: CheckedBuild) -> None:
+        self._attempt = attempt
+        self._build = build
+
+    def nodes(self) -> tuple[files.PlannedNode, ...]:
+        """What it will build.
+
+        Raises:
+            Cancelled, DbtStopped: it did not get so far.
+        """
+        lines = self._build.plan()
+        if lines is None:
+            called = self._finish(go_on=False)
+            dbt_step.require_success(called.outcome, called.last, doing=dbt_step.LISTING)
+            raise dbt_step.stopped(called.outcome, called.last, doing=dbt_step.LISTING)
+        return dbt_step.listed(self._attempt.run, lines)
+
+    def go_on(self) -> Called:
+        """Let it build."""
+        return self._finish(go_on=True)
+
+    def _finish(self, *, go_on: bool) -> Called:
+        with self._attempt.shown() as shown:
+            outcome = self._build.finish(on_line=shown, go_on=go_on)
+        return self._attempt.ended(outcome, shown)
+
+
+class _Attempt:
+    """One call of ``dbt build``, from its beginning."""
+
+    def __init__(self, run: files.Run, work: Path, arguments: Sequence[str], name: str) -> None:
+        self.run = run
+        self._log = work / files.LOG
+        self._arguments = arguments
+        self._goes_on = name != "build"
+        self._proof = secrets.token_hex(16)
+        self._started = moments.now()
+        results_path(run).unlink(missing_ok=True)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """For dbt, which writes them into its results."""
+        return {f"DBT_ENV_CUSTOM_ENV_{run_results.PROOF}": self._proof}
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[dbt_step.Shown]:
+        """Takes the output, shows it in a group of its own and logs it."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        mode = "a" if self._goes_on else "w"
+        title = shlex.join(["dbt", *self._arguments])
+        with self._log.open(mode, encoding="utf-8") as kept, streamed(title):
+            yield dbt_step.Shown(
+                lambda line: print(ansi.plain(line), file=kept),
+                hide_rows=self.run.policy.hide_row_data,
+            )
+
+    def ended(self, outcome: Outcome, shown: dbt_step.Shown) -> Called:
+        """How it ended."""
+        return Called(
+            arguments=self._arguments,
+            outcome=outcome,
+            last=shown.last(),
+            found=run_results.statuses(results_path(self.run), proof=self._proof),
+            started_at=self._started,
+            finished_at=moments.now(),
+        )
 
 
 def keep(

@@ -13,6 +13,8 @@ from dbtdeploy.files import STATE_FOLDER, PlannedNode, Run, State
 
 LAST_LINES = 30
 
+LISTING = "while it listed what has changed"
+
 
 def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
     """The dbt of this run, in its environment, with the pull request's schema named in it."""
@@ -81,18 +83,34 @@ def call(
     Raises:
         Cancelled: the run was interrupted; dbt has cancelled its queries.
     """
-    last: deque[str] = deque(maxlen=LAST_LINES)
-
-    show = echo(keep)
-
-    def take(line: str) -> None:
-        if not hide_rows or row_data.is_progress(line):
-            last.append(line)
-            show(line)
-
+    shown = Shown(keep, hide_rows=hide_rows)
     with streamed(title):
-        outcome = dbt.run(arguments, name=name, on_line=take)
-    return outcome, list(last)
+        outcome = dbt.run(arguments, name=name, on_line=shown)
+    return outcome, shown.last()
+
+
+class Shown:
+    """Takes dbt's output line by line and shows it.
+
+    Args:
+        keep: gets each line that is shown.
+        hide_rows: show only how far dbt is.
+    """
+
+    def __init__(self, keep: Line | None = None, *, hide_rows: bool = False) -> None:
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._show = echo(keep)
+        self._hide_rows = hide_rows
+
+    def __call__(self, line: str) -> None:
+        """Show a line, if it may be shown."""
+        if not self._hide_rows or row_data.is_progress(line):
+            self._last.append(line)
+            self._show(line)
+
+    def last(self) -> list[str]:
+        """The last lines that were shown."""
+        return list(self._last)
 
 
 def install_packages(dbt: Dbt, run: Run) -> None:
@@ -124,7 +142,16 @@ def list_nodes(
     """
     lines: list[str] = []
     outcome = dbt.run([*listing, *dbt.options()], name=name, on_line=lines.append, redacted=False)
-    require_success(outcome, lines, doing="while it listed what has changed")
+    require_success(outcome, lines, doing=LISTING)
+    return listed(run, lines)
+
+
+def listed(run: Run, lines: Sequence[str]) -> tuple[PlannedNode, ...]:
+    """What will be built, from what dbt lists as JSON.
+
+    Raises:
+        DbtStopped: a line cannot be understood.
+    """
     nodes = plan.read_listing(lines)
     variables = settings.DbtEnvironment.from_environ().variables
     if run.dbt.stores_failures or commands.stores_failures(run.dbt.extra_args, variables):

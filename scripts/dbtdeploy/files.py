@@ -15,8 +15,17 @@ from dbtdeploy import errors
 from dbtdeploy.redact import Redact
 
 RUN = "run.json"
+DBT_PROCESSES = "dbt_processes.jsonl"
+"""What each dbt process took, one JSON object a line."""
 STATE_FOLDER = "state"
 STATE = "state.json"
+SAVED_PARSE = "saved_parse"
+"""Folder of what the store gave to start from: ``environment/`` and ``pull-request/``, each with
+the two files of ``saved_parse.py``, or not there."""
+USED_PARSE = "saved_parse.json"
+"""Which of them dbt started from."""
+KEPT_PARSE = "kept_parse"
+"""Folder with the same two files, of a parse that the store shall keep."""
 PLAN = "plan.json"
 SCHEMAS = "schemas.json"
 BUILD = "build.json"
@@ -77,6 +86,8 @@ class DbtProject:
     extra_args: tuple[str, ...] = ()
     stores_failures: bool = False
     """Whether dbt_project.yml says that tests store the rows they find."""
+    shortcuts: bool = True
+    """Whether one dbt process may do the work of several, and start from a saved parse."""
 
 
 @dataclass(frozen=True, kw_only=True)

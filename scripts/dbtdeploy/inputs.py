@@ -120,6 +120,7 @@ def parse(
             threads=number("threads", inputs.threads),
             extra_args=_extra_args(inputs.dbt_args),
             stores_failures=project.stores_failures,
+            shortcuts=flag("shortcuts", inputs.shortcuts, default=True),
         ),
         selection=_selection(inputs, project, command),
         policy=_policy(inputs, workspace),

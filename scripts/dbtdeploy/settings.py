@@ -41,6 +41,7 @@ class Inputs:
     baseline_order_by: str
     fail_on_warnings: str
     hide_row_data: str
+    shortcuts: str
     comment: str
     comment_author: str
     dbt_args: str
@@ -177,13 +178,16 @@ class GitHubAccess:
 
     api_url: str
     token: str = field(repr=False)
+    ca_bundle: str | None = None
+    """Certificates to trust, a file or a folder, as requests reads it."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> GitHubAccess:
-        """Read GITHUB_API_URL and DBT_DEPLOY_GITHUB_TOKEN."""
+        """Read GITHUB_API_URL, DBT_DEPLOY_GITHUB_TOKEN and REQUESTS_CA_BUNDLE."""
         return cls(
             api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
             token=environ.get(PREFIX + "GITHUB_TOKEN", ""),
+            ca_bundle=environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or None,
         )
 
 
@@ -313,7 +317,12 @@ def dbt_target_path(project: Path, configured: str) -> Path:
 
 
 def redactor() -> redact.Redact:
-    """Hides every secret this process can see, and the lines of DBT_DEPLOY_REDACT.
+    """Hides every secret this process can see, and the lines of DBT_DEPLOY_REDACT."""
+    return redact.redactor(secret_values())
+
+
+def secret_values() -> list[str]:
+    """What ``redactor`` hides, longest first.
 
     A ``dbt-env`` that cannot be parsed is hidden whole, line by line.
     """
@@ -326,7 +335,7 @@ def redactor() -> redact.Redact:
     except errors.InvalidInput:
         secrets = {}
         listed += raw.splitlines()
-    return redact.redactor(redact.secret_values({**os.environ, **secrets}, listed))
+    return redact.secret_values({**os.environ, **secrets}, listed)
 
 
 def script_name() -> str:

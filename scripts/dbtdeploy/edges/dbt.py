@@ -1,33 +1,32 @@
-"""The command ``dbt``: started, streamed, interrupted. Nothing of dbt is imported.
+"""The command ``dbt``: started, streamed, interrupted. Nothing of dbt is imported here.
 
-Facts relied on, tried with dbt-core 1.11 and 1.12: exit code 0 fine, 1 a node failed, 2 usage,
-parse, profile or connection. SIGINT makes dbt cancel its queries and exit 2; SIGTERM leaves them
-running, so this module turns either signal into SIGINT for dbt.
+Facts relied on, tried with dbt-core 1.8 to 1.12: exit code 0 fine, 1 a node failed, 2 usage,
+parse, profile or connection.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
+import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import msgspec
 
-from dbtdeploy import errors
-from dbtdeploy.edges import actions
-from dbtdeploy.files import DbtProject, LogError
+from dbtdeploy.edges import actions, warm_dbt
+from dbtdeploy.edges.dbt_process import (
+    CANCEL_GRACE_SECONDS,
+    CommandProcess,
+    Interrupts,
+    Process,
+    Usage,
+)
+from dbtdeploy.edges.warm_dbt import SavedParse, WarmDbt, WarmProcess
+from dbtdeploy.files import DBT_PROCESSES, DbtProject, LogError
 from dbtdeploy.redact import Redact
-
-CANCEL_GRACE_SECONDS = 8.0
-"""GitHub ends the whole job 10 s after it cancels (actions/runner, ``ProcessInvoker``)."""
 
 TRACE = "Traceback (most recent call last)"
 
@@ -62,7 +61,8 @@ class Dbt:
         project: where and how.
         variables: the whole environment of the process, secrets among them.
         redact: applied to every line before it is shown or kept.
-        logs: a folder for dbt's own log files.
+        logs: a folder for dbt's own log files; beside it ``dbt_processes.jsonl`` is written, what
+            each process took.
     """
 
     def __init__(
@@ -72,6 +72,30 @@ class Dbt:
         self._variables = dict(variables)
         self._redact = redact
         self._logs = logs
+        self._warm: WarmDbt | None = None
+
+    @contextlib.contextmanager
+    def kept_warm(self) -> Iterator[None]:
+        """Meanwhile all commands share one import of dbt, where that can be.
+
+        The import goes on in the background; ``is_warm`` waits for it.
+        """
+        self._warm = warm_dbt.started(
+            self._project.command, folder=self._project.project_dir, variables=self._variables
+        )
+        try:
+            yield
+        finally:
+            if self._warm is not None:
+                self._note("import", self._warm.close())
+                self._warm = None
+
+    def is_warm(self) -> bool:
+        """Whether dbt is imported and waits for commands."""
+        if self._warm is not None and not self._warm.is_ready():
+            self._note("import", self._warm.close())
+            self._warm = None
+        return self._warm is not None
 
     def options(self) -> list[str]:
         """The options that make every call mean the same project, profile and target."""
@@ -123,49 +147,74 @@ class Dbt:
         Raises:
             DbtNotFound: the command cannot be started.
         """
+        logged = self._logged_to(name)
+        grace = CANCEL_GRACE_SECONDS if grace_seconds is None else grace_seconds
+        with Interrupts(grace) as interrupts:
+            process: Process
+            if self._warm is not None and self.is_warm():
+                process = self._warm.start([*arguments, *logged])
+            else:
+                process = CommandProcess(
+                    [self._project.command, *arguments, *logged],
+                    folder=self._project.project_dir,
+                    variables=self._variables,
+                )
+            interrupts.pass_on_to(process)
+            for line in process.lines():
+                on_line(self._redact(line) if redacted else line)
+            code, usage = process.wait()
+        return self._ended(name, code, usage, interrupted=interrupts.happened)
+
+    @contextlib.contextmanager
+    def checked_build(
+        self,
+        arguments: Sequence[str],
+        *,
+        name: str,
+        variables: Mapping[str, str],
+        saved_parse: SavedParse,
+    ) -> Iterator[CheckedBuild]:
+        """A warm ``dbt build`` that stops before its first write. Left behind, it ends there.
+
+        Args:
+            arguments: everything after ``dbt``.
+            name: of the log folder of this call.
+            variables: laid over the environment.
+            saved_parse: where its parse may start from.
+        """
+        if self._warm is None:
+            raise RuntimeError("checked_build is called inside of kept_warm, when is_warm")
+        process = self._warm.start(
+            [*arguments, *self._logged_to(name)],
+            variables=variables,
+            saved_parse=saved_parse,
+            checked=True,
+        )
+        build = CheckedBuild(process, self._redact, lambda *ended: self._ended(name, *ended))
+        try:
+            yield build
+        finally:
+            # It writes manifest.json before it ends.
+            build.leave()
+
+    def _logged_to(self, name: str) -> list[str]:
+        """The options for the log of one call, whose folder is made."""
         logs = self._logs / name
         logs.mkdir(parents=True, exist_ok=True)
-        log = logs / "dbt.log"
-        log.unlink(missing_ok=True)
-        command = [
-            self._project.command,
-            *arguments,
-            *("--log-path", str(logs), "--log-format-file", "json", "--log-level-file", "error"),
-        ]
-        grace = CANCEL_GRACE_SECONDS if grace_seconds is None else grace_seconds
-        with _Interrupts(grace) as interrupts, self._start(command) as process:
-            interrupts.pass_on_to(process)
-            for line in process.stdout or ():
-                text = line.rstrip("\r\n")
-                on_line(self._redact(text) if redacted else text)
-            code = process.wait()
+        (logs / "dbt.log").unlink(missing_ok=True)
+        return ["--log-path", str(logs), "--log-format-file", "json", "--log-level-file", "error"]
+
+    def _ended(self, name: str, code: int, usage: Usage, interrupted: bool) -> Outcome:
+        self._note(name, usage)
         return Outcome(
             exit_code=code,
-            interrupted=interrupts.happened,
-            errors=self._logged(log),
+            interrupted=interrupted,
+            errors=self._logged(self._logs / name / "dbt.log"),
         )
 
-    def _start(self, command: list[str]) -> subprocess.Popen[str]:
-        try:
-            return subprocess.Popen(
-                command,
-                cwd=self._project.project_dir,
-                env=self._variables,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
-                # A group of its own: the terminal's Ctrl-C reaches dbt once, through us.
-                start_new_session=True,
-            )
-        except OSError as cause:
-            raise errors.DbtNotFound(
-                f"`{self._project.command}` cannot be started: {cause.strerror}.",
-                not_done="Nothing was built.",
-                remedy="Set the input `dbt` to a requirements file or to requirements such as "
-                "`dbt-core~=1.11.0 dbt-postgres`, or install dbt in a step before this one.",
-            ) from None
+    def _note(self, name: str, usage: Usage) -> None:
+        with (self._logs.parent / DBT_PROCESSES).open("ab") as noted:
+            noted.write(msgspec.json.encode({"name": name, **asdict(usage)}) + b"\n")
 
     def _logged(self, log: Path) -> tuple[LogError, ...]:
         """The error events of a JSON log; lines that are no events are passed over."""
@@ -180,6 +229,63 @@ class Dbt:
                 if event.info.level == "error" and message and not message.startswith(TRACE):
                     found.append(LogError(message=self._redact(message)))
         return tuple(found)
+
+
+class CheckedBuild:
+    """A build that has stopped before its first write, or will."""
+
+    def __init__(
+        self, process: WarmProcess, redact: Redact, ended: Callable[[int, Usage, bool], Outcome]
+    ) -> None:
+        self._process = process
+        self._redact = redact
+        self._ended = ended
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        # The output is read all the time: dbt would wait for a pipe that is full.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._was_interrupted = False
+        self._is_over = False
+
+    def plan(self) -> list[str] | None:
+        """What it has selected, a JSON object each as of ``dbt ls``; None if it ended before."""
+        with Interrupts(CANCEL_GRACE_SECONDS) as interrupts:
+            interrupts.pass_on_to(self._process)
+            plan = self._process.plan()
+        self._was_interrupted = interrupts.happened
+        return plan
+
+    def leave(self) -> None:
+        """Let it end without building, unless ``finish`` has seen it through."""
+        if not self._is_over:
+            self.finish(on_line=lambda _line: None, go_on=False)
+
+    def finish(self, *, on_line: Line, go_on: bool = True) -> Outcome:
+        """Let it build, or only end, and see it through.
+
+        Args:
+            on_line: gets each line of its output from the beginning, secrets hidden.
+            go_on: whether it builds.
+
+        Returns:
+            The outcome, as of ``Dbt.run``.
+        """
+        with Interrupts(CANCEL_GRACE_SECONDS) as interrupts:
+            interrupts.pass_on_to(self._process)
+            if go_on:
+                self._process.go_on()
+            else:
+                self._process.stop()
+            while (line := self._lines.get()) is not None:
+                on_line(self._redact(line))
+            code, usage = self._process.wait()
+        self._is_over = True
+        return self._ended(code, usage, self._was_interrupted or interrupts.happened)
+
+    def _read(self) -> None:
+        for line in self._process.lines():
+            self._lines.put(line)
+        self._lines.put(None)
 
 
 def echo(keep: Line | None = None) -> Line:
@@ -199,51 +305,3 @@ def streamed(title: str) -> Iterator[None]:
     """Around dbt's output: a folded group in which the runner reads no workflow command."""
     with actions.group(title), actions.foreign_output():
         yield
-
-
-class _Interrupts:
-    """Turns SIGINT or SIGTERM to this process into one SIGINT for dbt.
-
-    dbt has ``grace_seconds`` to cancel its queries; then it is killed.
-    """
-
-    def __init__(self, grace_seconds: float) -> None:
-        self.happened = False
-        self._grace_seconds = grace_seconds
-        self._process: subprocess.Popen[str] | None = None
-        self._watchdog: threading.Timer | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Interrupts:
-        # Before dbt starts: a signal between its start and here would leave it running alone.
-        self._before = {n: signal.signal(n, self._seen) for n in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def pass_on_to(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        if self.happened:
-            self._interrupt(process)
-
-    def __exit__(self, *_: object) -> None:
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _seen(self, _signal: int, _frame: FrameType | None) -> None:
-        first, self.happened = not self.happened, True
-        if first and self._process is not None:
-            self._interrupt(self._process)
-
-    def _interrupt(self, process: subprocess.Popen[str]) -> None:
-        _signal_group(process, signal.SIGINT)
-        self._watchdog = threading.Timer(
-            self._grace_seconds, _signal_group, (process, signal.SIGKILL)
-        )
-        self._watchdog.daemon = True
-        self._watchdog.start()
-
-
-def _signal_group(process: subprocess.Popen[str], number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)

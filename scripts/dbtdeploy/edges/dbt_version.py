@@ -48,11 +48,11 @@ def find(command: str, *, folder: Path, variables: Mapping[str, str]) -> Install
     executable = shutil.which(looked_up, path=variables.get("PATH", ""))
     if executable is None:
         raise _not_found(f"`{command}` is not on PATH or cannot be run")
-    return _from_metadata(Path(executable)) or _from_command(executable, command, variables)
+    return beside(Path(executable)) or _from_command(executable, command, variables)
 
 
-def _from_metadata(executable: Path) -> InstalledDbt | None:
-    """None unless exactly one dbt-core is installed beside the command."""
+def beside(executable: Path) -> InstalledDbt | None:
+    """What is installed beside the command; None unless that is exactly one dbt-core."""
     prefix = executable.resolve().parent.parent
     found = [
         (path.parent, match[1])

@@ -1,0 +1,184 @@
+"""dbt, imported once: each command line runs in a forked process of its own.
+
+Started by ``dbtdeploy/edges/warm_dbt.py`` with the interpreter of the caller's ``dbt``. Nothing of
+``dbtdeploy`` is imported: this is another environment, with Python 3.8 or newer and dbt-core 1.8 to
+1.12. What is measured: importing dbt takes 1.5 to 3 s of CPU, a fork of it a hundredth of that.
+
+    python serve.py SOCKET COMMAND [ADAPTER ...]
+
+SOCKET is the number of an inherited Unix socket. Each request is one JSON object and the files that
+go with it (``SCM_RIGHTS``): the output, and for a build the plan and the word to go on. Answers are
+JSON lines: first ``{"dbt": "1.11.2"}``, then for each request ``{"pid": 1}`` once it runs and
+``{"pid": 1, "status": 0, ...}`` once it is over, ``status`` as ``wait4`` gives it; at the end
+``{"own": true, ...}`` with what this process took itself.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import importlib
+import json
+import os
+import random
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+gc.disable()
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+if HERE not in sys.path:  # as with PYTHONSAFEPATH
+    sys.path.insert(0, HERE)
+
+import checked_build  # noqa: E402  found by the lines above
+import ending  # noqa: E402
+import faster  # noqa: E402
+
+try:
+    import saved_parse
+except ImportError:
+    saved_parse = None
+
+REQUEST_BYTES = 1 << 20
+MOST_FILES = 3
+
+
+def main() -> None:
+    """Import dbt, and run what is asked for until the other end closes."""
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    command, adapters = sys.argv[2], sys.argv[3:]
+    # Nothing of this folder is for dbt to find; the command's own is what its script would have.
+    sys.path.remove(HERE)
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path.insert(0, os.path.dirname(command))
+    version = _import(adapters)
+    faster.install()
+    gc.freeze()
+    awake, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(wake)
+    _tell(sock, {"dbt": version})
+    began: dict[int, float] = {}
+    while True:
+        ready, _, _ = select.select([sock, awake], [], [])
+        if awake in ready:
+            os.read(awake, 4096)
+            _reap(sock, began)
+        if sock in ready:
+            request, files = _receive(sock)
+            if request is None:
+                _tell(sock, {"own": True, **_own_usage()})
+                return
+            pid = os.fork()
+            if pid == 0:
+                _child(sock, command, request, files)
+            for number in files:
+                os.close(number)
+            began[pid] = time.monotonic()
+            _tell(sock, {"pid": pid})
+
+
+def _import(adapters: list[str]) -> str:
+    """Import dbt's command line and the adapters; gives dbt-core's version."""
+    import dbt.cli.main
+    import dbt.version
+
+    for adapter in adapters:
+        importlib.import_module("dbt.adapters." + adapter)
+    return str(dbt.version.__version__)
+
+
+def _tell(sock: socket.socket, answer: dict[str, Any]) -> None:
+    sock.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _receive(sock: socket.socket) -> tuple[Any, list[int]]:
+    """One request and its files; None at the end. ``socket.recv_fds`` is of Python 3.9."""
+    numbers = array.array("i")
+    room = socket.CMSG_SPACE(MOST_FILES * numbers.itemsize)
+    data, extra, _, _ = sock.recvmsg(REQUEST_BYTES, room)
+    for level, kind, content in extra:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
+    while data and not data.endswith(b"\n"):
+        more = sock.recv(REQUEST_BYTES)
+        if not more:
+            return None, []
+        data += more
+    return (json.loads(data) if data else None), list(numbers)
+
+
+def _reap(sock: socket.socket, began: dict[int, float]) -> None:
+    while began:
+        pid, status, usage = os.wait4(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        _tell(
+            sock,
+            {
+                "pid": pid,
+                "status": status,
+                "wall_seconds": time.monotonic() - began.pop(pid),
+                "cpu_seconds": usage.ru_utime + usage.ru_stime,
+                "peak_bytes": usage.ru_maxrss * 1024,
+            },
+        )
+
+
+def _own_usage() -> dict[str, Any]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": usage.ru_maxrss * 1024,
+    }
+
+
+def _child(sock: socket.socket, command: str, request: dict[str, Any], files: list[int]) -> None:
+    """Be the process ``command arguments``; does not return."""
+    code = 1
+    try:
+        # A group of its own, so that an interrupt reaches this command and no other.
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sock.close()
+        for number in (1, 2):
+            os.dup2(files[0], number)
+        random.seed()
+        os.environ.update(request["variables"])
+        saved = request.get("saved_parse")
+        if saved is not None and saved_parse is not None:
+            saved_parse.start_from(**saved)
+        if len(files) == MOST_FILES:
+            checked_build.install(files[1], files[2])
+        code = _run(command, request["arguments"])
+    except KeyboardInterrupt:
+        code = 2
+    finally:
+        ending.end(code)
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    """The command's own script, which is two lines."""
+    from dbt.cli.main import cli
+
+    sys.argv = [command, *arguments]
+    try:
+        cli()
+    except SystemExit as end_of_it:
+        if isinstance(end_of_it.code, int) or end_of_it.code is None:
+            return end_of_it.code or 0
+        print(end_of_it.code, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    main()
