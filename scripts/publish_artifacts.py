@@ -20,11 +20,13 @@ from dbtdeploy import (
     errors,
     files,
     gather,
+    kept_parse,
     lease,
     publish,
     release_files,
     retry_state,
     settings,
+    state,
     store_step,
     succeeded,
     versions,
@@ -91,6 +93,7 @@ def _publish(work: Path, run: files.Run, opened: Store, gathered: Gathered) -> P
             nonce=nonce,
             by=run.event.run_url or run.event.actor,
             claim=lambda version: lease.renew(opened, nonce, publishing=version),
+            parse=kept_parse.beside(work, gathered.contents[state.MANIFEST], say=print),
         ).index
     except (errors.LeaseLost, errors.PublishingFailed):
         raise

@@ -90,14 +90,15 @@ def finish(store: Store, nonce: str, publishing: str | None, *, by: str) -> Fini
 
 
 def whole(store: Store, version: str) -> Whole | str:
-    """The version, every object of it proven; or what is wrong with it."""
+    """The version, every object of it proven that it needs; or what is wrong with it."""
     key = versions.index_key(version)
     stored = store.get(key)
     if stored is None:
         return "Its index was not written"
     try:
         index = versions.decode_index(stored.body, source=store.address(key))
-        contents = {name: read_version.read_object(store, index, name) for name in index.objects}
+        needed = index.objects.keys() - versions.EXTRAS
+        contents = {name: read_version.read_object(store, index, name) for name in needed}
     except (errors.StateCorrupt, errors.StateVersionMissing) as damage:
         return damage.what.rstrip(".")
     if index.version != version:

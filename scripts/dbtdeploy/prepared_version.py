@@ -13,6 +13,7 @@ from dbtdeploy import (
     errors,
     files,
     gather,
+    kept_parse,
     lease,
     publish,
     release_files,
@@ -20,6 +21,7 @@ from dbtdeploy import (
     released_results,
     retry_state,
     settings,
+    state,
     unsettled,
     versions,
 )
@@ -61,6 +63,7 @@ def write(
         moment=datetime.now(timezone.utc),
         nonce=nonce,
         claim=lambda _: lease.renew(store, nonce),
+        parse=kept_parse.beside(work, gathered.contents[state.MANIFEST], say=print),
     )
     crash.point("release-version")
     there = unsettled.read(store)

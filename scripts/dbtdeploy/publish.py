@@ -13,17 +13,27 @@ from datetime import datetime
 
 from dbtdeploy import crash, errors, moments, read_version, state, versions
 from dbtdeploy.objects import ABSENT, Conflict, Store
+from dbtdeploy.saved_parse import Packed
 from dbtdeploy.versions import Index, Pointer, StoredObject
 
 Claim = Callable[[str], object]
 """Says in the lease which version is being published; raises LeaseLost if it is not ours."""
 
 AT_ONCE = 4
-"""Uploads side by side; there are at most six."""
+"""Uploads side by side; there are at most seven."""
 
 NAMES_TRIED = 100
 
 NOTHING_MOVED = "Its artifacts are not published; the version before is still the current one."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extra:
+    """The saved parse: stored before the index, and listed there only if that went well."""
+
+    packed: Packed
+    missed: Callable[[errors.DbtDeployError], object]
+    """Told why it is not in the version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +54,7 @@ def publish(
     by: str,
     claim: Claim,
     read_back: bool = False,
+    parse: Extra | None = None,
 ) -> Published:
     """Make a new version of artifacts and make it the current one.
 
@@ -56,13 +67,14 @@ def publish(
         by: who moves the pointer, a run's address or a person.
         claim: see there.
         read_back: whether the store must first give back what was written.
+        parse: a saved parse to store beside them.
 
     Raises:
         LeaseLost: somebody else has fenced this environment since; nothing became current.
         PublishingFailed: no name was free.
         StateCorrupt, StateVersionMissing: the store did not give it back.
     """
-    index = prepare(store, draft, contents, moment=moment, nonce=nonce, claim=claim)
+    index = prepare(store, draft, contents, moment=moment, nonce=nonce, claim=claim, parse=parse)
     if read_back:
         for name in index.objects:
             read_version.read_object(store, index, name)
@@ -87,6 +99,7 @@ def prepare(
     moment: datetime,
     nonce: str,
     claim: Claim,
+    parse: Extra | None = None,
 ) -> Index:
     """Write a version that follows the current one, and leave the pointer where it is.
 
@@ -99,6 +112,7 @@ def prepare(
         claim: called before the first object. A claim makes the next owner of the lease publish
             what was begun; a release, which must not be current before its swap, only proves that
             the lease is its own.
+        parse: a saved parse to store beside them.
 
     Raises:
         LeaseLost: somebody else has fenced this environment since.
@@ -107,7 +121,13 @@ def prepare(
     pointer, _ = _fenced(store, nonce)
     draft = replace(draft, created_at=moments.written(moment), previous=pointer.version)
     crash.point("before-objects")
-    return _new_version(store, draft, contents, moment, claim)
+
+    def write(prefix: str) -> dict[str, StoredObject]:
+        with ThreadPoolExecutor(1) as beside:
+            extra = beside.submit(_write_extra, store, prefix, parse)
+            return _write_objects(store, prefix, contents) | extra.result()
+
+    return _new_version(store, draft, write, moment, claim)
 
 
 def move_pointer(
@@ -224,16 +244,20 @@ def forget_failed(store: Store, *, began: datetime, run_id: int, attempt: int) -
 
 
 def _new_version(
-    store: Store, draft: Index, contents: Mapping[str, bytes], moment: datetime, claim: Claim
+    store: Store,
+    draft: Index,
+    write: Callable[[str], dict[str, StoredObject]],
+    moment: datetime,
+    claim: Claim,
 ) -> Index:
-    """Write objects and index under the first name that nobody has."""
+    """Let ``write`` make the objects, and index them, under the first name that nobody has."""
     for clash in range(1, NAMES_TRIED):
         version = versions.version_id(moment, draft.commit, clash=clash)
         if store.get(versions.index_key(version)) is not None:
             continue
         claim(version)
         try:
-            objects = _write_objects(store, versions.prefix_of(version), contents)
+            objects = write(versions.prefix_of(version))
             index = replace(draft, version=version, objects=objects)
             crash.point("before-index")
             store.put(versions.index_key(version), versions.encode(index), only_if=ABSENT)
@@ -264,6 +288,23 @@ def _write_objects(
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(contents, pool.map(upload, contents), strict=True))
+
+
+def _write_extra(store: Store, prefix: str, extra: Extra | None) -> dict[str, StoredObject]:
+    """Upload what the version is whole without.
+
+    Raises:
+        Conflict: another object has its name.
+    """
+    if extra is None:
+        return {}
+    item = extra.packed.item
+    try:
+        _put_once(store, prefix + item.key, extra.packed.body)
+    except errors.DbtDeployError as cause:
+        extra.missed(cause)
+        return {}
+    return {versions.SAVED_PARSE: item}
 
 
 def _put_once(store: Store, key: str, body: bytes) -> None:

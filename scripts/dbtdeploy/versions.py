@@ -28,6 +28,10 @@ LATEST = "latest/"
 FAILED = "failed/"
 DOCS = "docs/index.html"
 INDEX = "index.json"
+SAVED_PARSE = "saved_parse.tar"
+
+EXTRAS = frozenset({SAVED_PARSE})
+"""Objects that a version is whole without: they save time and say nothing."""
 
 HISTORY = 50
 """How many versions the pointer remembers."""
