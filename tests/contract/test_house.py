@@ -28,12 +28,12 @@ OWNERS = {
     "boto3": {"edges/s3.py"},
     "github": {
         "edges/deployments.py",
-        "edges/github.py",
         "edges/github_api.py",
         "edges/pulls.py",
         "edges/releases.py",
         "edges/tags.py",
     },
+    "certifi": {"edges/rest.py"},
     "jinja2": {"render.py"},
     "requests": {"edges/http.py"},
     "subprocess": {"edges/dbt.py", "edges/dbt_version.py", "edges/git.py", "edges/uv.py"},

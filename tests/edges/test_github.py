@@ -1,4 +1,4 @@
-"""PyGithub against a GitHub that checks every request and answer and forgets nothing."""
+"""The comment, on a GitHub that checks every request and answer and forgets nothing."""
 
 from __future__ import annotations
 
@@ -328,7 +328,7 @@ def test_a_list_goes_on_at_the_page_that_failed(world: World) -> None:
     world.hub.add_fault(path="page=2", status=502)
     world.write("new")
     assert [s.status for s in world.hub.seen if "page=2" in s.path] == [502, 200]
-    assert world.sent("GET") == 1 + 3 + 1
+    assert world.sent("GET") == 3 + 1
     assert world.texts()[-1] == "new"
 
 
@@ -408,13 +408,30 @@ def test_a_redirect_to_another_host_is_named(world: World) -> None:
         world.write("new")
 
 
-def test_pygithub_writes_into_no_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Its logger is at INFO, tells of redirects, and at DEBUG of whole requests."""
+def test_a_redirect_within_github_is_followed(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("github").setLevel(logging.DEBUG)
     moved = f"{world.hub.url}/repos/{REPOSITORY}/issues/7/comments"
-    world.hub.add_fault(path="/comments", status=301, headers={"Location": moved})
+    for method in ("GET", "POST"):
+        world.hub.add_fault(method=method, status=301, headers={"Location": moved})
     world.write("new")
     assert world.texts() == ["new"]
     assert world.token not in caplog.text
-    assert not [record for record in caplog.records if record.name.startswith("github")]
+
+
+def test_an_installation_is_not_asked_who_it_is(world: World) -> None:
+    """GitHub would answer 403."""
+    world.write("new")
+    assert not [seen for seen in world.hub.seen if seen.path.endswith("/user")]
+
+
+def test_none_is_made_where_only_an_old_one_may_change(world: World) -> None:
+    comments = Comments(GitHubAccess(api_url=world.hub.url, token=world.token), author=BOT)
+    for there, made in (([], False), (["old"], True)):
+        for text in there:
+            world.write(text)
+        body = mark(MARKER, run(2), "new")
+        written = comments.upsert_comment(REPOSITORY, 7, MARKER, run(2), body, create=False)
+        assert (written is not None) is made
+    assert world.texts() == ["new"]

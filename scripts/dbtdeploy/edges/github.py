@@ -1,4 +1,4 @@
-"""GitHub's REST API, through PyGithub: one comment of ours, found and written.
+"""GitHub's REST API: one comment of ours, found and written.
 
 Source: https://docs.github.com/rest/issues/comments.
 """
@@ -6,16 +6,15 @@ Source: https://docs.github.com/rest/issues/comments.
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import github
-from github.Issue import Issue
-from github.IssueComment import IssueComment
-
 from dbtdeploy import refusal
-from dbtdeploy.edges.github_api import FAULTS, REPEATS, Api, refused_by
+from dbtdeploy.edges.issue import Comment, Issue, login
+from dbtdeploy.edges.patience import REPEATS, Patience
+from dbtdeploy.edges.rest import FAULTS, Refused, Rest, refused_by
 from dbtdeploy.marker import Marker, RunMark, may_write, parse_run_mark
 from dbtdeploy.settings import GitHubAccess
 
@@ -23,6 +22,10 @@ __all__ = ["REPEATS", "WAIT_SECONDS", "Comments", "Written"]
 
 WAIT_SECONDS = 180.0
 """All waits of one comment together: what a job's minute is worth against a comment."""
+
+INSTALLATION = "ghs_"
+"""How the token of an installation begins, GITHUB_TOKEN for one; it cannot ask who it is
+(https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +58,12 @@ class Comments:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._access = access
         self._author = author
-        self._api = Api(
+        self._patience = Patience(
             access,
+            faults=FAULTS,
+            meaning=refused_by,
             most_wait=WAIT_SECONDS,
             not_done=refusal.NOT_DONE,
             sleep=sleep,
@@ -65,7 +71,14 @@ class Comments:
         )
 
     def upsert_comment(
-        self, repository: str, pull_request: int, marker: Marker, ours: RunMark, body: str
+        self,
+        repository: str,
+        pull_request: int,
+        marker: Marker,
+        ours: RunMark,
+        body: str,
+        *,
+        create: bool = True,
     ) -> Written | None:
         """Write our one comment for this marker: update it, or create it where there is none.
 
@@ -76,9 +89,10 @@ class Comments:
                 login counts; anyone can write the marker.
             ours: this run.
             body: the whole text, both lines of ``marker.mark`` included.
+            create: whether one is made where there is none.
 
         Returns:
-            None if the comment was left alone (see ``marker.may_write``).
+            None if the comment was left alone (see ``marker.may_write``), or none was made.
 
         Raises:
             GitHubFailed: GitHub refused, or gave no answer within the bounds above.
@@ -87,8 +101,8 @@ class Comments:
         that write within the same tenth of a second the older may win, until the newer writes next.
         """
 
-        def write(own: list[IssueComment], author: str, issue: Issue) -> Written | None:
-            return _write(issue, own, author, ours, body)
+        def write(own: list[Comment], author: str, issue: Issue) -> Written | None:
+            return _write(issue, own, author, ours, body, create=create)
 
         return self._with_own(repository, pull_request, marker, write)
 
@@ -114,13 +128,11 @@ class Comments:
             GitHubFailed: as ``upsert_comment``.
         """
 
-        def amend(own: list[IssueComment], _author: str, _issue: Issue) -> Written | None:
+        def amend(own: list[Comment], _author: str, issue: Issue) -> Written | None:
             if not own:
                 return None
-            body = change(own[0].body)
-            if body != own[0].body:
-                own[0].edit(body)
-            return _written(own[0])
+            body = change(own[0].body or "")
+            return _written(own[0] if body == own[0].body else issue.edit(own[0], body))
 
         return self._with_own(repository, pull_request, marker, amend)
 
@@ -129,50 +141,52 @@ class Comments:
         repository: str,
         pull_request: int,
         marker: Marker,
-        act: Callable[[list[IssueComment], str, Issue], Written | None],
+        act: Callable[[list[Comment], str, Issue], Written | None],
     ) -> Written | None:
-        self._api.begin()
+        self._patience.begin()
         where = f"pull request {pull_request} of {repository}"
-        client = self._api.client()
-        try:
-            author = self._login(client)
-            issue = client.get_repo(repository).get_issue(pull_request)
-            while True:
-                own = self._own(issue, author, marker)
-                try:
-                    return act(own, author, issue)
-                except FAULTS as fault:
-                    # Then all begins anew: a POST that failed may have made the comment, and a
-                    # newer run may have written it while we waited.
-                    self._api.pause(fault)
-        except (*FAULTS, RuntimeError) as fault:
-            raise self._api.failure(fault, where=where) from None
-        finally:
-            client.close()
+        token = self._patience.token()
+        with Rest(self._access, token) as rest:
+            try:
+                author = self._author if token.startswith(INSTALLATION) else self._login(rest)
+                issue = Issue(rest, repository, pull_request)
+                while True:
+                    own = self._own(issue, author, marker)
+                    try:
+                        return act(own, author, issue)
+                    except FAULTS as fault:
+                        # Then all begins anew: a POST that failed may have made the comment, and a
+                        # newer run may have written it while we waited.
+                        self._patience.pause(fault)
+            except FAULTS as fault:
+                raise self._patience.failure(fault, where=where) from None
 
-    def _login(self, client: github.Github) -> str:
+    def _login(self, rest: Rest) -> str:
         try:
-            return self._api.ask(lambda: client.get_user().login)
-        except github.GithubException as fault:
-            refused = refused_by(fault)
-            if refused.limited or not refused.forbidden:
+            return self._patience.ask(lambda: login(rest))
+        except Refused as fault:
+            if fault.refusal.limited or not fault.refusal.forbidden:
                 raise
             return self._author
 
-    def _own(self, issue: Issue, author: str, marker: Marker) -> list[IssueComment]:
+    def _own(self, issue: Issue, author: str, marker: Marker) -> list[Comment]:
         """Our comments that begin with the marker, oldest first, from all pages."""
-        pages = issue.get_comments()
-        # Asked again, the list goes on at the page that failed.
-        comments = self._api.ask(lambda: list(pages))
+        comments: list[Comment] = []
+        page, more = 1, True
+        while more:
+            # Asked again, the list goes on at the page that failed.
+            found, more = self._patience.ask(functools.partial(issue.page, page))
+            comments += found
+            page += 1
         return [
             comment
             for comment in comments
-            if marker.marks(comment.body or "") and _login_of(comment).lower() == author.lower()
+            if marker.marks(comment.body or "") and comment.login.lower() == author.lower()
         ]
 
 
 def _write(
-    issue: Issue, own: list[IssueComment], author: str, ours: RunMark, body: str
+    issue: Issue, own: list[Comment], author: str, ours: RunMark, body: str, *, create: bool
 ) -> Written | None:
     """Write the first of our comments; the others are left from a race and go."""
     marks = [found for found in (parse_run_mark(c.body or "") for c in own) if found]
@@ -180,23 +194,17 @@ def _write(
     if not may_write(newest, ours):
         return None
     if not own:
-        return _written(issue.create_comment(body), expected=author)
+        return _written(issue.create(body), expected=author) if create else None
     first, *others = own
     if first.body != body:
-        first.edit(body)
+        first = issue.edit(first, body)
     for other in others:
         # What stays is found again by the next run; ours is written, which is what counts.
         with contextlib.suppress(*FAULTS):
-            other.delete()
+            issue.delete(other)
     return _written(first)
 
 
-def _written(comment: IssueComment, *, expected: str | None = None) -> Written:
-    login = _login_of(comment)
-    unexpected = expected is not None and login.lower() != expected.lower()
-    return Written(url=comment.html_url, author=login, unexpected_author=unexpected)
-
-
-def _login_of(comment: IssueComment) -> str:
-    """Empty for an author whose account is gone."""
-    return comment.user.login if comment.user else ""
+def _written(comment: Comment, *, expected: str | None = None) -> Written:
+    unexpected = expected is not None and comment.login.lower() != expected.lower()
+    return Written(url=comment.html_url, author=comment.login, unexpected_author=unexpected)
