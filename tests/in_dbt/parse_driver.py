@@ -1,0 +1,165 @@
+"""Runs in the interpreter of a dbt: parses projects, each in a process forked after the import, and compares.
+
+Reads a list of requests (JSON) from a file, writes a list of answers to another:
+    {"do": "parse", "id": ..., "project": folder, "target": name, "env": {...}, "args": [...],
+     "start": {"folders": [...], "kept": folder, "report": file, "always_keep": bool} or null}
+    -> {"id": ..., "ok": bool, "error": text, "report": {...} or null}
+    {"do": "compare", "id": ..., "one": id, "other": id} -> {"id": ..., "differences": [...]}
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import os
+import pickle
+import resource
+import sys
+import time
+import traceback
+from typing import Any, Dict, List
+
+COLLECTIONS = (
+    *("nodes", "sources", "macros", "docs", "exposures", "metrics", "groups", "selectors"),
+    *("disabled", "unit_tests", "semantic_models", "saved_queries", "functions", "fixtures"),
+    *("parent_map", "child_map"),
+)
+PASSING = {"created_at", "generated_at", "invocation_id", "invocation_started_at", "run_started_at"}
+
+
+def plain(value: Any) -> Any:
+    """A value without what differs from one parse to the next."""
+    if hasattr(value, "to_dict"):
+        value = value.to_dict(omit_none=False)
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items() if key not in PASSING}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def picture(manifest: Any) -> Dict[str, Any]:
+    """Everything that is in a manifest, by collection and name."""
+    seen: Dict[str, Any] = {}
+    for name in COLLECTIONS:
+        for key, each in (getattr(manifest, name, None) or {}).items():
+            if name in ("parent_map", "child_map"):
+                each = sorted(each)
+            if name == "disabled":
+                each = sorted((plain(one) for one in each), key=repr)
+            seen[f"{name}/{key}"] = plain(each)
+    metadata = plain(manifest.metadata)
+    seen["metadata"] = metadata
+    for file_id, file in manifest.files.items():
+        seen[f"files/{file_id}"] = {
+            "checksum": file.checksum.checksum,
+            "env_vars": file_env_vars(file),
+            "nodes": sorted(getattr(file, "nodes", None) or []),
+            "patches": sorted(getattr(file, "ndp", None) or []),
+            "sources": sorted(getattr(file, "sources", None) or []),
+        }
+    return seen
+
+
+def file_env_vars(file: Any) -> Any:
+    used = getattr(file, "env_vars", None) or []
+    return sorted(set(used)) if isinstance(used, list) else plain(used)
+
+
+def differences(one: Dict[str, Any], other: Dict[str, Any]) -> List[str]:
+    found: List[str] = []
+    for key in sorted(set(one) | set(other)):
+        walk(key, one.get(key, "(missing)"), other.get(key, "(missing)"), found)
+    return found
+
+
+def walk(path: str, one: Any, other: Any, found: List[str]) -> None:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(set(one) | set(other)):
+            walk(f"{path}.{key}", one.get(key, "(missing)"), other.get(key, "(missing)"), found)
+    elif one != other:
+        found.append(f"{path}: {one!r:.300} | {other!r:.300}")
+
+
+def parse(request: Dict[str, Any], out: str) -> Dict[str, Any]:
+    """In a forked process: one dbt, as the command would be."""
+    os.environ.update(request.get("env", {}))
+    os.chdir(request["project"])
+    start = request.get("start")
+    if start:
+        path = os.path.join(os.environ["IN_DBT"], "saved_parse.py")
+        spec = importlib.util.spec_from_file_location("saved_parse", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.start_from(
+            start["folders"],
+            kept=start["kept"],
+            report=start["report"],
+            always_keep=start.get("always_keep", False),
+        )
+    from dbt.cli.main import dbtRunner
+
+    args = ["--quiet", "--no-write-json", "parse", "--target", request["target"]]
+    args += ["--profiles-dir", request["project"], "--target-path", request.get("out", "target")]
+    before = time.process_time()
+    result = dbtRunner().invoke([*args, *request.get("args", [])])
+    cpu = time.process_time() - before
+    answer: Dict[str, Any] = {"ok": bool(result.success), "cpu": cpu, "error": ""}
+    if result.exception is not None:
+        answer["error"] = f"{type(result.exception).__name__}: {result.exception}"
+    if result.success and not request.get("no_picture"):
+        with open(out, "wb") as file:
+            pickle.dump(picture(result.result), file)
+    return answer
+
+
+def in_child(request: Dict[str, Any], out: str) -> Dict[str, Any]:
+    answer_path = out + ".answer"
+    pid = os.fork()
+    if pid == 0:
+        try:
+            answer = parse(request, out)
+        except BaseException:
+            answer = {"ok": False, "error": traceback.format_exc()}
+        with open(answer_path, "w") as file:
+            json.dump(answer, file)
+        sys.stdout.flush()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    with open(answer_path) as file:
+        answer = json.load(file)
+    report = (request.get("start") or {}).get("report")
+    answer["report"] = None
+    if report and os.path.exists(report):
+        with open(report) as file:
+            answer["report"] = json.load(file)
+    return answer  # type: ignore[no-any-return]
+
+
+def main(requests_path: str, answers_path: str, work: str) -> None:
+    from dbt.cli import main as _dbt_main  # noqa: F401  # imported before the forks
+
+    gc.disable()
+    with open(requests_path) as file:
+        requests = json.load(file)
+    answers = []
+    for request in requests:
+        if request["do"] == "parse":
+            out = os.path.join(work, f"{request['id']}.pickle")
+            answer = in_child(request, out)
+        else:
+            pictures = []
+            for name in (request["one"], request["other"]):
+                with open(os.path.join(work, f"{name}.pickle"), "rb") as file:
+                    pictures.append(pickle.load(file))
+            answer = {"differences": differences(*pictures)}
+        answers.append({"id": request["id"], **answer})
+    with open(answers_path, "w") as file:
+        json.dump(answers, file)
+
+
+if __name__ == "__main__":
+    _ = resource
+    main(*sys.argv[1:])
