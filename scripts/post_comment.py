@@ -54,9 +54,12 @@ def _finished(run: files.Run, work: Path) -> None:
         return
     build = files.read_if_there(work / files.BUILD, files.Build)
     failure = files.read_if_there(work / files.FAILURE, files.Failure)
+    state = files.read_if_there(work / files.STATE, files.State)
     report = work / files.COMMENT
     text = report.read_text(encoding="utf-8") if report.is_file() else None
-    _write(run, comment.finished_state(build, failure), text)
+    # Nobody needs to be told that nothing happened, unless something did before.
+    create = state is None or not state.unchanged or failure is not None
+    _write(run, comment.finished_state(build, failure), text, create=create)
 
 
 def _torn_down(run: files.Run, work: Path) -> None:
@@ -74,7 +77,7 @@ def _torn_down(run: files.Run, work: Path) -> None:
         print(f"Pull request {number}: {written.url if written else 'has no comment of ours'}")
 
 
-def _write(run: files.Run, state: RunState, text: str | None) -> None:
+def _write(run: files.Run, state: RunState, text: str | None, *, create: bool = True) -> None:
     access = settings.GitHubAccess.from_environ()
     written = github.Comments(access, author=run.policy.comment_author).upsert_comment(
         run.event.repository,
@@ -82,7 +85,11 @@ def _write(run: files.Run, state: RunState, text: str | None) -> None:
         comment.marker(run),
         comment.run_mark(run, state),
         comment.body(run, state, text),
+        create=create,
     )
+    if written is None and not create:
+        print(f"No comment: {comment.UNCHANGED}, and there is none of this or an older run.")
+        return
     if written is None:
         cancelled = "this run was cancelled, and the comment is not its own"
         why = cancelled if state is RunState.CANCELLED else "a newer run wrote it"

@@ -171,6 +171,7 @@ def production(inputs: Inputs) -> Production | None:
         dbt_version=state.dbt_version,
         run_results=inputs.production_results is not None,
         version=state.version,
+        unchanged=state.unchanged,
     )
 
 

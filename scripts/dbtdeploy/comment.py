@@ -10,6 +10,9 @@ LIMIT_BYTES = 65_000
 """GitHub keeps 65,536 characters; bytes are the cautious way to count them."""
 
 
+UNCHANGED = "this pull request changes nothing that dbt builds"
+
+
 def why_none(run: Run, *, started: bool = False, state: State | None = None) -> str | None:
     """Why this run has no comment; None if it has one.
 
@@ -25,6 +28,8 @@ def why_none(run: Run, *, started: bool = False, state: State | None = None) -> 
     if run.event.skip:
         return f"the token of this run ({run.event.skip}) can only read; see the step summary"
     missing = state is not None and not state.found
+    if started and state is not None and state.unchanged:
+        return UNCHANGED
     if started and missing and run.policy.on_missing_state != "build-all":
         return "production has no state yet, and `on-missing-state` says to build nothing"
     return None

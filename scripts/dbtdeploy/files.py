@@ -26,6 +26,7 @@ USED_PARSE = "saved_parse.json"
 """Which of them dbt started from."""
 KEPT_PARSE = "kept_parse"
 """Folder with the same two files, of a parse that the store shall keep."""
+FINGERPRINT = "fingerprint.json"
 PLAN = "plan.json"
 SCHEMAS = "schemas.json"
 BUILD = "build.json"
@@ -88,6 +89,8 @@ class DbtProject:
     """Whether dbt_project.yml says that tests store the rows they find."""
     shortcuts: bool = True
     """Whether one dbt process may do the work of several, and start from a saved parse."""
+    reads: tuple[str, ...] | None = None
+    """Folders that dbt reads, from the project's own; None if it cannot be said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +245,15 @@ class State:
     tag: str | None = None
     """The version tag that brought that version live."""
     release_id: str | None = None
+    unchanged: bool = False
+    """Whether the checkout has nothing that dbt would find to differ; then nothing was fetched."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint:
+    """``fingerprint.json``: what this checkout holds for dbt; see ``fingerprint.py``."""
+
+    digest: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

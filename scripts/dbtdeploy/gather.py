@@ -19,6 +19,7 @@ from dbtdeploy import (
     deploy_files,
     errors,
     files,
+    fingerprint,
     moments,
     publishable,
     release_files,
@@ -116,8 +117,16 @@ def _spliced(
         pending=pending,
         carried=carried,
         unsettled=tuple(sorted(still)),
+        built_from=_built_from(work, run),
     )
     return Gathered(contents=contents, draft=draft)
+
+
+def _built_from(work: Path, run: files.Run) -> str | None:
+    """The checkout's digest, where a pull request with the same one has nothing to build."""
+    taken = files.read_if_there(work / files.FINGERPRINT, files.Fingerprint)
+    digest = taken.digest if taken else None
+    return digest if digest and fingerprint.is_settled(run.dbt) else None
 
 
 def begun(work: Path, run: files.Run, redact: Redact) -> Index:

@@ -121,6 +121,7 @@ def parse(
             extra_args=_extra_args(inputs.dbt_args),
             stores_failures=project.stores_failures,
             shortcuts=flag("shortcuts", inputs.shortcuts, default=True),
+            reads=project.reads,
         ),
         selection=_selection(inputs, project, command),
         policy=_policy(inputs, workspace),

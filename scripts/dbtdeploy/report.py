@@ -157,6 +157,8 @@ class Production:
     dbt_version: str | None = None
     run_results: bool = False
     version: str | None = None
+    unchanged: bool = False
+    """Whether this checkout holds for dbt what that version was built from; dbt was not run."""
 
 
 @dataclass(frozen=True, kw_only=True)

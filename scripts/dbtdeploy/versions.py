@@ -90,6 +90,8 @@ class Index:
     adapter_version: str | None = None
     previous: str | None = None
     """The version that was current when this one was made."""
+    built_from: str | None = None
+    """Digest of all that dbt read; a checkout with the same one has nothing modified."""
     command: str = ""
     """dbt's command line."""
     partial: bool = False

@@ -16,6 +16,7 @@ JOINTS = {
     "build_step.py",
     "cli.py",
     "dbt_step.py",
+    "fingerprint_step.py",
     "release_warehouse.py",
     "report_step.py",
     "run_job.py",

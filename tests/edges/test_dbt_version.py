@@ -30,8 +30,10 @@ def find(command: str, path: Path, folder: Path | None = None) -> InstalledDbt:
 
 def test_reads_the_metadata_and_starts_nothing(tmp_path: Path) -> None:
     dbt = dbt_install.install(tmp_path / "env")
+    adapters = ("dbt_adapters-1.24.5", "dbt_common-1.39.0")
+    parts = (*adapters, "dbt_core-1.11.16", "dbt_extractor-0.6.0", "dbt_postgres-1.11.0")
     assert find("dbt", dbt.parent) == InstalledDbt(
-        version="1.11.16", adapters={"postgres": "1.11.0"}
+        version="1.11.16", adapters={"postgres": "1.11.0"}, distributions=parts
     )
     assert not (tmp_path / "env" / "ran.txt").exists()
 

@@ -31,6 +31,11 @@ class InstalledDbt:
 
     version: str
     adapters: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+    """Of the names and versions of all packages beside it; empty where they are not known."""
+    distributions: tuple[str, ...] = ()
+    """All of dbt's own packages with their versions, ``dbt_adapters-1.16.3`` for one; none where
+    only the command itself could be asked."""
 
 
 def find(command: str, *, folder: Path, variables: Mapping[str, str]) -> InstalledDbt:
@@ -44,11 +49,22 @@ def find(command: str, *, folder: Path, variables: Mapping[str, str]) -> Install
     Raises:
         DbtNotFound: there is no such command, or it does not tell a version.
     """
-    looked_up = str(folder / command) if "/" in command else command
-    executable = shutil.which(looked_up, path=variables.get("PATH", ""))
+    executable = _executable(command, folder, variables)
     if executable is None:
         raise _not_found(f"`{command}` is not on PATH or cannot be run")
     return beside(Path(executable)) or _from_command(executable, command, variables)
+
+
+def distributions(command: str, *, folder: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
+    """What the dbt is made of that a command would run; empty where that is not known at once."""
+    executable = _executable(command, folder, variables)
+    found = beside(Path(executable)) if executable else None
+    return found.distributions if found else ()
+
+
+def _executable(command: str, folder: Path, variables: Mapping[str, str]) -> str | None:
+    looked_up = str(folder / command) if "/" in command else command
+    return shutil.which(looked_up, path=variables.get("PATH", ""))
 
 
 def beside(executable: Path) -> InstalledDbt | None:
@@ -70,7 +86,8 @@ def beside(executable: Path) -> InstalledDbt | None:
         if (match := PLUGIN.fullmatch(path.name))
         and (packages / "dbt" / "adapters" / match[1]).is_dir()
     }
-    return InstalledDbt(version=version, adapters=adapters)
+    parts = (path.name.removesuffix(".dist-info") for path in packages.glob("dbt_*.dist-info"))
+    return InstalledDbt(version=version, adapters=adapters, distributions=tuple(sorted(parts)))
 
 
 def _from_command(executable: str, command: str, variables: Mapping[str, str]) -> InstalledDbt:

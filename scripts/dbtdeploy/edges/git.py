@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 SECONDS = 30
@@ -58,6 +59,25 @@ def is_shallow(folder: Path) -> bool:
     return _said(folder, "rev-parse", "--is-shallow-repository") == "true"
 
 
+def top(folder: Path) -> Path | None:
+    """The topmost folder of the repository around one, resolved; None where there is none."""
+    found = _said(folder, "rev-parse", "--show-toplevel")
+    return Path(found).resolve() if found else None
+
+
+def listing(folder: Path, paths: Iterable[str]) -> str | None:
+    """The index, as ``ls-files -v -s -z`` prints it, of what the pathspecs match."""
+    ended = _run(folder, "ls-files", "-v", "-s", "-z", "--full-name", "--", *paths)
+    return ended.stdout if ended is not None and ended.returncode == 0 else None
+
+
+def is_clean(folder: Path, paths: Iterable[str]) -> bool:
+    """Whether the work tree is as the commit has it and holds nothing else, ignored or not."""
+    others = ("--untracked-files=all", "--ignored=matching", "--ignore-submodules=none")
+    ended = _run(folder, "status", "--porcelain", *others, "--", *paths)
+    return ended is not None and ended.returncode == 0 and not ended.stdout
+
+
 def _said(folder: Path, *arguments: str) -> str | None:
     ended = _run(folder, *arguments)
     if ended is None or ended.returncode != 0:
@@ -67,8 +87,10 @@ def _said(folder: Path, *arguments: str) -> str | None:
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     # In a container the checkout often belongs to another user, which git would refuse to read.
-    command = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
+    command = ["git", "--no-optional-locks", "-c", "safe.directory=*", "-C", str(folder)]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        return subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
