@@ -1,4 +1,4 @@
-"""run.json + the store -> state/ and state.json: what production last ran.
+"""run.json + the store -> state/ and state.json: what production last ran; and saved parses.
 
 Only state that this job's dbt can read gets as far as ``state/``. What is missing is handled as
 ``on-missing-state`` says; what is refused, unreachable or damaged is never taken for missing.
@@ -7,12 +7,25 @@ Only state that this job's dbt can read gets as far as ``state/``. What is missi
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 
-from dbtdeploy import cli, errors, files, read_version, retry_state, settings, state, store_step
+from dbtdeploy import (
+    cli,
+    errors,
+    fetch_parse,
+    files,
+    read_version,
+    retry_state,
+    settings,
+    state,
+    store_step,
+    versions,
+)
 from dbtdeploy.edges import actions, dbt_version
 from dbtdeploy.edges.store import local_folder
 from dbtdeploy.objects import Store
@@ -41,7 +54,7 @@ def main() -> None:
     try:
         with _nothing_started():
             store = store_step.opened(run.policy.state)
-            found = _fetched(run, store, fresh)
+            found = _fetched(run, store, fresh, work / files.SAVED_PARSE)
     finally:
         shutil.rmtree(fetched_to, ignore_errors=True)
     fresh.rename(fetched_to)
@@ -61,9 +74,9 @@ def _nothing_started() -> Iterator[None]:
         raise
 
 
-def _fetched(run: files.Run, store: Store, folder: Path) -> files.State:
+def _fetched(run: files.Run, store: Store, folder: Path, parses: Path) -> files.State:
     try:
-        fetched = read_version.fetch(store, folder)
+        fetched = _all_at_once(run, store, folder, parses)
     except (errors.StateCorrupt, errors.StateVersionMissing) as damage:
         if not _builds_everything(run):
             raise
@@ -74,6 +87,26 @@ def _fetched(run: files.Run, store: Store, folder: Path) -> files.State:
         )
         return files.State(location=run.policy.state, found=False)
     return _checked(run, store, folder, fetched)
+
+
+def _all_at_once(run: files.Run, store: Store, folder: Path, parses: Path) -> state.Fetched:
+    """The state, and meanwhile a saved parse: the pull request's own, else the version's."""
+    shutil.rmtree(parses, ignore_errors=True)
+    if not run.dbt.shortcuts:
+        return read_version.fetch(store, folder)
+    installed = functools.cache(lambda: _installed_if_known(run))
+    said: list[str] = []
+
+    def beside(index: versions.Index) -> None:
+        if not own.result():
+            fetch_parse.of_version(store, index, parses, installed=installed, say=said.append)
+
+    with ThreadPoolExecutor(1) as pool:
+        own = pool.submit(fetch_parse.own, store, run, parses, installed=installed, say=said.append)
+        fetched = read_version.fetch(store, folder, beside=beside)
+    for line in said:
+        print(line)
+    return fetched
 
 
 def _builds_everything(run: files.Run) -> bool:
@@ -136,6 +169,13 @@ def _installed(run: files.Run) -> str:
     variables = settings.DbtEnvironment.from_environ().variables
     folder = Path(run.dbt.project_dir)
     return dbt_version.find(run.dbt.command, folder=folder, variables=variables).version
+
+
+def _installed_if_known(run: files.Run) -> str | None:
+    try:
+        return _installed(run)
+    except errors.DbtNotFound:
+        return None  # whoever needs dbt will say so
 
 
 def _is_target(folder: Path, run: files.Run) -> errors.StateIsTarget:

@@ -1,9 +1,10 @@
-"""plan.json -> the registry in the store: which schemas a pull request uses, for teardown.
+"""plan.json, kept_parse/ -> the store: which schemas a pull request uses, and its parse.
 
-    python register_pull_request.py register    before the schemas are prepared
+    python register_pull_request.py register    after the build, whatever became of it
     python register_pull_request.py forget      after teardown.json was written
 
-The registry is a hint. Whatever goes wrong is a warning, and the exit code 0.
+The first is a hint for teardown, the second saves the next push time. Whatever goes wrong is a
+warning, and the exit code 0.
 """
 
 from __future__ import annotations
@@ -11,7 +12,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dbtdeploy import cli, errors, files, guard, registry, settings, store_step, teardown_files
+from dbtdeploy import (
+    cli,
+    errors,
+    files,
+    guard,
+    kept_parse,
+    registry,
+    settings,
+    state,
+    store_step,
+    teardown_files,
+)
 from dbtdeploy.edges import actions
 from dbtdeploy.objects import Store
 from dbtdeploy.teardown_files import Teardown
@@ -52,9 +64,21 @@ def _register(run: files.Run, work: Path) -> None:
         return
     plan = files.read(work / files.PLAN, files.Plan)
     schemas = sorted({node.schema or "" for node in guard.written(plan.nodes)})
+    opened = store_step.opened(run.policy.state)
     if schemas:
-        registry.write(store_step.opened(run.policy.state), run, number, schemas)
+        registry.write(opened, run, number, schemas)
         print(f"Registered for pull request {number}: {len(schemas)} schemas.")
+    packed = kept_parse.packed(work, shown=lambda: _manifest(work), say=print)
+    if packed is not None:
+        registry.put_parse(opened, run, number, packed)
+        where = opened.address(registry.parse_key(run, number))
+        print(f"Its parse is kept for the next push: {where}")
+
+
+def _manifest(work: Path) -> bytes:
+    """Production's, which whoever may read the parse may read too."""
+    path = work / files.STATE_FOLDER / state.MANIFEST
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _forget(run: files.Run, work: Path) -> None:
@@ -74,6 +98,8 @@ def _forget(run: files.Run, work: Path) -> None:
 def _tell_unseen(opened: Store, run: files.Run, number: int, done: Teardown) -> None:
     """What the registry names and the warehouse did not show, as a notice."""
     entry = registry.read(opened, run, number)
+    if entry is None and opened.get(registry.key(run, number)) is None:
+        return  # there was a parse only
     if entry is None:
         actions.annotate(
             "notice",

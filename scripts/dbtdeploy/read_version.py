@@ -6,6 +6,7 @@ Versions never change, so what is read is whole, or it is refused.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -74,13 +75,21 @@ def read_object(store: Store, index: Index, name: str) -> bytes:
     return versions.unpack(item, stored.body, source=store.address(key))
 
 
-def fetch(store: Store, destination: Path, *, restarts: int = RESTARTS) -> state.Fetched:
+def fetch(
+    store: Store,
+    destination: Path,
+    *,
+    restarts: int = RESTARTS,
+    beside: Callable[[Index], None] = lambda _: None,
+) -> state.Fetched:
     """Bring the current version's artifacts, or where none was published yet, plain files.
 
     Args:
         store: the environment's.
         destination: an existing folder; artifacts appear in it whole and proven, or not at all.
         restarts: how often to begin again when the version is pruned while it is read.
+        beside: called with the version's index while its artifacts come, in a thread of its own;
+            raises nothing.
 
     Returns:
         What came; without ``manifest.json`` among it there is no state yet. Of plain files, one
@@ -97,22 +106,26 @@ def fetch(store: Store, destination: Path, *, restarts: int = RESTARTS) -> state
     if pointer is None or pointer.version is None:
         return _fetch_plain(store, destination)
     try:
-        return _fetch_version(store, pointer, destination)
+        return _fetch_version(store, pointer, destination, beside)
     except errors.StateVersionMissing:
         now, _ = read_current(store)
         if now is None or now.version == pointer.version or not restarts:
             raise
-        return fetch(store, destination, restarts=restarts - 1)
+        return fetch(store, destination, restarts=restarts - 1, beside=beside)
 
 
-def _fetch_version(store: Store, pointer: Pointer, destination: Path) -> state.Fetched:
+def _fetch_version(
+    store: Store, pointer: Pointer, destination: Path, beside: Callable[[Index], None]
+) -> state.Fetched:
     index = read_index(store, pointer)
     if state.MANIFEST not in index.objects:
         source = store.address(versions.index_key(index.version))
         raise versions.corrupt(source, f"lists no {state.MANIFEST}")
     names = tuple(name for name in state.ARTIFACTS if name in index.objects)
-    with ThreadPoolExecutor(len(names)) as pool:
+    with ThreadPoolExecutor(len(names) + 1) as pool:
+        extra = pool.submit(beside, index)
         contents = list(pool.map(lambda name: read_object(store, index, name), names))
+    extra.result()
     for name, content in zip(names, contents, strict=True):
         (destination / name).write_bytes(content)
     return state.Fetched(

@@ -1,7 +1,7 @@
-"""The registry of pull requests' schemas in the store: a hint for teardown, never a proof.
+"""What pull requests keep in the store: which schemas they use, and dbt's parse of their last push.
 
 The role of every pull request may write all of it, so nothing is dropped because an entry says so,
-and no entry is shown that is not as we would have written it.
+no entry is shown that is not as we would have written it, and a deploy reads none of it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from dbtdeploy import versions
 from dbtdeploy.files import Run
 from dbtdeploy.objects import Store
+from dbtdeploy.saved_parse import Packed
 
 PREFIX = "pull-requests/"
 NUMBER = re.compile(r"[1-9][0-9]{0,9}")
@@ -44,7 +46,12 @@ class Entry:
 
 def key(run: Run, number: int) -> str:
     """Where the entry of a pull request is, for this run's project and target."""
-    return f"{PREFIX}{number}/{_name(run)}"
+    return f"{PREFIX}{number}/{_stem(run)}.json"
+
+
+def parse_key(run: Run, number: int) -> str:
+    """Where the saved parse of a pull request is, for this run's project and target."""
+    return f"{PREFIX}{number}/{_stem(run)}.{versions.SAVED_PARSE}.gz"
 
 
 def write(store: Store, run: Run, number: int, schemas: Iterable[str]) -> None:
@@ -63,13 +70,18 @@ def write(store: Store, run: Run, number: int, schemas: Iterable[str]) -> None:
 
 
 def numbers(store: Store, run: Run) -> list[int]:
-    """The pull requests that have an entry for this run's project and target."""
+    """The pull requests that keep something for this run's project and target."""
     found = set()
     for entry in islice(store.list(PREFIX), MOST_ENTRIES):
-        number, _, name = entry.key.removeprefix(PREFIX).partition("/")
-        if name == _name(run) and NUMBER.fullmatch(number):
+        number = entry.key.removeprefix(PREFIX).partition("/")[0]
+        if NUMBER.fullmatch(number) and entry.key in _keys(run, int(number)):
             found.add(int(number))
     return sorted(found)
+
+
+def put_parse(store: Store, run: Run, number: int, packed: Packed) -> None:
+    """Keep the parse of a pull request's push for its next one."""
+    store.put(parse_key(run, number), packed.body, content_type="application/gzip")
 
 
 def read(store: Store, run: Run, number: int) -> Entry | None:
@@ -88,9 +100,14 @@ def read(store: Store, run: Run, number: int) -> Entry | None:
 
 
 def forget(store: Store, run: Run, number: int) -> None:
-    """Remove the entry of a pull request."""
-    store.delete(key(run, number))
+    """Remove what a pull request keeps, its entry last: it is what a later sweep finds."""
+    for each in reversed(_keys(run, number)):
+        store.delete(each)
 
 
-def _name(run: Run) -> str:
-    return f"{run.dbt.name}-{quote(run.dbt.target or '', safe='')}.json"
+def _keys(run: Run, number: int) -> tuple[str, str]:
+    return key(run, number), parse_key(run, number)
+
+
+def _stem(run: Run) -> str:
+    return f"{run.dbt.name}-{quote(run.dbt.target or '', safe='')}"

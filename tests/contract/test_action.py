@@ -111,8 +111,9 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
     }
     assert holders["aws-access-key-id"] == in_store | under_the_lease
     assert holders["aws-secret-access-key"] == in_store | under_the_lease
-    # The manifest holds values of env_var(): what publishes it must know what to take out.
-    assert holders["dbt-env"] == in_warehouse | {"publish_artifacts.py", "upload_docs.py"}
+    # Manifest and parse hold values of env_var(): what stores them must know what to take out.
+    storing = {"publish_artifacts.py", "upload_docs.py", "register_pull_request.py"}
+    assert holders["dbt-env"] == in_warehouse | storing
     assert holders["github-token"] == on_github
     for secret in TOLD_WITH:
         assert holders[secret] == {"notify.py"}

@@ -13,11 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy import errors, files, read_version, registry, versions
+from dbtdeploy import (
+    errors,
+    fetch_parse,
+    files,
+    read_version,
+    registry,
+    saved_parse,
+    versions,
+)
 from dbtdeploy.edges.store import open_store
 from dbtdeploy.objects import Store
 from dbtdeploy.settings import StoreAccess
-from standins import policies, s3, stores
+from standins import parses, policies, s3, stores
 from standins.artifacts import all_artifacts
 from standins.deploys import RUN, Environment
 from standins.published import published
@@ -30,12 +38,17 @@ OF_PRODUCTION = [
     "manifest.json",
     "versions/20261121T060100Z-3d3c42e/index.json",
     "versions/20261121T060100Z-3d3c42e/manifest.json.gz",
+    "versions/20261121T060100Z-3d3c42e/saved_parse.tar.gz",
     "latest/manifest.json",
     "failed/20261121T060100Z-1-1/index.json",
     "docs/index.html",
     "probe/0",
 ]
-OF_PULL_REQUESTS = ["pull-requests/7/shop-prod.json", "pull-requests/8/other.json"]
+OF_PULL_REQUESTS = [
+    "pull-requests/7/shop-prod.json",
+    "pull-requests/7/shop-prod.saved_parse.tar.gz",
+    "pull-requests/8/other.json",
+]
 ELSEWHERE = ["../staging/current.json", "../prod-2/current.json", "../current.json"]
 
 As = Callable[[str], stores.Place]
@@ -118,18 +131,25 @@ def test_plain_artifacts_are_read(role: str, acting_as: As, tmp_path: Path) -> N
     assert (fetched.names, fetched.denied) == (tuple(all_artifacts()), ())
 
 
-def test_a_pull_request_registers_its_schemas_and_a_teardown_forgets_them(acting_as: As) -> None:
+def test_a_pull_request_keeps_its_schemas_and_its_parse_and_a_teardown_forgets_them(
+    acting_as: As, tmp_path: Path
+) -> None:
     store = acting_as("pull-request").open()
     run = dataclasses.replace(RUN, event=dataclasses.replace(RUN.event, pull_request=7))
     assert registry.read(store, run, 7) is None
     assert registry.numbers(store, run) == []
     registry.write(store, run, 7, ["dbt_pr_7"])
+    registry.put_parse(store, run, 7, saved_parse.pack(parses.laid(tmp_path / "kept")))
+    ci, said = dataclasses.replace(run, command="ci"), list[str]()
+    assert fetch_parse.own(store, ci, tmp_path, installed=lambda: None, say=said.append), said
+    assert parses.read(tmp_path / fetch_parse.OWN) == parses.read(tmp_path / "kept")
     assert registry.numbers(store, run) == [7]
     found = registry.read(store, run, 7)
     assert found is not None
     assert found.schemas == ("dbt_pr_7",)
     registry.forget(store, run, 7)
     assert registry.numbers(store, run) == []
+    assert list(store.list("pull-requests/")) == []
 
 
 @pytest.mark.fault(13)
@@ -143,6 +163,11 @@ def deploying(acting_as: As, folder: Path) -> Environment:
     return Environment(location=place.location, temp=folder, variables=place.environ | keys)
 
 
+def with_a_parse(work: Path) -> Path:
+    parses.laid(work / files.KEPT_PARSE)
+    return work
+
+
 def test_a_deploy_does_all_it_does(acting_as: As, tmp_path: Path) -> None:
     for name, content in all_artifacts().items():
         acting_as("admin").open().put(name, content)
@@ -150,7 +175,7 @@ def test_a_deploy_does_all_it_does(acting_as: As, tmp_path: Path) -> None:
     for ended in (
         environment.command("versions"),
         environment.command("adopt"),
-        environment.deploy(environment.prepare(1)),
+        environment.deploy(with_a_parse(environment.prepare(1))),
         environment.deploy(environment.prepare(2, docs=False, sources=False)),
         environment.command("versions"),
         environment.command("prune", dry_run=False, retention_days=1, keep_versions=1),
@@ -158,6 +183,7 @@ def test_a_deploy_does_all_it_does(acting_as: As, tmp_path: Path) -> None:
         assert ended.code == 0, ended.out
         assert "::warning" not in ended.out, ended.out
     assert environment.pointer().version is not None
+    assert any(versions.SAVED_PARSE in entry.key for entry in environment.open().list("versions/"))
     assert environment.current(tmp_path / "current")["manifest.json"] == 2
     assert set(environment.latest()) == {"manifest.json", "run_results.json"}
     assert environment.docs() == 1

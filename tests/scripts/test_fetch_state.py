@@ -7,15 +7,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from dbtdeploy import errors, files
-from standins import dbt_install, s3, stores
+from dbtdeploy import errors, files, saved_parse, versions
+from standins import dbt_install, parses, policies, s3, stores
 from standins.artifacts import all_artifacts, artifact
-from standins.published import COMMIT, published, withdraw
+from standins.published import COMMIT, publish_index, published, withdraw
 
 SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "fetch_state.py"
 LEFT_OF_AN_OLDER_RUN = "manifest of an older run"
@@ -188,6 +188,30 @@ def test_the_current_version_of_a_store(s3_open: s3.Store, fetch: Fetch) -> None
     )
     assert ended.fetched == all_artifacts()
     assert f"State from {place.location}, version {version}: manifest.json" in ended.out
+
+
+def test_a_saved_parse_comes_with_the_state(
+    tmp_path: Path, work: Path, s3_iam: s3.Store, fetch: Fetch
+) -> None:
+    bucket = s3_iam.create_bucket()
+    admin = stores.in_bucket(s3_iam, bucket=bucket)
+    index = published(admin.open())
+    packed = saved_parse.pack(parses.laid(tmp_path / "kept"))
+    key = f"versions/{index.version}/{packed.item.key}"
+    admin.open().put(key, packed.body)
+    objects = {**index.objects, versions.SAVED_PARSE: packed.item}
+    publish_index(admin.open(), replace(index, objects=objects, dbt_version="1.11.16"))
+    place = stores.in_bucket(
+        s3_iam, s3_iam.create_user(policies.policy_of("pull-request", bucket)), bucket=bucket
+    )
+    parses.laid(work / "saved_parse" / "pull-request")
+    ended = fetch(place.location, **place.environ)
+    assert ended.code == 0, ended.out
+    assert ended.fetched == all_artifacts()
+    assert parses.read(ended.work / "saved_parse" / "environment") == parses.read(tmp_path / "kept")
+    assert f"Version {index.version} has its parse: {place.location}/{key}" in ended.out
+    # What an earlier run laid there is not taken for this one's.
+    assert not (ended.work / "saved_parse" / "pull-request").exists()
 
 
 def test_the_current_version_of_a_folder(tmp_path: Path, fetch: Fetch) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy import files, teardown_files
+from dbtdeploy import files, saved_parse, teardown_files
 from dbtdeploy.teardown_files import DroppedSchema, KeptSchema, Teardown
-from standins import s3
+from standins import parses, s3
 from standins.teardowns import REPOSITORY, Job
 
 POLICY = Path(__file__).parents[1] / "fixtures" / "policy-pull-request.json"
 KEY = "pull-requests/7/shop-ci.json"
+PARSE = "pull-requests/7/shop-ci.saved_parse.tar.gz"
 
 
 @pytest.fixture
@@ -78,8 +79,12 @@ def test_without_a_pull_request_nothing_is_registered(job: Job) -> None:
 def test_under_the_policy_of_pull_requests(job: Job, s3_iam: s3.Store) -> None:
     bucket = on_s3(job, s3_iam, POLICY.read_text())
     job.describe(pull_request=7, command="ci")
+    kept = parses.read(parses.laid(job.work / files.KEPT_PARSE))
     printed = job.run("register_pull_request.py", "register")
     assert "warning" not in printed.lower(), printed
+    there = s3_iam.client().get_object(Bucket=bucket, Key=f"prod/{PARSE}")["Body"].read()
+    saved_parse.unpack(there, job.work / "there", source=PARSE)
+    assert parses.read(job.work / "there") == kept
     stored = s3_iam.client().get_object(Bucket=bucket, Key=f"prod/{KEY}")["Body"].read()
     assert json.loads(stored)["schemas"] == ["pr_7_shop", "pr_7_shop_marts"]
     files.write(job.work / teardown_files.TEARDOWN, Teardown(closed=(7,)))
@@ -101,6 +106,46 @@ def test_an_older_policy_is_a_warning_with_the_line_to_add(job: Job, s3_iam: s3.
     assert '"Action": ["s3:PutObject", "s3:DeleteObject"]' in printed
     assert f'"Resource": "arn:aws:s3:::{bucket}/prod/pull-requests/*"' in printed
     assert not (job.work / files.FAILURE).exists()
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("name", ["A_TOKEN", "WHERE"])
+def test_a_parse_with_a_hidden_value_is_not_kept(job: Job, name: str, shown: bool) -> None:
+    """Of values that are not named like secrets, those that production's manifest shows may be."""
+    job.describe(pull_request=7, command="ci")
+    job.environment["DBT_DEPLOY_DBT_ENV"] = f"{name}=hunter22"
+    parses.laid(job.work / files.KEPT_PARSE, content=b"\xa8hunter22\xff")
+    if shown:
+        (job.work / files.STATE_FOLDER).mkdir()
+        (job.work / files.STATE_FOLDER / "manifest.json").write_text('{"database": "hunter22"}')
+    printed = job.run("register_pull_request.py", "register")
+    assert "hunter22" not in printed
+    kept = shown and name == "WHERE"
+    assert ("The parse of this run is not kept" in printed) is not kept
+    assert (Path(job.state) / PARSE).exists() is kept
+    assert entry(job).exists()
+
+
+def test_a_push_that_left_no_parse_leaves_the_one_before(job: Job) -> None:
+    job.describe(pull_request=7, command="ci")
+    before = Path(job.state) / PARSE
+    before.parent.mkdir(parents=True)
+    before.write_bytes(b"that of the push before")
+    job.run("register_pull_request.py", "register")
+    assert before.read_bytes() == b"that of the push before"
+
+
+def test_a_parse_without_an_entry_is_forgotten_too(job: Job) -> None:
+    job.describe(pull_request=7, command="ci")
+    parses.laid(job.work / files.KEPT_PARSE)
+    job.run("register_pull_request.py", "register")
+    entry(job).unlink()
+    job.describe(pull_request=7)
+    files.write(job.work / teardown_files.TEARDOWN, Teardown(closed=(7,)))
+    printed = job.run("register_pull_request.py", "forget")
+    assert "Forgotten: pull request 7." in printed
+    assert "cannot be read" not in printed
+    assert not (Path(job.state) / "pull-requests").exists()
 
 
 @pytest.mark.parametrize("broken", ["store", "plan", "run"])
