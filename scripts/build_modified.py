@@ -1,13 +1,12 @@
 """state/ -> dbt build of what was modified: plan.json, schemas.json, build.json, run_results.json.
 
-One dbt process lists, waits for the guard and for the schemas, and builds. Where that process cannot
+One dbt process lists, waits for guard and schemas, and builds. Where that process cannot
 be had, ``dbt ls`` and ``dbt build`` do the same one after the other. What plan_build.py and
 prepare_schema.py have already done in this work folder is not done again.
 """
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 from dbtdeploy import (
@@ -50,15 +49,15 @@ def _build(run: files.Run, work: Path, state: files.State) -> build_step.Called 
         return None
     dbt = dbt_step.dbt_of(run, work)
     dbt_step.warn_of_dropped_outputs(run, work)
-    with dbt.kept_warm() if run.dbt.shortcuts else contextlib.nullcontext():
-        dbt_step.install_packages(dbt, run)
-        if not dbt.is_warm():
-            nodes = dbt_step.list_nodes(dbt, run, plan_step.listing(run, work, state))
-            ready = _ready(dbt, run, work, state, nodes)
-            return build_step.call(run, work, arguments) if ready else None
-        with build_step.checked(dbt, run, work, arguments) as build:
-            ready = _ready(dbt, run, work, state, build.nodes())
-            return build.go_on() if ready else None
+    dbt.warm_up()
+    dbt_step.install_packages(dbt, run)
+    if not dbt.is_warm():
+        nodes = dbt_step.list_nodes(dbt, run, plan_step.listing(run, work, state))
+        ready = _ready(dbt, run, work, state, nodes)
+        return build_step.call(run, work, arguments) if ready else None
+    with build_step.checked(dbt, run, work, arguments) as build:
+        ready = _ready(dbt, run, work, state, build.nodes())
+        return build.go_on() if ready else None
 
 
 def _ready(

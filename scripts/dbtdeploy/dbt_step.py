@@ -25,7 +25,13 @@ def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
     variables.pop("DBT_DEPLOY_SCHEMA", None)
     if run.schema:
         variables["DBT_DEPLOY_SCHEMA"] = run.schema
-    return Dbt(run.dbt, variables=variables, redact=redactor(run), logs=work / "logs")
+    return Dbt(
+        run.dbt,
+        variables=variables,
+        redact=redactor(run),
+        logs=work / "logs",
+        kept=settings.Setup.from_environ().folder / "kept" if run.dbt.shortcuts else None,
+    )
 
 
 def redactor(run: Run) -> redact.Redact:

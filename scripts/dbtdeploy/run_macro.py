@@ -100,16 +100,12 @@ def call(
         Cancelled: the run was interrupted.
     """
     lines: list[str] = []
-    outcome = dbt.run(
-        [
-            *commands.READ_BY_US,
-            *("run-operation", *arguments),
-            *("--project-dir", str(package), "--target-path", str(work / "warehouse")),
-            *dbt.connection(),
-        ],
+    outcome = dbt.run_ours(
+        [*commands.READ_BY_US, "run-operation", *arguments],
+        package=package,
+        target=work / "warehouse",
         name=name,
         on_line=lines.append,
-        redacted=False,
         grace_seconds=DEAF_GRACE_SECONDS,
     )
     if outcome.interrupted:

@@ -7,12 +7,14 @@ import os
 import sys
 
 import faster
+import schemas
 
 
 def end(code: int) -> None:
     """Write what is still to be written and leave with this exit code; does not return."""
     try:
         faster.write_what_waits()
+        schemas.write_new()
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

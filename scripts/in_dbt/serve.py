@@ -4,10 +4,11 @@ Started by ``dbtdeploy/edges/warm_dbt.py`` with the interpreter of the caller's 
 ``dbtdeploy`` is imported: this is another environment, with Python 3.8 or newer and dbt-core 1.8 to
 1.12. What is measured: importing dbt takes 1.5 to 3 s of CPU, a fork of it a hundredth of that.
 
-    python serve.py SOCKET COMMAND [ADAPTER ...]
+    python serve.py SOCKET COMMAND FOLDER [ADAPTER ...]
 
-SOCKET is the number of an inherited Unix socket. Each request is one JSON object and the files that
-go with it (``SCM_RIGHTS``): the output, and for a build the plan and the word to go on. Answers are
+SOCKET is the number of an inherited Unix socket, FOLDER is where is kept what depends on the
+installed packages alone. Each request is one JSON object and the files that go with it
+(``SCM_RIGHTS``): the output, and for a build the plan and the word to go on. Answers are
 JSON lines: first ``{"dbt": "1.11.2"}``, then for each request ``{"pid": 1}`` once it runs and
 ``{"pid": 1, "status": 0, ...}`` once it is over, ``status`` as ``wait4`` gives it; at the end
 ``{"own": true, ...}`` with what this process took itself.
@@ -27,6 +28,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from typing import Any
 
 gc.disable()
@@ -38,6 +40,8 @@ if HERE not in sys.path:  # as with PYTHONSAFEPATH
 import checked_build  # noqa: E402  found by the lines above
 import ending  # noqa: E402
 import faster  # noqa: E402
+import own_package  # noqa: E402
+import schemas  # noqa: E402
 
 try:
     import saved_parse
@@ -51,13 +55,14 @@ MOST_FILES = 3
 def main() -> None:
     """Import dbt, and run what is asked for until the other end closes."""
     sock = socket.socket(fileno=int(sys.argv[1]))
-    command, adapters = sys.argv[2], sys.argv[3:]
+    command, folder, adapters = sys.argv[2], sys.argv[3], sys.argv[4:]
     # Nothing of this folder is for dbt to find; the command's own is what its script would have.
     sys.path.remove(HERE)
     if not getattr(sys.flags, "safe_path", False):
         sys.path.insert(0, os.path.dirname(command))
     version = _import(adapters)
     faster.install()
+    schemas.use(folder)
     gc.freeze()
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -86,6 +91,7 @@ def main() -> None:
 
 def _import(adapters: list[str]) -> str:
     """Import dbt's command line and the adapters; gives dbt-core's version."""
+    faster.derive_schemas_late()
     import dbt.cli.main
     import dbt.version
 
@@ -152,15 +158,21 @@ def _child(sock: socket.socket, command: str, request: dict[str, Any], files: li
         for number in (1, 2):
             os.dup2(files[0], number)
         random.seed()
+        os.chdir(request["folder"])
+        os.environ.clear()
         os.environ.update(request["variables"])
+        faster.add_test_edges_quickly()
         saved = request.get("saved_parse")
         if saved is not None and saved_parse is not None:
             saved_parse.start_from(**saved)
+        if request["own_package"]:
+            own_package.parse_once()
         if len(files) == MOST_FILES:
             checked_build.install(files[1], files[2])
         code = _run(command, request["arguments"])
-    except KeyboardInterrupt:
-        code = 2
+    except BaseException:
+        # dbt catches what it can, an interrupt too; this is what Python would do with the rest.
+        traceback.print_exc()
     finally:
         ending.end(code)
 

@@ -63,39 +63,78 @@ class Dbt:
         redact: applied to every line before it is shown or kept.
         logs: a folder for dbt's own log files; beside it ``dbt_processes.jsonl`` is written, what
             each process took.
+        kept: a folder that outlives the job, for what dbt finds out about its own packages; None
+            to run the plain command each time.
     """
 
     def __init__(
-        self, project: DbtProject, *, variables: Mapping[str, str], redact: Redact, logs: Path
+        self,
+        project: DbtProject,
+        *,
+        variables: Mapping[str, str],
+        redact: Redact,
+        logs: Path,
+        kept: Path | None = None,
     ) -> None:
         self._project = project
         self._variables = dict(variables)
         self._redact = redact
         self._logs = logs
-        self._warm: WarmDbt | None = None
+        self._kept = kept
 
-    @contextlib.contextmanager
-    def kept_warm(self) -> Iterator[None]:
-        """Meanwhile all commands share one import of dbt, where that can be.
-
-        The import goes on in the background; ``is_warm`` waits for it.
-        """
-        self._warm = warm_dbt.started(
-            self._project.command, folder=self._project.project_dir, variables=self._variables
-        )
-        try:
-            yield
-        finally:
-            if self._warm is not None:
-                self._note("import", self._warm.close())
-                self._warm = None
+    def warm_up(self) -> None:
+        """Begin to import dbt in the background, where that can be; see ``warm_dbt.py``."""
+        self._begun()
 
     def is_warm(self) -> bool:
-        """Whether dbt is imported and waits for commands."""
-        if self._warm is not None and not self._warm.is_ready():
-            self._note("import", self._warm.close())
-            self._warm = None
-        return self._warm is not None
+        """Wait until dbt is imported; False where only the command itself can be run."""
+        return self._warm() is not None
+
+    def _begun(self) -> WarmDbt | None:
+        if self._kept is None:
+            return None
+        return warm_dbt.shared(
+            self._project.command,
+            folder=self._project.project_dir,
+            variables=self._variables,
+            kept=self._kept,
+            note=lambda usage: self._note("import", usage),
+        )
+
+    def _warm(self) -> WarmDbt | None:
+        warm = self._begun()
+        return warm if warm is not None and warm.is_ready() else None
+
+    def run_ours(
+        self,
+        arguments: Sequence[str],
+        *,
+        package: Path,
+        target: Path,
+        name: str,
+        on_line: Line,
+        grace_seconds: float,
+    ) -> Outcome:
+        """Run one dbt command in a project of ours, with the caller's connection.
+
+        Args:
+            arguments: everything after ``dbt`` but project and connection.
+            package: the project's folder.
+            target: a folder for what dbt writes, where none is kept for longer.
+            name: of the log folder of this call.
+            on_line: gets each line as dbt prints it, secrets and all.
+            grace_seconds: as of ``run``.
+        """
+        if (warm := self._warm()) is not None:
+            target = warm.kept / "own_package"
+        options = ["--project-dir", str(package), "--target-path", str(target), "--no-write-json"]
+        return self._run(
+            [*arguments, *options, *self.connection()],
+            name=name,
+            on_line=on_line,
+            grace_seconds=grace_seconds,
+            own_package=True,
+        )
 
     def options(self) -> list[str]:
         """The options that make every call mean the same project, profile and target."""
@@ -147,12 +186,32 @@ class Dbt:
         Raises:
             DbtNotFound: the command cannot be started.
         """
-        logged = self._logged_to(name)
+
+        def take(line: str) -> None:
+            on_line(self._redact(line) if redacted else line)
+
         grace = CANCEL_GRACE_SECONDS if grace_seconds is None else grace_seconds
-        with Interrupts(grace) as interrupts:
+        return self._run(arguments, name=name, on_line=take, grace_seconds=grace)
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        *,
+        name: str,
+        on_line: Line,
+        grace_seconds: float,
+        own_package: bool = False,
+    ) -> Outcome:
+        logged = self._logged_to(name)
+        with Interrupts(grace_seconds) as interrupts:
             process: Process
-            if self._warm is not None and self.is_warm():
-                process = self._warm.start([*arguments, *logged])
+            if (warm := self._warm()) is not None:
+                process = warm.start(
+                    [*arguments, *logged],
+                    folder=self._project.project_dir,
+                    variables=self._variables,
+                    own_package=own_package,
+                )
             else:
                 process = CommandProcess(
                     [self._project.command, *arguments, *logged],
@@ -161,7 +220,7 @@ class Dbt:
                 )
             interrupts.pass_on_to(process)
             for line in process.lines():
-                on_line(self._redact(line) if redacted else line)
+                on_line(line)
             code, usage = process.wait()
         return self._ended(name, code, usage, interrupted=interrupts.happened)
 
@@ -182,11 +241,13 @@ class Dbt:
             variables: laid over the environment.
             saved_parse: where its parse may start from.
         """
-        if self._warm is None:
-            raise RuntimeError("checked_build is called inside of kept_warm, when is_warm")
-        process = self._warm.start(
+        warm = self._warm()
+        if warm is None:
+            raise RuntimeError("checked_build is for a dbt that is_warm")
+        process = warm.start(
             [*arguments, *self._logged_to(name)],
-            variables=variables,
+            folder=self._project.project_dir,
+            variables={**self._variables, **variables},
             saved_parse=saved_parse,
             checked=True,
         )

@@ -7,6 +7,7 @@ tried), the command itself is what runs.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -90,14 +91,48 @@ class SavedParse:
     """A file that tells which one was used."""
 
 
-def started(command: str, *, folder: str, variables: Mapping[str, str]) -> WarmDbt | None:
-    """Begin to import dbt; None where only the command itself can be run.
+_running: dict[str, WarmDbt | None] = {}
+"""By the command. Each ends with this process, if not before."""
+
+
+def shared(
+    command: str,
+    *,
+    folder: str,
+    variables: Mapping[str, str],
+    kept: Path,
+    note: Callable[[Usage], None],
+) -> WarmDbt | None:
+    """The one import of a command's dbt that this process has; None where only the command runs.
+
+    It goes on in the background; ``WarmDbt.is_ready`` waits for it.
 
     Args:
         command: a name on PATH, or a path; a relative one starts from ``folder``.
         folder: dbt's working folder.
         variables: dbt's environment.
+        kept: a folder that outlives the job; what dbt finds out about its own packages is kept
+            below it, in one folder for each environment.
+        note: gets what it took itself, when it ends.
     """
+    if command not in _running:
+        warm = _started(command, folder=folder, variables=variables, kept=kept)
+        _running[command] = warm
+        if warm is not None:
+            atexit.register(_close, warm, note)
+    warm = _running[command]
+    if warm is not None and not warm.is_usable:
+        return None
+    return warm
+
+
+def _close(warm: WarmDbt, note: Callable[[Usage], None]) -> None:
+    note(warm.close())
+
+
+def _started(
+    command: str, *, folder: str, variables: Mapping[str, str], kept: Path
+) -> WarmDbt | None:
     executable = _executable(command, Path(folder), variables)
     python = _interpreter(executable) if executable else None
     if executable is None or python is None:
@@ -110,6 +145,7 @@ def started(command: str, *, folder: str, variables: Mapping[str, str]) -> WarmD
             executable,
             python,
             adapters=sorted(found.adapters),
+            kept=kept / found.digest,
             folder=folder,
             variables=variables,
         )
@@ -123,6 +159,7 @@ class WarmDbt:
         command: the command ``dbt``, in full.
         python: its interpreter.
         adapters: those installed beside it, which are imported too.
+        kept: a folder for what depends on the installed packages only.
         folder: dbt's working folder.
         variables: the whole environment, secrets among them.
     """
@@ -133,13 +170,14 @@ class WarmDbt:
         python: str,
         *,
         adapters: Sequence[str],
+        kept: Path,
         folder: str,
         variables: Mapping[str, str],
     ) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._server = subprocess.Popen(
-                [python, str(SERVER), str(theirs.fileno()), command, *adapters],
+                [python, str(SERVER), str(theirs.fileno()), command, str(kept), *adapters],
                 cwd=folder,
                 env=dict(variables),
                 stdin=subprocess.DEVNULL,
@@ -149,10 +187,16 @@ class WarmDbt:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        self.kept = kept
         self._socket = ours
         self._answers = ours.makefile("rb")
         self._ended: dict[int, _Told] = {}
         self._is_ready: bool | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether nothing is known against it yet."""
+        return self._is_ready is not False
 
     def is_ready(self) -> bool:
         """Wait until dbt is imported; False if that failed."""
@@ -165,16 +209,20 @@ class WarmDbt:
         self,
         arguments: Sequence[str],
         *,
-        variables: Mapping[str, str] | None = None,
+        folder: str,
+        variables: Mapping[str, str],
         saved_parse: SavedParse | None = None,
+        own_package: bool = False,
         checked: bool = False,
     ) -> WarmProcess:
         """Start one command.
 
         Args:
             arguments: everything after ``dbt``.
-            variables: laid over the environment.
+            folder: its working folder.
+            variables: its whole environment.
             saved_parse: where its parse may start from.
+            own_package: it runs a macro of ours, see ``in_dbt/own_package.py``.
             checked: for ``build``: stop before the first write, see ``in_dbt/checked_build.py``.
 
         Raises:
@@ -190,7 +238,9 @@ class WarmDbt:
                 files += [plan_out, word_in]
             request = {
                 "arguments": list(arguments),
-                "variables": dict(variables or {}),
+                "folder": folder,
+                "variables": dict(variables),
+                "own_package": own_package,
                 "saved_parse": asdict(saved_parse) if saved_parse else None,
             }
             try:

@@ -1,0 +1,88 @@
+"""dbt's JSON schemas, kept between jobs: half of what dbt does on a small project is to make them.
+
+dbt checks each file it reads against the schema of a class, and derives that schema anew in every
+process (``dbtClassMixin.json_schema`` in dbt_common/dataclass_schema.py; 1 s of CPU with 1.12). It
+depends on nothing but the classes, so it is kept in a folder that is named after all installed
+packages.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import tempfile
+from typing import Any, Dict, List
+
+FILE = "json_schemas.json"
+OURS = ("dbt.", "dbt_common.")
+"""Where the classes are that are kept."""
+
+_known: Dict[str, Any] = {}
+_new: List[str] = []
+"""Names of those that the file does not have."""
+_paths: List[str] = []
+
+
+def use(folder: str) -> None:
+    """Look schemas up in this folder; make those that are not there.
+
+    Args:
+        folder: of this environment and of no other; it may be missing.
+    """
+    from dbt_common.dataclass_schema import dbtClassMixin
+
+    derive = getattr(dbtClassMixin.__dict__.get("json_schema"), "__func__", None)
+    if derive is None:
+        return
+    _paths[:] = [os.path.join(folder, FILE)]
+    _known.update(_read(_paths[0]))
+
+    @functools.lru_cache(maxsize=None)
+    def json_schema(cls: Any) -> Any:
+        name = cls.__module__ + "." + cls.__qualname__
+        if name in _known:
+            return _known[name]
+        made = derive(cls)
+        if name.startswith(OURS) and "<locals>" not in name:
+            _keep(name, made)
+        return made
+
+    dbtClassMixin.json_schema = classmethod(json_schema)
+
+
+def write_new() -> None:
+    """Write the file anew if a schema was made that was not in it."""
+    if not _new:
+        return
+    path = _paths[0]
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        number, name = tempfile.mkstemp(dir=folder, prefix=FILE)
+        with os.fdopen(number, "w", encoding="utf-8") as out:
+            # Another process may have written meanwhile: what it found stays.
+            json.dump({**_read(path), **_known}, out)
+        os.replace(name, path)
+    except OSError:
+        # A cache that cannot be written costs time and nothing else.
+        return
+
+
+def _keep(name: str, schema: Any) -> None:
+    try:
+        same = json.loads(json.dumps(schema)) == schema
+    except (TypeError, ValueError):
+        return
+    if same:
+        _known[name] = schema
+        _new.append(name)
+
+
+def _read(path: str) -> Dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as kept:
+            found = json.load(kept)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
