@@ -22,9 +22,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from benchmarks.overhead import prepared, scenarios, servers  # noqa: E402  found above
+from benchmarks.overhead import prepared, ratios, runs, servers  # noqa: E402  found above
 from benchmarks.overhead.prepared import Bench  # noqa: E402
-from benchmarks.overhead.scenarios import SCENARIOS, Author, Run  # noqa: E402
+from benchmarks.overhead.runs import Run  # noqa: E402
+from benchmarks.overhead.scenarios import SCENARIOS, Author  # noqa: E402
 from demo import processes, production  # noqa: E402
 from standins import github  # noqa: E402
 from standins.runner import Usage  # noqa: E402
@@ -81,34 +82,25 @@ def bench(keep: Path | None, dbt: str) -> Iterator[Bench]:
 def measure(made: Bench, size: int, names: Sequence[str], repeat: int) -> list[Run]:
     """Run the scenarios of one size in turn, so many times."""
     author = Author(prepared.prepare(made, size))
-    runs = []
+    done: list[Run] = []
     for _ in range(repeat):
         for name in names:
-            runs.append(author.run(name))
-            show(size, runs[-1])
+            done.append(author.run(name))
+            show(size, done[-1])
     if repeat > 1:
         for name in names:
-            cpu = [total(run).cpu_seconds for run in runs if run.scenario == name]
+            cpu = [ratios.whole(run).cpu_seconds for run in done if run.scenario == name]
             print(f"{size:>6} {name}: median {statistics.median(cpu):.2f} s of CPU")
-    return runs
-
-
-def total(run: Run) -> Usage:
-    """A whole job."""
-    return Usage(
-        wall_seconds=sum(stage.usage.wall_seconds for stage in run.stages),
-        cpu_seconds=sum(stage.usage.cpu_seconds for stage in run.stages),
-        peak_bytes=max(stage.usage.peak_bytes for stage in run.stages),
-    )
+    return done
 
 
 def show(size: int, run: Run) -> None:
     """Print one job, a line for each stage."""
     print(f"\n{run.scenario}, {size:,} models  ({run.log})")
     for stage in run.stages:
-        aside = "  (installing)" if stage.name in scenarios.INSTALLING else ""
+        aside = "  (installing)" if stage.name in runs.INSTALLING else ""
         _line(stage.name + aside, stage.usage)
-    _line("in all", total(run))
+    _line("in all", ratios.whole(run))
     for process in run.dbt:
         _line(f"of it dbt {process.name}", process.usage)
     sys.stdout.flush()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import generated
 from benchmarks.overhead import measured, prepared
-from benchmarks.overhead.measured import Cache, Measured, Stage
+from benchmarks.overhead.measured import Cache, Measured
 from benchmarks.overhead.prepared import Prepared
+from benchmarks.overhead.runs import Dbt, Run
 from demo import events, repository
 from demo.events import Event
 from demo.repository import ROOT, Checkout
@@ -19,30 +19,6 @@ from standins.runner import Usage
 
 RECIPE = ROOT / "tests" / "benchmarks" / "recipe"
 RUN_IDS = 18_000_000_000
-
-INSTALLING = (
-    *("Install dbt", "Name the environment", "Set up dbt-deploy"),
-    *(measured.RESTORE, measured.SAVE),
-)
-"""The stages of either side that have dbt there in the end, and do nothing with it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dbt:
-    """One process of dbt's within a step of ours, as the action noted it."""
-
-    name: str
-    usage: Usage
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One job that was measured."""
-
-    scenario: str
-    stages: tuple[Stage, ...]
-    dbt: tuple[Dbt, ...] = ()
-    log: Path
 
 
 class Author:
@@ -212,12 +188,15 @@ def _noted(work: str) -> tuple[Dbt, ...]:
 
 README_ONLY = {"README.md": "# The generated project\n\nThis line is new.\n"}
 
+DOCS = {"docs": "true"}
+
 SCENARIOS: Mapping[str, Callable[[Author], Run]] = {
     "recipe-lean": lambda author: author.recipe("recipe-lean", full=False),
     "ours-first": lambda author: author.ours("ours-first"),
     "ours-later": lambda author: author.ours("ours-later", later=True),
     "recipe-full": lambda author: author.recipe("recipe-full", full=True),
-    "ours-full": lambda author: author.ours("ours-full", options={"docs": "true"}),
+    "ours-full": lambda author: author.ours("ours-full", options=DOCS),
+    "ours-full-later": lambda author: author.ours("ours-full-later", later=True, options=DOCS),
     "ours-cold": lambda author: author.ours("ours-cold", cold=True),
     "ours-nothing": lambda author: author.ours("ours-nothing", files=README_ONLY),
 }

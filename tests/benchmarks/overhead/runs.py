@@ -1,0 +1,34 @@
+"""One job that was measured: its stages, and dbt's part of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.overhead import measured
+from benchmarks.overhead.measured import Stage
+from standins.runner import Usage
+
+INSTALLING = (
+    *("Install dbt", "Name the environment", "Set up dbt-deploy"),
+    *(measured.RESTORE, measured.SAVE),
+)
+"""The stages of either side that have dbt there in the end, and do nothing with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dbt:
+    """One process of dbt's within a step of ours, as the action noted it."""
+
+    name: str
+    usage: Usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One job that was measured."""
+
+    scenario: str
+    stages: tuple[Stage, ...]
+    dbt: tuple[Dbt, ...] = ()
+    log: Path
