@@ -1,5 +1,8 @@
 """run.json + the store -> state/ and state.json: what production last ran; and saved parses.
 
+Where the checkout holds for dbt what production was built from, nothing is fetched, and plan.json
+says that nothing is to be built.
+
 Only state that this job's dbt can read gets as far as ``state/``. What is missing is handled as
 ``on-missing-state`` says; what is refused, unreachable or damaged is never taken for missing.
 """
@@ -9,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +22,7 @@ from dbtdeploy import (
     errors,
     fetch_parse,
     files,
+    fingerprint_step,
     read_version,
     retry_state,
     settings,
@@ -54,13 +58,17 @@ def main() -> None:
     try:
         with _nothing_started():
             store = store_step.opened(run.policy.state)
-            found = _fetched(run, store, fresh, work / files.SAVED_PARSE)
+            found = _fetched(run, store, fresh, work)
     finally:
         shutil.rmtree(fetched_to, ignore_errors=True)
     fresh.rename(fetched_to)
     if found.found and run.deploy is not None and run.deploy.retry_failed:
         retry_state.lay(store, work, fetched_to)
     files.write(work / files.STATE, found)
+    if found.unchanged:
+        files.write(work / files.PLAN, files.Plan())
+        print("Nothing to build: what dbt reads here is what production was built from.")
+        actions.set_outputs(settings.Runner.from_environ().output, {"nothing": "true"})
 
 
 @contextlib.contextmanager
@@ -74,9 +82,17 @@ def _nothing_started() -> Iterator[None]:
         raise
 
 
-def _fetched(run: files.Run, store: Store, folder: Path, parses: Path) -> files.State:
+def _fetched(run: files.Run, store: Store, folder: Path, work: Path) -> files.State:
+    taken = fingerprint_step.take(run, work)
+    same: list[versions.Index] = []
+
+    def enough(index: versions.Index) -> bool:
+        if fingerprint_step.is_production(run, taken, index):
+            same.append(index)
+        return bool(same)
+
     try:
-        fetched = _all_at_once(run, store, folder, parses)
+        fetched = _all_at_once(run, store, folder, work / files.SAVED_PARSE, enough)
     except (errors.StateCorrupt, errors.StateVersionMissing) as damage:
         if not _builds_everything(run):
             raise
@@ -86,10 +102,18 @@ def _fetched(run: files.Run, store: Store, folder: Path, parses: Path) -> files.
             f"{damage.what} It is not used. This deploy builds everything and replaces it.",
         )
         return files.State(location=run.policy.state, found=False)
+    if same:
+        return fingerprint_step.state_of(same[0], run.policy.state)
     return _checked(run, store, folder, fetched)
 
 
-def _all_at_once(run: files.Run, store: Store, folder: Path, parses: Path) -> state.Fetched:
+def _all_at_once(
+    run: files.Run,
+    store: Store,
+    folder: Path,
+    parses: Path,
+    enough: Callable[[versions.Index], bool],
+) -> state.Fetched:
     """The state, and meanwhile a saved parse: the pull request's own, else the version's."""
     shutil.rmtree(parses, ignore_errors=True)
     if not run.dbt.shortcuts:
@@ -103,7 +127,7 @@ def _all_at_once(run: files.Run, store: Store, folder: Path, parses: Path) -> st
 
     with ThreadPoolExecutor(1) as pool:
         own = pool.submit(fetch_parse.own, store, run, parses, installed=installed, say=said.append)
-        fetched = read_version.fetch(store, folder, beside=beside)
+        fetched = read_version.fetch(store, folder, beside=beside, enough=enough)
     for line in said:
         print(line)
     return fetched

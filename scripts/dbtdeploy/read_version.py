@@ -81,6 +81,7 @@ def fetch(
     *,
     restarts: int = RESTARTS,
     beside: Callable[[Index], None] = lambda _: None,
+    enough: Callable[[Index], bool] = lambda _: False,
 ) -> state.Fetched:
     """Bring the current version's artifacts, or where none was published yet, plain files.
 
@@ -90,6 +91,7 @@ def fetch(
         restarts: how often to begin again when the version is pruned while it is read.
         beside: called with the version's index while its artifacts come, in a thread of its own;
             raises nothing.
+        enough: whether the index says all that is to be known; then nothing is brought.
 
     Returns:
         What came; without ``manifest.json`` among it there is no state yet. Of plain files, one
@@ -106,18 +108,24 @@ def fetch(
     if pointer is None or pointer.version is None:
         return _fetch_plain(store, destination)
     try:
-        return _fetch_version(store, pointer, destination, beside)
+        return _fetch_version(store, pointer, destination, beside, enough)
     except errors.StateVersionMissing:
         now, _ = read_current(store)
         if now is None or now.version == pointer.version or not restarts:
             raise
-        return fetch(store, destination, restarts=restarts - 1, beside=beside)
+        return fetch(store, destination, restarts=restarts - 1, beside=beside, enough=enough)
 
 
 def _fetch_version(
-    store: Store, pointer: Pointer, destination: Path, beside: Callable[[Index], None]
+    store: Store,
+    pointer: Pointer,
+    destination: Path,
+    beside: Callable[[Index], None],
+    enough: Callable[[Index], bool],
 ) -> state.Fetched:
     index = read_index(store, pointer)
+    if enough(index):
+        return state.Fetched(names=(), version=index.version)
     if state.MANIFEST not in index.objects:
         source = store.address(versions.index_key(index.version))
         raise versions.corrupt(source, f"lists no {state.MANIFEST}")

@@ -1,0 +1,83 @@
+"""A pull request that changes nothing that dbt builds, as whole jobs on real dbt and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy import files
+from demo import jobs
+from demo.jobs import Job
+from demo.repository import Checkout
+from e2e.conftest import Author, Manager
+from e2e.test_slim_ci import changed, source
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+README = {"README.md": "# The shop, described anew"}
+TOTALS = "models/intermediate/int_order_totals.sql"
+BUILD, STARTED = "Build what was modified", "Say that the build has started"
+
+
+def ci(manager: Manager, author: Author, checkout: Checkout, **options: str) -> Job:
+    return jobs.run(
+        manager.world,
+        checkout,
+        author.event(checkout),
+        environment=manager.place,
+        inputs={name.replace("_", "-"): value for name, value in options.items()},
+    )
+
+
+def test_dbt_is_not_run_and_nobody_is_told(manager: Manager, author: Author) -> None:
+    deploy = manager.deploy(manager.check_out(), build="all")
+    assert deploy.succeeded, deploy.log
+    assert manager.index()["built_from"]
+
+    job = ci(manager, author, author.push(README))
+    assert job.succeeded, job.log
+    assert job.status == "nothing"
+    assert "changes nothing that dbt builds" in job.summary
+    assert author.comments == []
+    for name in (BUILD, STARTED):
+        assert job.result.step(name).outcome == "skipped"
+    work = Path(job.result.step("run").outputs["work"])
+    assert not (work / files.DBT_PROCESSES).exists()
+    assert job.report["production"]["unchanged"] is True
+
+    # What plain dbt says of the same checkout.
+    plain = ci(manager, author, author.push(README), shortcuts="false")
+    assert plain.status == "nothing", plain.log
+    assert plain.result.step(BUILD).outcome == "success"
+
+    # Once there is a comment it is brought up to date.
+    built = ci(manager, author, author.push(changed(TOTALS, "sum(amount)", "sum(amount + 0)")))
+    assert built.status == "passed", built.log
+    (comment,) = author.comments
+    assert "int_order_totals" in comment
+    reverted = ci(manager, author, author.push({TOTALS: source(TOTALS)}))
+    assert reverted.status == "nothing", reverted.log
+    assert reverted.result.step(BUILD).outcome == "skipped"
+    (comment,) = author.comments
+    assert "changes nothing that dbt builds" in comment
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"macros/new.sql": "{% macro new() %}{% endmacro %}"},
+        {"models/new.yml": "version: 2"},
+        {"packages.yml": "packages: []"},
+        {".github/workflows/new.yml": "on: push"},
+    ],
+    ids=["macro", "yml", "packages", "workflow"],
+)
+def test_what_dbt_may_read_is_left_to_dbt(
+    manager: Manager, author: Author, written: Mapping[str, str | None]
+) -> None:
+    assert manager.deploy(manager.check_out(), build="all").succeeded
+    job = ci(manager, author, author.push(written))
+    assert job.result.step(BUILD).outcome == "success", job.log
+    assert len(author.comments) == 1
