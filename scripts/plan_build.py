@@ -27,7 +27,8 @@ def main() -> None:
         dbt = dbt_step.dbt_of(run, work)
         dbt_step.warn_of_dropped_outputs(run, work)
         dbt_step.install_packages(dbt, run)
-        nodes = dbt_step.list_nodes(dbt, run, _listing(run, work, state))
+        parse = dbt_step.saved_parse(work, of_pull_request=run.deploy is None)
+        nodes = dbt_step.list_nodes(dbt, run, _listing(run, work, state), parse=parse)
     if run.deploy is None:
         plan_step.check(run, work, state, nodes)
     if run.release is not None:

@@ -11,11 +11,7 @@ from pathlib import Path
 
 from dbtdeploy import ansi, dbt_step, files, moments, run_results, settings, succeeded
 from dbtdeploy.edges.dbt import CheckedBuild, Dbt, Outcome, streamed
-from dbtdeploy.edges.warm_dbt import SavedParse
 from dbtdeploy.outcomes import NODE_FAILED
-
-SAVED_BY = ("pull-request", "environment")
-"""Whose saved parses are tried, the nearer one first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +66,11 @@ def checked(dbt: Dbt, run: files.Run, work: Path, arguments: Sequence[str]) -> I
         arguments: as of ``call``.
     """
     attempt = _Attempt(run, work, arguments, "build")
-    saved_parse = SavedParse(
-        folders=tuple(str(work / files.SAVED_PARSE / name) for name in SAVED_BY),
-        kept=str(work / files.KEPT_PARSE),
-        always_keep=False,
-        report=str(work / files.USED_PARSE),
-    )
     with dbt.checked_build(
         [*arguments, *dbt.options()],
         name="build",
         variables=attempt.variables,
-        saved_parse=saved_parse,
+        saved_parse=dbt_step.saved_parse(work, of_pull_request=True),
     ) as build:
         yield Checked(attempt, build)
 

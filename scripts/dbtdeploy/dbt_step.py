@@ -9,7 +9,16 @@ from pathlib import Path
 from dbtdeploy import commands, errors, plan, project, redact, remedies, row_data, settings
 from dbtdeploy.edges import actions
 from dbtdeploy.edges.dbt import Dbt, Line, Outcome, echo, streamed
-from dbtdeploy.files import STATE_FOLDER, PlannedNode, Run, State
+from dbtdeploy.edges.warm_dbt import SavedParse
+from dbtdeploy.files import (
+    KEPT_PARSE,
+    SAVED_PARSE,
+    STATE_FOLDER,
+    USED_PARSE,
+    PlannedNode,
+    Run,
+    State,
+)
 
 LAST_LINES = 30
 
@@ -132,8 +141,30 @@ def install_packages(dbt: Dbt, run: Run) -> None:
     require_success(outcome, last, doing="while it installed packages")
 
 
+def saved_parse(work: Path, *, of_pull_request: bool) -> SavedParse:
+    """Where a parse may start from, and where it is kept for the store.
+
+    Args:
+        work: the work folder.
+        of_pull_request: whose own saved parse then comes first; it keeps a full parse only, and
+            production each.
+    """
+    names = ("pull-request", "environment") if of_pull_request else ("environment",)
+    return SavedParse(
+        folders=tuple(str(work / SAVED_PARSE / name) for name in names),
+        kept=str(work / KEPT_PARSE),
+        always_keep=not of_pull_request,
+        report=str(work / USED_PARSE),
+    )
+
+
 def list_nodes(
-    dbt: Dbt, run: Run, listing: Sequence[str], *, name: str = "ls"
+    dbt: Dbt,
+    run: Run,
+    listing: Sequence[str],
+    *,
+    name: str = "ls",
+    parse: SavedParse | None = None,
 ) -> tuple[PlannedNode, ...]:
     """Run ``dbt ls`` and read what it lists.
 
@@ -142,12 +173,19 @@ def list_nodes(
         run: this run.
         listing: the arguments, as from ``commands.listing``.
         name: of the log folder of this call.
+        parse: where its parse may start from.
 
     Raises:
         Cancelled, DbtStopped: it did not end well.
     """
     lines: list[str] = []
-    outcome = dbt.run([*listing, *dbt.options()], name=name, on_line=lines.append, redacted=False)
+    outcome = dbt.run(
+        [*listing, *dbt.options()],
+        name=name,
+        on_line=lines.append,
+        redacted=False,
+        saved_parse=parse,
+    )
     require_success(outcome, lines, doing=LISTING)
     return listed(run, lines)
 

@@ -41,12 +41,8 @@ import checked_build  # noqa: E402  found by the lines above
 import ending  # noqa: E402
 import faster  # noqa: E402
 import own_package  # noqa: E402
+import saved_parse  # noqa: E402
 import schemas  # noqa: E402
-
-try:
-    import saved_parse
-except ImportError:
-    saved_parse = None
 
 REQUEST_BYTES = 1 << 20
 MOST_FILES = 3
@@ -163,7 +159,7 @@ def _child(sock: socket.socket, command: str, request: dict[str, Any], files: li
         os.environ.update(request["variables"])
         faster.add_test_edges_quickly()
         saved = request.get("saved_parse")
-        if saved is not None and saved_parse is not None:
+        if saved is not None:
             saved_parse.start_from(**saved)
         if request["own_package"]:
             own_package.parse_once()

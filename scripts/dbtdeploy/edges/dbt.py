@@ -167,6 +167,7 @@ class Dbt:
         on_line: Line,
         redacted: bool = True,
         grace_seconds: float | None = None,
+        saved_parse: SavedParse | None = None,
     ) -> Outcome:
         """Run one dbt command to its end.
 
@@ -178,6 +179,7 @@ class Dbt:
                 a secret ``true`` or one that is also a schema's name would change their meaning.
             grace_seconds: how long an interrupted dbt may take to cancel its queries before it is
                 killed; ``CANCEL_GRACE_SECONDS`` if None.
+            saved_parse: where its parse may start from, if dbt is warm.
 
         Returns:
             The outcome. An interrupt (SIGINT or SIGTERM to this process) is passed on as SIGINT and
@@ -191,7 +193,9 @@ class Dbt:
             on_line(self._redact(line) if redacted else line)
 
         grace = CANCEL_GRACE_SECONDS if grace_seconds is None else grace_seconds
-        return self._run(arguments, name=name, on_line=take, grace_seconds=grace)
+        return self._run(
+            arguments, name=name, on_line=take, grace_seconds=grace, saved_parse=saved_parse
+        )
 
     def _run(
         self,
@@ -201,6 +205,7 @@ class Dbt:
         on_line: Line,
         grace_seconds: float,
         own_package: bool = False,
+        saved_parse: SavedParse | None = None,
     ) -> Outcome:
         logged = self._logged_to(name)
         with Interrupts(grace_seconds) as interrupts:
@@ -211,6 +216,7 @@ class Dbt:
                     folder=self._project.project_dir,
                     variables=self._variables,
                     own_package=own_package,
+                    saved_parse=saved_parse,
                 )
             else:
                 process = CommandProcess(
