@@ -80,7 +80,9 @@ def _make(environment: Environment, make: Callable[[str], None], folder: Path) -
         print(f"{environment.folder.name}: complete already.")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    make(uv.find(folder / "tools", ROOT / "scripts" / "uv-requirement.txt"))
+    # Beside the folder that is cached: whole environments need no uv, which has 63 MB.
+    tools = folder.with_name(f"{folder.name}-tools")
+    make(uv.find(tools, ROOT / "scripts" / "uv-requirement.txt"))
 
 
 def _make_own(command: str, own: Environment) -> None:
@@ -92,6 +94,7 @@ def _make_own(command: str, own: Environment) -> None:
         extra={"UV_PROJECT_ENVIRONMENT": str(own.folder)},
         purpose="Setting up dbt-deploy's own environment",
     )
+    environments.leave_out_services(own.folder)
     own.mark_complete()
 
 

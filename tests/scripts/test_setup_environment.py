@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy import errors
+from dbtdeploy import environments, errors
 from dbtdeploy.edges import uv
+from standins import s3
 from standins.runner import parse_outputs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +91,37 @@ def test_both_environments_from_nothing_then_left_as_they_are(runner: Runner) ->
     for mode in ("own", "dbt"):
         assert "complete already" in runner.run(mode, "requirements.txt")[1]
     assert runner.run("key", "requirements.txt")[2] == key
+
+
+CHAIN = """
+import boto3
+for name in ("signin", "sso", "sso-oidc", "sts"):
+    boto3.client(name)
+assert boto3.client("s3").list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
+assert boto3.Session().get_credentials().method == "assume-role-with-web-identity"
+"""
+
+
+def test_our_environment_reaches_the_store_in_each_way(runner: Runner, s3_open: s3.Store) -> None:
+    """Without what boto3 knows of other services; a role, too, is assumed by one of them."""
+    code, log, outputs = runner.run("own", "installed")
+    assert code == 0, log
+    (data,) = (runner.environments / "own").rglob("botocore/data")
+    assert {path.name for path in data.iterdir() if path.is_dir()} == environments.SERVICES
+    token = runner.work / "token"
+    token.write_text("of GitHub's")
+    role = {
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/dbt-pull-requests",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+        "AWS_ENDPOINT_URL": s3_open.url,
+        "AWS_DEFAULT_REGION": s3_open.region,
+    }
+    chained = subprocess.run(
+        [outputs["python"], "-c", CHAIN], env=role, capture_output=True, text=True, check=False
+    )
+    assert chained.returncode == 0, chained.stderr
+    # uv is needed for making them only, and not kept with them.
+    assert [path.name for path in runner.environments.iterdir()] == ["own"]
 
 
 def test_dbt_on_path_is_left_alone(runner: Runner, dbt_command: Path) -> None:
