@@ -71,6 +71,7 @@ EXPECTED = {
     "write_manifest_for_partial_parse": ["self"],
     "load": ["self"],
     "is_partial_parsable": ["self", "manifest"],
+    "update_semantic_model": ["self", "semantic_model"],
     "__init__": ["self", "root_project", "all_projects", "macro_hook", "file_diff"],
 }
 
@@ -195,6 +196,7 @@ class _Run:
         try:
             manifest = self._load(loader)
             if self._manifest is not None:
+                self._settle(loader)
                 self._compare(loader)
         except Exception as error:
             if self._manifest is None:
@@ -297,19 +299,26 @@ class _Run:
             return ""
         names = self._transfer.Names(manifest, loader.root_project, self._neutral)
         names.apply(self._transfer.all_nodes(manifest))
-        for each in manifest.semantic_models.values():
-            loader_update = getattr(type(loader), "update_semantic_model", None)
-            if loader_update is None:
-                raise RefusedError("dbt's update_semantic_model is not as expected")
-            held, loader.manifest = loader.manifest, manifest
-            try:
-                loader_update(loader, each)
-            finally:
-                loader.manifest = held
         if self._how == "as it is":
             return ""
         again = self._about["transfer"]
         return str(self._transfer.ask_again(manifest, again["files"], again["entries"]))
+
+    def _settle(self, loader: Any) -> None:
+        """What is copied from the names of another node when that is parsed, and only then.
+
+        update_semantic_model of dbt/parser/manifest.py, process_models_for_unit_test of
+        dbt/parser/unit_tests.py.
+        """
+        manifest = loader.manifest
+        for each in manifest.semantic_models.values():
+            loader.update_semantic_model(each)
+        disabled = [one for ones in manifest.disabled.values() for one in ones]
+        for each in [*manifest.unit_tests.values(), *disabled]:
+            if str(each.resource_type) == "unit_test" and each.depends_on.nodes:
+                tested = manifest.nodes.get(each.depends_on.nodes[0])
+                if tested is not None:
+                    each.schema = tested.schema
 
     def _compare(self, loader: Any) -> None:
         reason = self._before.differs(loader.manifest)

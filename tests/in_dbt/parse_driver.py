@@ -14,7 +14,6 @@ import importlib.util
 import json
 import os
 import pickle
-import resource
 import sys
 import time
 import traceback
@@ -115,6 +114,13 @@ def parse(request: Dict[str, Any], out: str) -> Dict[str, Any]:
     return answer
 
 
+def load(path: str) -> Dict[str, Any]:
+    if not os.path.exists(path):
+        return {}
+    with open(path, "rb") as file:
+        return pickle.load(file)  # type: ignore[no-any-return]
+
+
 def in_child(request: Dict[str, Any], out: str) -> Dict[str, Any]:
     answer_path = out + ".answer"
     pid = os.fork()
@@ -150,16 +156,13 @@ def main(requests_path: str, answers_path: str, work: str) -> None:
             out = os.path.join(work, f"{request['id']}.pickle")
             answer = in_child(request, out)
         else:
-            pictures = []
-            for name in (request["one"], request["other"]):
-                with open(os.path.join(work, f"{name}.pickle"), "rb") as file:
-                    pictures.append(pickle.load(file))
-            answer = {"differences": differences(*pictures)}
+            paths = [os.path.join(work, f"{request[key]}.pickle") for key in ("one", "other")]
+            pictures = [load(path) for path in paths]
+            answer = {"differences": differences(*pictures) if all(pictures) else ["no parse"]}
         answers.append({"id": request["id"], **answer})
     with open(answers_path, "w") as file:
         json.dump(answers, file)
 
 
 if __name__ == "__main__":
-    _ = resource
     main(*sys.argv[1:])

@@ -1,0 +1,201 @@
+"""A parse that started from a saved one is, node by node, what a full parse gives."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import make_environments
+from in_dbt import parse_projects as projects
+
+DRIVER = Path(__file__).with_name("parse_driver.py")
+IN_DBT = Path(__file__).parents[2] / "scripts" / "in_dbt"
+PULL_REQUEST = {"CI_SCHEMA": "pr_7", "TAG": "special", "PREFIX": "p_", "FIXED": "else"}
+
+Files = Mapping[str, str | None]
+
+SCHEMA_BY_DESCRIPTION = """
+{% macro generate_schema_name(custom_schema_name, node) -%}{{ target.schema ~ node.description }}{%- endmacro %}
+"""
+SWITCHED = "{{ config(enabled=target.name == 'prod') }} select 1 as id"
+
+TRANSFERRED: dict[str, Files] = {
+    "plain": {},
+    "names": {"macros/names.sql": projects.SCHEMA_MACRO + projects.ALIAS_MACRO},
+    "aware": projects.AWARE,
+}
+REFUSED: dict[str, tuple[Files, str]] = {
+    "description": (
+        {"macros/names.sql": SCHEMA_BY_DESCRIPTION},
+        "a macro that makes names reads node.description",
+    ),
+    "project": (
+        {
+            "dbt_project.yml": projects.PROJECT.replace(
+                "+schema: marts", '+schema: "{{ target.name }}"'
+            )
+        },
+        "models.shop.marts.+schema in dbt_project.yml of shop: it uses target",
+    ),
+    "hook": (
+        {"dbt_project.yml": projects.OPERATION},
+        "a hook in dbt_project.yml: an if may depend on the target",
+    ),
+}
+
+
+class Session:
+    """Requests to the driver of one dbt, and what it answered."""
+
+    def __init__(self, version: str, tmp: Path) -> None:
+        self.version = version
+        self.tmp = tmp
+        self.requests: list[dict[str, Any]] = []
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.expected: dict[str, str] = {}
+
+    def project(self, name: str, files: Files, *changes: Files) -> Path:
+        """Lays out a project; a later layer goes over an earlier one, None deletes."""
+        folder = self.tmp / name
+        layers: list[Files] = [projects.PLAIN, files, *changes]
+        if self.version != "1.8":
+            layers.insert(1, projects.NEWER)
+        for layer in layers:
+            for path, text in layer.items():
+                file = folder / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                if text is None:
+                    file.unlink()
+                else:
+                    file.write_text(text)
+        return folder
+
+    def parse(self, name: str, project: Path, target: str, **more: Any) -> str:
+        """Asks for a parse; `folders` are saved ones, `how` is what is expected of it."""
+        how = more.pop("how", None)
+        start = None
+        if how is not None:
+            self.expected[name] = how
+            start = {
+                "folders": [str(each) for each in more.pop("folders", [])],
+                "kept": str(self.tmp / f"{name}.kept"),
+                "report": str(self.tmp / f"{name}.report"),
+                "always_keep": more.pop("always_keep", False),
+            }
+        else:
+            more["args"] = [*more.get("args", []), "--no-partial-parse"]
+        self.requests.append(
+            {
+                **{"do": "parse", "id": name, "project": str(project), "target": target},
+                **{"start": start, "out": str(self.tmp / f"{name}.target")},
+                **more,
+            }
+        )
+        return name
+
+    def same(self, one: str, other: str) -> None:
+        """Expects two parses to be the same."""
+        self.requests.append(
+            {"do": "compare", "id": f"{one} = {other}", "one": one, "other": other}
+        )
+
+    def kept(self, name: str) -> Path:
+        return self.tmp / f"{name}.kept"
+
+    def run(self) -> list[str]:
+        """Runs all; what is not as expected."""
+        asked, answered = self.tmp / "requests.json", self.tmp / "answers.json"
+        asked.write_text(json.dumps(self.requests))
+        python = make_environments.dbt_command(self.version).with_name("python")
+        done = subprocess.run(
+            [python, DRIVER, asked, answered, self.tmp],
+            env={**os.environ, "IN_DBT": str(IN_DBT), "DO_NOT_TRACK": "1"},
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.answers = {each["id"]: each for each in json.loads(answered.read_text())}
+        self.requests = []
+        return [problem for each in self.answers.values() for problem in self._problems(each)]
+
+    def _problems(self, answer: dict[str, Any]) -> list[str]:
+        name = answer["id"]
+        if "differences" in answer:
+            return [f"{name}: {each}" for each in answer["differences"]]
+        found = [] if answer["ok"] else [f"{name}: {answer['error']}"]
+        expected = self.expected.get(name)
+        if expected and (answer["report"] or {}).get("how") != expected:
+            found.append(f"{name}: {answer['report']}, not {expected}")
+        return found
+
+
+@pytest.fixture
+def session(dbt_version: str, tmp_path: Path) -> Session:
+    return Session(dbt_version, tmp_path)
+
+
+@pytest.fixture(params=("1.8", "1.11", "1.12"))
+def dbt_version(request: pytest.FixtureRequest) -> str:
+    version: str = request.param
+    if not make_environments.dbt_command(version).is_file():
+        pytest.skip(make_environments.why_not(version) or f"no dbt {version}")
+    return version
+
+
+def _again(kept: Path) -> set[str]:
+    """The files that are parsed again for another target."""
+    about = json.loads((kept / "about.json").read_text())
+    again = about["transfer"]
+    assert isinstance(again, dict), again
+    entries = {
+        f"{file.split('://')[1]} {key} {name}"
+        for file, keys in again["entries"].items()
+        for key, names in keys.items()
+        for name in names
+    }
+    return {file.split("://")[1] for file in again["files"]} | entries
+
+
+def test_a_pull_request_starts_from_the_deploy_of_production(session: Session) -> None:
+    for name, files in TRANSFERRED.items():
+        before = session.project(f"{name}/main", files)
+        after = session.project(f"{name}/pull-request", files, projects.CHANGES)
+        saved = session.parse(f"{name}-saved", before, "prod", how="full")
+        full = session.parse(f"{name}-full", after, "ci", env=PULL_REQUEST)
+        kept = [session.kept(saved)]
+        started = session.parse(
+            f"{name}-started", after, "ci", env=PULL_REQUEST, folders=kept, how="transferred"
+        )
+        session.same(full, started)
+    assert session.run() == []
+    assert _again(session.kept("plain-saved")) == set()
+    assert _again(session.kept("names-saved")) == set()
+    assert _again(session.kept("aware-saved")) == projects.AWARE_AGAIN
+    assert not session.kept("plain-started").exists()
+
+
+def test_what_cannot_be_sure_is_parsed_anew(session: Session) -> None:
+    for name, (files, _) in REFUSED.items():
+        session.parse(f"{name}-saved", session.project(name, files), "prod", how="full")
+    files = {"models/marts/switched.sql": SWITCHED}
+    main = session.project("switched", files)
+    saved = session.parse("switched-saved", main, "prod", how="full")
+    full = session.parse("switched-full", main, "ci")
+    # That it is switched is seen only when it is parsed.
+    kept = [session.kept(saved)]
+    session.same(full, session.parse("switched-started", main, "ci", folders=kept, how="full"))
+    assert session.run() == []
+    for name, (_, reason) in REFUSED.items():
+        about = json.loads((session.kept(f"{name}-saved") / "about.json").read_text())
+        assert about["transfer"] == reason
+    report = session.answers["switched-started"]["report"]
+    assert report["why_not"] == "0: model.shop.switched is not there any more, though its file is"
