@@ -119,6 +119,15 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
         assert holders[secret] == {"notify.py"}
 
 
+@pytest.mark.fault(51)
+def test_foreign_packages_are_installed_where_no_secret_is() -> None:
+    """Building one runs its code, which could read what a process beside it holds."""
+    installing = [s for s in STEPS if "setup_environment.py" in s.get("run", "")]
+    assert len(installing) == 3
+    for found in installing:
+        assert not [n for n in found["env"] if "AWS" in n or "TOKEN" in n or "DBT_ENV" in n]
+
+
 def test_what_must_run_after_a_failure_does() -> None:
     assert step("write_report.py")["if"].startswith("always()")
     for script in ("restore_dependents.py", "publish_artifacts.py", "release_lease.py"):
