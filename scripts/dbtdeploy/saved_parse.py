@@ -50,8 +50,14 @@ class Packed:
     body: bytes
 
 
-class _About(msgspec.Struct):
-    dbt_version: str | None = None
+class _MadeWith(msgspec.Struct, frozen=True):
+    dbt: str | None = None
+
+
+class _About(msgspec.Struct, frozen=True):
+    """As far as it concerns us; ``in_dbt/saved_parse.py`` writes and reads the whole."""
+
+    made_with: _MadeWith = _MadeWith()
 
 
 def read(folder: Path) -> bytes:
@@ -129,7 +135,7 @@ def unpack(stored: bytes, folder: Path, *, source: str) -> None:
 def dbt_version(folder: Path) -> str | None:
     """Which dbt made a saved parse, as ``about.json`` says; None where it does not."""
     try:
-        return msgspec.json.decode((folder / ABOUT).read_bytes(), type=_About).dbt_version
+        return msgspec.json.decode((folder / ABOUT).read_bytes(), type=_About).made_with.dbt
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 

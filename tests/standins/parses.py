@@ -12,7 +12,9 @@ def laid(folder: Path, *, dbt: str = "1.11.16", content: bytes = b"\x81\xa5nodes
     """Write both files of a saved parse into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / saved_parse.PARSE).write_bytes(content * 1000)
-    (folder / saved_parse.ABOUT).write_text(json.dumps({"dbt_version": dbt, "more": 1}, indent=2))
+    (folder / saved_parse.ABOUT).write_text(
+        json.dumps({"made_with": {"dbt": dbt}, "more": 1}, indent=2)
+    )
     return folder
 
 
