@@ -501,7 +501,8 @@ def _facts(loader: Any) -> Dict[str, Any]:
     flags = {
         name: _hash(_plain(value))
         for name, value in vars(get_flags()).items()
-        if name == name.lower() and name not in HARMLESS_FLAGS and not name.startswith("_")
+        # What is off, or not there at all as with another command, is the same.
+        if value and name == name.lower() and name not in HARMLESS_FLAGS and name[0] != "_"
     }
     made_with = {
         "made by": _own_hash(),
