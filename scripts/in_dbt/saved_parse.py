@@ -59,6 +59,8 @@ HARMLESS_FLAGS = frozenset(
         *("log_level_file", "debug", "quiet", "print", "printer_width", "use_colors"),
         *("use_colors_file", "send_anonymous_usage_stats", "show_resource_report", "hints_enabled"),
         *("upload_to_artifacts_ingest_api", "show_all_deprecations"),
+        # limits of the parser of compiled SQL, which looks for its first keyword
+        "sqlparse",
     )
 )
 DISTRIBUTIONS = ("dbt-adapters", "dbt-common", "dbt-extractor", "jinja2", "mashumaro", "msgpack")
