@@ -24,12 +24,14 @@ if sys.version_info < (3, 10):  # noqa: UP036  an older python3 is what this is 
         "Use actions/setup-python before this action."
     )
 
-from dbtdeploy import dbt_requirement, environments, errors, settings
+from dbtdeploy import bytecode, dbt_requirement, environments, errors, settings
 from dbtdeploy.dbt_requirement import DbtRequirement
 from dbtdeploy.edges import actions, uv
 from dbtdeploy.environments import Environment
 
-ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = Path(__file__).resolve().parent
+ROOT = SCRIPTS.parent
+BYTECODE = "bytecode"
 
 
 def main() -> None:
@@ -43,7 +45,8 @@ def main() -> None:
         python=f"{platform.python_version()} {Path(sys.executable).resolve()}",
     )
     own = Environment(
-        folder=setup.folder / "own", key=environments.own_key(machine, ROOT / "uv.lock")
+        folder=setup.folder / "own",
+        key=environments.own_key(machine, ROOT / "uv.lock", bytecode.sizes(SCRIPTS)),
     )
     today = datetime.now(timezone.utc).date()
     dbt = Environment(
@@ -51,12 +54,21 @@ def main() -> None:
     )
     outputs = settings.Runner.from_environ().output
     if mode == "key":
-        key = environments.digest([own.key, dbt.key])
-        actions.set_outputs(outputs, {"key": f"dbt-deploy-{key}", "folder": str(setup.folder)})
+        # With another version of ours the caller's dbt is still found, by the key's beginning.
+        other = f"dbt-deploy-{dbt.key}-"
+        keys = {"key": f"{other}{own.key[:16]}", "restore-keys": other}
+        actions.set_outputs(outputs, {**keys, "folder": str(setup.folder)})
     elif mode == "own":
         _make(own, lambda uv_command: _make_own(uv_command, own), setup.folder)
-        command = shutil.which("dbt") or "dbt" if requirement.installed else str(dbt.bin / "dbt")
-        actions.set_outputs(outputs, {"python": str(own.bin / "python"), "dbt": command})
+        bytecode.lay(own.folder / BYTECODE, SCRIPTS)
+        found = shutil.which("dbt") if requirement.installed else str(dbt.bin / "dbt")
+        ready = bool(found) if requirement.installed else dbt.is_complete()
+        outputs_of_own = {
+            "python": str(own.bin / "python"),
+            "dbt": found or "dbt",
+            "dbt-ready": str(ready).lower(),
+        }
+        actions.set_outputs(outputs, outputs_of_own)
     elif mode == "dbt":
         if requirement.installed:
             _require_dbt()
@@ -95,6 +107,7 @@ def _make_own(command: str, own: Environment) -> None:
         purpose="Setting up dbt-deploy's own environment",
     )
     environments.leave_out_services(own.folder)
+    bytecode.keep(SCRIPTS, own.folder / BYTECODE)
     own.mark_complete()
 
 

@@ -79,6 +79,8 @@ def test_both_environments_from_nothing_then_left_as_they_are(runner: Runner) ->
     )
     assert found.returncode == 0
     assert list((runner.environments / "own").rglob("boto3/__pycache__/*.pyc"))
+    assert list((runner.environments / "own" / "bytecode").rglob("settings.*.pyc"))
+    assert outputs["dbt-ready"] == "false"
 
     code, log, _ = runner.run("dbt", "requirements.txt")
     assert code == 0, log
@@ -90,7 +92,11 @@ def test_both_environments_from_nothing_then_left_as_they_are(runner: Runner) ->
 
     for mode in ("own", "dbt"):
         assert "complete already" in runner.run(mode, "requirements.txt")[1]
+    assert runner.run("own", "requirements.txt")[2]["dbt-ready"] == "true"
     assert runner.run("key", "requirements.txt")[2] == key
+    # Another version of ours finds the caller's dbt, another dbt finds nothing.
+    assert key["key"].startswith(key["restore-keys"])
+    assert runner.run("key", "dbt-core==1.12.0")[2]["restore-keys"] != key["restore-keys"]
 
 
 CHAIN = """
