@@ -52,11 +52,23 @@ PURE = frozenset(
             "set",
             "set_strict",
         ),
-        *("zip", "zip_strict", "local_md5", "range", "dict", "namespace", "diff_of_two_dicts"),
+        *(
+            "load_result",
+            "zip",
+            "zip_strict",
+            "local_md5",
+            "range",
+            "dict",
+            "namespace",
+            "diff_of_two_dicts",
+        ),
     )
 )
 # The value of these is nothing, whatever they are given.
 SILENT = frozenset(("log", "print"))
+
+# Methods of the adapter that run at parse time, too, and look at their arguments only.
+PLAIN_METHODS = frozenset(("quote", "type"))
 
 # Names whose meaning is built in below.
 UNTOUCHABLE = frozenset(("execute", "return", "adapter", "builtins", "modules"))
@@ -89,6 +101,8 @@ class _Scope:
         self.tainted: Set[str] = set(tainted)
         self.in_macro = in_macro
         self.prints_taint = False
+        # Names that only ever hold what adapter.dispatch gave, and the macros that it may be.
+        self.dispatched: Dict[str, List[str]] = {}
 
 
 class Neutrality:
@@ -211,16 +225,42 @@ class Neutrality:
                 if name.ctx in ("store", "param"):
                     own.add(name.name)
         # A parameter holds in the whole macro, a name that is set may be the context's before it.
-        context = SAME_VALUES | TAINTED_VALUES | RECORDING | PURE | UNTOUCHABLE
+        context = SAME_VALUES | RECORDING | PURE | UNTOUCHABLE
         shadowed = (own - given - {"loop"}) & context | given & UNTOUCHABLE
         if shadowed:
             raise NotNeutralError(f"the name {sorted(shadowed)[0]} is given another meaning")
-        scope = _Scope(own, tainted, in_macro)
+        scope = _Scope(own, {*tainted, *((own - given) & TAINTED_VALUES)}, in_macro)
+        scope.dispatched = self._dispatched_names(body, given, scope)
         while True:
             before = len(scope.tainted)
             self._statements(body, scope)
             if len(scope.tainted) == before:
                 return scope.prints_taint
+
+    def _dispatched_names(
+        self, body: List[Any], given: Set[str], scope: _Scope
+    ) -> Dict[str, List[str]]:
+        nodes = self._nodes
+        stored: Dict[str, int] = {}
+        found: Dict[str, List[str]] = {}
+        for statement in body:
+            for name in statement.find_all(nodes.Name):
+                if name.ctx in ("store", "param"):
+                    stored[name.name] = stored.get(name.name, 0) + 1
+            assigns = [*statement.find_all(nodes.Assign)]
+            assigns += [statement] if isinstance(statement, nodes.Assign) else []
+            for each in assigns:
+                if isinstance(each.target, nodes.Name) and self._is_dispatch(each.node):
+                    names = self._dispatched(each.node, scope)
+                    found[each.target.name] = found.get(each.target.name, []) + names
+                    stored[each.target.name] -= 1
+        return {
+            name: names for name, names in found.items() if not stored[name] and name not in given
+        }
+
+    def _is_dispatch(self, node: Any) -> bool:
+        call = isinstance(node, self._nodes.Call)
+        return call and self._path(node.node) == ["adapter", "dispatch"] and not self._yml
 
     def _macro(self, text: str, tainted: FrozenSet[str]) -> bool:
         key = (text, tainted)
@@ -363,6 +403,8 @@ class Neutrality:
         return False
 
     def _do_assign(self, statement: Any, scope: _Scope) -> bool:
+        if getattr(statement.target, "name", None) in scope.dispatched:
+            return False
         self._assign(statement.target, self._expression(statement.node, scope), scope)
         return False
 
@@ -460,6 +502,8 @@ class Neutrality:
             if path[0] == "modules" and not self._yml:
                 # Others of its modules know the time.
                 return path[1] not in ("re", "itertools")
+            if path[:2] == ["adapter", "behavior"] and not self._yml:
+                return False  # flags of dbt_project.yml
             if path[0] in ("adapter", "builtins", "config", "exceptions", "api", *self._packages):
                 raise NotNeutralError(f"{'.'.join(path)} is used as a value")
         return self._expression(node.node, scope)
@@ -489,11 +533,13 @@ class Neutrality:
             return self._builtin(path[1], node, scope)
         if len(path) == 1:
             return self._function(path[0], node, scope)
-        if path[0] in scope.own or path[0] in TAINTED_VALUES:
+        if path[0] in scope.own or path[0] in TAINTED_VALUES | SAME_VALUES:
             return self._method(callee, node, scope)
         return self._member(path, node, scope)
 
     def _function(self, name: str, call: Any, scope: _Scope) -> bool:
+        if name in scope.dispatched:
+            return self._call_macros(scope.dispatched[name], call, scope)
         if name in scope.own:
             raise NotNeutralError(f"{name}, a value of its own, is called")
         if name in self._macros and not self._yml:
@@ -538,7 +584,11 @@ class Neutrality:
         first, name = path[0], path[-1]
         if first in self._packages and len(path) == 2:
             return self._call_macros([name], call, scope)
-        if first == "adapter" and len(path) == 2 and (name in self._replaced or name == "quote"):
+        if (
+            first == "adapter"
+            and len(path) == 2
+            and (name in self._replaced or name in PLAIN_METHODS)
+        ):
             return tainted
         if first == "config" and len(path) == 2 and name != "set" and "config" not in self._macros:
             # ParseConfigObject in dbt/context/providers.py: constants.
@@ -549,7 +599,9 @@ class Neutrality:
             if tainted:
                 raise NotNeutralError("a module is given what may depend on the target")
             return False
-        if path[:2] == ["modules", "datetime"] and name in ("timedelta", "strptime"):
+        if path[:2] in (["modules", "datetime"], ["modules", "pytz"]) and not tainted:
+            return True  # the time, or what may be told from it
+        if path[:2] == ["api", "Column"]:
             return tainted
         if path == ["api", "Relation", "create"]:
             return True

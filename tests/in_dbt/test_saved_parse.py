@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -133,7 +134,7 @@ class Session:
             return [f"{name}: {each}" for each in answer["differences"]]
         found = [] if answer["ok"] else [f"{name}: {answer['error']}"]
         expected = self.expected.get(name)
-        if expected and (answer["report"] or {}).get("how") != expected:
+        if expected is not None and (answer["report"] or {}).get("how", "") != expected:
             found.append(f"{name}: {answer['report']}, not {expected}")
         return found
 
@@ -199,3 +200,99 @@ def test_what_cannot_be_sure_is_parsed_anew(session: Session) -> None:
         assert about["transfer"] == reason
     report = session.answers["switched-started"]["report"]
     assert report["why_not"] == "0: model.shop.switched is not there any more, though its file is"
+
+
+def _damage(kept: Path, copy: Path, **changes: Any) -> Path:
+    """A copy of a saved parse with other things in about.json; `data` changes the parse itself."""
+    shutil.copytree(kept, copy)
+    about = json.loads((copy / "about.json").read_text())
+    data = changes.pop("data", None)
+    if data is not None:
+        (copy / "partial_parse.msgpack").write_bytes(
+            data((copy / "partial_parse.msgpack").read_bytes())
+        )
+        if changes.pop("hash_again", False):
+            content = (copy / "partial_parse.msgpack").read_bytes()
+            changes.update(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    for key, value in changes.items():
+        place = about
+        *path, last = key.split("__")
+        for each in path:
+            place = place[each]
+        place[last] = value
+    (copy / "about.json").write_text(json.dumps(about))
+    return copy
+
+
+def test_a_later_push_and_a_later_deploy(session: Session) -> None:
+    main = session.project("main", {})
+    first = session.parse("first", main, "prod", how="full")
+    macro = {"macros/own.sql": projects.PLAIN["macros/own.sql"].replace("/ 100", "/ 1000")}
+    pushed = session.project("pushed", macro, projects.CHANGES)
+    push = session.parse("push", pushed, "ci", folders=[session.kept(first)], how="full")
+    later = session.project(
+        "later", macro, projects.CHANGES, {"models/marts/fresh.sql": "select 2"}
+    )
+    folders = [session.kept(push), session.kept(first)]
+    again = session.parse("again", later, "ci", folders=folders, how="as it is")
+    session.same(session.parse("again-full", later, "ci"), again)
+    merged = session.project("merged", {}, projects.CHANGES)
+    second = session.parse(
+        "second", merged, "prod", folders=[session.kept(first)], how="as it is", always_keep=True
+    )
+    session.same(session.parse("second-full", merged, "prod"), second)
+    moved = session.parse("moved", merged, "ci", folders=[session.kept(second)], how="transferred")
+    session.same(session.parse("moved-full", merged, "ci"), moved)
+    kept = [session.kept(second)]
+    session.parse("nothing", merged, "prod", folders=kept, how="as it is", always_keep=True)
+    session.parse("off", merged, "prod", folders=kept, how="", args=["--no-partial-parse"])
+    assert session.run() == []
+    assert session.answers["push"]["report"]["why_not"] == "0: shop://macros/own.sql has changed"
+    assert session.kept("push").exists()
+    assert not session.kept("again").exists()
+    assert not session.kept("nothing").exists()
+    assert session.answers["off"]["report"] is None
+
+
+def test_doubtful_parses_are_refused(session: Session) -> None:
+    main = session.project("main", {})
+    saved = session.parse("saved", main, "prod", how="full")
+    assert session.run() == []
+    kept = session.kept(saved)
+    doubtful = {
+        "damaged": {"data": lambda data: data[:-9] + b"123456789"},
+        "short": {"data": lambda data: data[:-9]},
+        "no-msgpack": {"data": lambda _: b"nonsense", "hash_again": True},
+        "format": {"format": 0},
+        "dbt": {"made_with__dbt": "1.7.0"},
+        "adapter": {"made_with__versions__dbt-postgres": "1.0.0"},
+        "flag": {"made_with__flags__static_parser": "other"},
+        "packages": {"made_with__files__packages.yml": "other"},
+    }
+    folders = [session.tmp / "missing"]
+    folders += [
+        _damage(kept, session.tmp / "doubtful" / name, **changes)
+        for name, changes in doubtful.items()
+    ]
+    session.parse("refused", main, "prod", folders=folders, how="full")
+    only = [kept]
+    session.parse("vars", main, "ci", folders=only, how="full", args=["--vars", "{layer: other}"])
+    session.same("vars", session.parse("vars-full", main, "ci", args=["--vars", "{layer: other}"]))
+    session.parse("flags", main, "ci", folders=only, how="full", args=["--no-static-parser"])
+    session.parse("database", main, "elsewhere", folders=only, how="full")
+    assert session.run() == []
+    refused = session.answers["refused"]["report"]["why_not"].split("; ")
+    assert refused.pop(3).endswith(" came up")
+    assert refused == [
+        *("0: there is none", "1: it is damaged", "2: it is damaged"),
+        *("4: it has another format", "5: dbt differs", "6: versions dbt-postgres differs"),
+        *("7: flags static_parser differs", "8: files packages.yml differs"),
+    ]
+    reasons = {
+        name: session.answers[name]["report"]["why_not"] for name in ("vars", "flags", "database")
+    }
+    assert reasons == {
+        "vars": "0: vars differs",
+        "flags": "0: flags static_parser differs",
+        "database": "0: the database is another",
+    }
