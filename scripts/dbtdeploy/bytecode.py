@@ -12,12 +12,12 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import py_compile
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGE = "dbtdeploy"
+PACKAGES = ("dbtdeploy", "dbtdeploy/edges")
+CACHE = "__pycache__"
 
 
 def sizes(scripts: Path) -> list[str]:
@@ -32,6 +32,9 @@ def keep(scripts: Path, kept: Path) -> None:
         scripts: the folder of the scripts.
         kept: where to; what is in it goes.
     """
+    # Not needed, and not imported, where it is all kept already.
+    import py_compile  # noqa: PLC0415
+
     shutil.rmtree(kept, ignore_errors=True)
     for source in _sources(scripts):
         py_compile.compile(
@@ -47,20 +50,28 @@ def lay(kept: Path, scripts: Path) -> None:
 
     Nothing is lost where that cannot be: Python compiles what it does not find.
     """
-    for source in _sources(scripts):
-        there = _compiled(source)
+    for package in PACKAGES:
+        there, here = scripts / package / CACHE, kept / package / CACHE
         with contextlib.suppress(OSError):
-            if not there.exists():
-                there.parent.mkdir(exist_ok=True)
-                partial = there.with_name(f"{there.name}.{os.getpid()}")
-                shutil.copyfile(kept / there.relative_to(scripts), partial)
-                partial.replace(there)
+            there.mkdir(exist_ok=True)
+            for name in set(os.listdir(here)) - set(os.listdir(there)):  # noqa: PTH208  names only
+                _link_or_copy(f"{here}/{name}", f"{there}/{name}")
+
+
+def _link_or_copy(kept: str, there: str) -> None:
+    """Link, where both are on one disk: Python replaces bytecode, and never writes into it."""
+    try:
+        os.link(kept, there)
+    except OSError:
+        partial = f"{there}.{os.getpid()}"
+        shutil.copyfile(kept, partial)
+        os.replace(partial, there)  # noqa: PTH105
 
 
 def _sources(scripts: Path) -> Iterator[Path]:
     """Of the package alone: Python keeps no bytecode of what it is told to run."""
-    for folder in (scripts / PACKAGE, scripts / PACKAGE / "edges"):
-        yield from sorted(folder.glob("*.py"))
+    for package in PACKAGES:
+        yield from sorted((scripts / package).glob("*.py"))
 
 
 def _compiled(source: Path) -> Path:
