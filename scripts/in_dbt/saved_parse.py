@@ -267,7 +267,10 @@ class _Run:
 
     def _choose_how(self, about: Dict[str, Any], manifest: Any, loader: Any) -> str:
         saved, now = manifest.state_check, loader.manifest.state_check
-        if saved.vars_hash == now.vars_hash and saved.profile_hash == now.profile_hash:
+        # Up to dbt 1.11, vars_hash has the target's name only if it is an argument.
+        same_target = about.get("target") == loader.root_project.target_name
+        same_hashes = saved.vars_hash == now.vars_hash and saved.profile_hash == now.profile_hash
+        if same_target and same_hashes:
             if not loader.is_partial_parsable(manifest)[0]:
                 raise RefusedError("dbt does not accept it")
             if not about.get("names_follow_only_the_target"):
@@ -276,8 +279,7 @@ class _Run:
         _can_transfer(about)
         if about.get("database") != self._facts["database"]:
             raise RefusedError("the database is another")
-        target = about.get("target")
-        if _vars_hash(loader.root_project, target) != saved.vars_hash.checksum:
+        if saved.vars_hash.checksum not in _vars_hashes(loader.root_project, about):
             raise RefusedError("it was made with other vars than it says")
         return "transferred"
 
@@ -364,6 +366,8 @@ class _Run:
             "sha256": _sha256_of(path),
             "size": os.path.getsize(path),
         }
+        args = loader.root_project.args
+        about["arguments"] = [getattr(args, name, "") or "" for name in ("profile", "target")]
         about["target"] = loader.root_project.target_name
         about["schema"] = loader.root_project.credentials.schema
         about["transfer"], about["names_follow_only_the_target"] = self._survey(loader)
@@ -544,15 +548,20 @@ def _vars_text(config: Any) -> str:
     return pprint.pformat(config.cli_vars) + "\0" + (pprint.pformat(from_file) if from_file else "")
 
 
-def _vars_hash(config: Any, target: Any) -> str:
-    """What build_manifest_state_check would reckon as vars_hash under a target of this name."""
+def _vars_hashes(config: Any, about: Dict[str, Any]) -> List[str]:
+    """What build_manifest_state_check gave as vars_hash with the vars of now and the target of then.
+
+    With the names of profile and target from dbt 1.12 on, with what the arguments say before it.
+    """
     from dbt.version import __version__
 
-    parts = [pprint.pformat(config.cli_vars), config.profile_name, str(target), __version__]
     from_file = getattr(config, "vars_from_file", None)
-    if from_file:
-        parts.append(pprint.pformat(from_file))
-    return _hash("\x00".join(parts))
+    more = [pprint.pformat(from_file)] if from_file else []
+    names = [str(config.profile_name), str(about.get("target"))]
+    return [
+        _hash("\x00".join([pprint.pformat(config.cli_vars), *each, __version__, *more]))
+        for each in (names, about.get("arguments") or ["", ""])
+    ]
 
 
 def _plain(value: Any) -> str:
