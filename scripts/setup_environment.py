@@ -46,7 +46,9 @@ def main() -> None:
     )
     own = Environment(
         folder=setup.folder / "own",
-        key=environments.own_key(machine, ROOT / "uv.lock", bytecode.sizes(SCRIPTS)),
+        key=environments.own_key(
+            machine, ROOT / "uv.lock", bytecode.sizes(SCRIPTS, ROOT / "templates")
+        ),
     )
     today = datetime.now(timezone.utc).date()
     dbt = Environment(
@@ -108,6 +110,12 @@ def _make_own(command: str, own: Environment) -> None:
     )
     environments.leave_out_services(own.folder)
     bytecode.keep(SCRIPTS, own.folder / BYTECODE)
+    uv.run(
+        [str(own.bin / "python"), "-c", "from dbtdeploy import render; render.compile_all()"],
+        folder=SCRIPTS,
+        extra={},
+        purpose="Compiling dbt-deploy's templates",
+    )
     own.mark_complete()
 
 

@@ -20,9 +20,10 @@ PACKAGES = ("dbtdeploy", "dbtdeploy/edges")
 CACHE = "__pycache__"
 
 
-def sizes(scripts: Path) -> list[str]:
-    """What tells one version of our scripts from another without reading them."""
-    return [f"{path.relative_to(scripts)} {path.stat().st_size}" for path in _sources(scripts)]
+def sizes(scripts: Path, templates: Path) -> list[str]:
+    """What tells one version of our scripts and templates from another without reading them."""
+    found = [*_sources(scripts), *sorted(templates.rglob("*.j2"))]
+    return [f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in found]
 
 
 def keep(scripts: Path, kept: Path) -> None:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jinja2
 import pytest
 
-from dbtdeploy import bytecode
+from dbtdeploy import bytecode, render
 
 HASHED = b"\x03\x00\x00\x00"
 """The flags of bytecode that is checked by its source's hash (PEP 552)."""
@@ -55,10 +56,10 @@ def test_another_source_is_compiled_whatever_its_size_and_time(
     kept, module = tmp_path / "kept", scripts / "dbtdeploy" / "core.py"
     bytecode.keep(scripts, kept)
     bytecode.lay(kept, scripts)
-    before, sizes = module.stat(), bytecode.sizes(scripts)
+    before, sizes = module.stat(), bytecode.sizes(scripts, scripts)
     module.write_text("SAID = 'other'\n")
     os.utime(module, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert bytecode.sizes(scripts) == sizes
+    assert bytecode.sizes(scripts, scripts) == sizes
     assert imported(scripts) == "other compiled"
 
 
@@ -86,8 +87,33 @@ def test_a_folder_that_cannot_be_written_is_left(scripts: Path, tmp_path: Path) 
 
 
 def test_another_size_or_name_is_another_version(scripts: Path) -> None:
-    before = bytecode.sizes(scripts)
-    (scripts / "dbtdeploy" / "core.py").write_text("SAID = 'longer'\n")
-    longer = bytecode.sizes(scripts)
-    (scripts / "dbtdeploy" / "new.py").write_text("")
-    assert len({tuple(before), tuple(longer), tuple(bytecode.sizes(scripts))}) == 3
+    seen = [bytecode.sizes(scripts, scripts)]
+    for name in ("dbtdeploy/core.py", "dbtdeploy/new.py", "report/new.md.j2"):
+        (scripts / name).parent.mkdir(exist_ok=True)
+        (scripts / name).write_text("SAID = 'longer'\n")
+        seen.append(bytecode.sizes(scripts, scripts))
+    assert len(set(map(tuple, seen))) == 4
+
+
+def test_templates_are_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = tmp_path / "templates"
+    monkeypatch.setattr(render, "COMPILED", compiled)
+    made: list[str] = []
+    compile_anew = jinja2.Environment.compile
+
+    def counting(self: jinja2.Environment, source: str, name: str, *more: str) -> object:
+        made.append(name)
+        return compile_anew(self, source, name, *more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(jinja2.Environment, "compile", counting)
+    monkeypatch.setattr(render, "_environment", render._environment.__wrapped__)
+    compiled.mkdir()
+    render.compile_all()
+    assert "no_report.md.j2" in made
+    made.clear()
+    text = render.template("no_report.md.j2", commit="abc", too_long=False, run_url="x")
+    assert made == []
+    for path in compiled.iterdir():
+        path.write_bytes(path.read_bytes()[:-20])
+    assert text == render.template("no_report.md.j2", commit="abc", too_long=False, run_url="x")
+    assert made
