@@ -1,8 +1,8 @@
 """state/ -> dbt build of what was modified: plan.json, schemas.json, build.json, run_results.json.
 
 One dbt process lists, waits for guard and schemas, and builds. Where that process cannot
-be had, ``dbt ls`` and ``dbt build`` do the same one after the other. What plan_build.py and
-prepare_schema.py have already done in this work folder is not done again.
+be had, ``dbt ls`` and ``dbt build`` do the same one after the other. Run again in the same work
+folder, it only builds.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ def _build(run: files.Run, work: Path, state: files.State) -> build_step.Called 
         threads=run.dbt.threads,
         extra=run.dbt.extra_args,
     )
-    if (work / files.PLAN).exists():
-        files.read(work / files.SCHEMAS, files.Schemas)
+    if (work / files.SCHEMAS).exists():
         return build_step.call(run, work, arguments)
     if plan_step.builds_nothing(run, state):
         plan_step.keep(run, work, ())

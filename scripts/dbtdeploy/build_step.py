@@ -163,6 +163,9 @@ def keep(
     # It holds values of env_var().
     source = Path(run.dbt.target_path) / "compiled"
     for path in sorted(source.rglob("*.sql")):
+        if not path.is_file():
+            # dbt 1.12 puts the snapshots of x.sql into a folder of that name.
+            continue
         copy = work / files.ARTIFACT_FOLDER / "compiled" / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         text = path.read_text(encoding="utf-8", errors="replace")

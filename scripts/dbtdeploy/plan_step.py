@@ -31,7 +31,7 @@ def check(run: files.Run, work: Path, state: files.State, nodes: Nodes) -> None:
 
 
 def keep(run: files.Run, work: Path, nodes: Nodes) -> files.Plan:
-    """Write plan.json and the output ``nodes``; gives the plan as it is written, without secrets."""
+    """Write plan.json and the output ``nodes``; gives the plan as written, without secrets."""
     redact = settings.redactor()
     shown = (replace(n, relation_name=redact(n.relation_name or "") or None) for n in nodes)
     plan = files.Plan(nodes=tuple(shown))

@@ -1,4 +1,4 @@
-"""What prepare_schema.py and build_modified.py share: the pull request's schemas, made and filled."""
+"""plan.json -> the pull request's schemas, created and marked, with production's rows laid in."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
         )
     }
     in_warehouse = {
-        *("check_freshness.py", "plan_build.py", "prepare_schema.py", "build_modified.py"),
+        *("check_freshness.py", "plan_build.py", "build_modified.py"),
         *("check_production.py", "build_production.py", "restore_dependents.py"),
         *("generate_docs.py", "find_schemas.py", "drop_schemas.py"),
         *("settle_release.py", "plan_release.py", "stage_release.py", "build_staging.py"),

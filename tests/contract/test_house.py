@@ -17,6 +17,8 @@ JOINTS = {
     "cli.py",
     "dbt_step.py",
     "fingerprint_step.py",
+    "plan_step.py",
+    "prepare_step.py",
     "release_warehouse.py",
     "report_step.py",
     "run_job.py",
@@ -37,7 +39,13 @@ OWNERS = {
     "certifi": {"edges/rest.py"},
     "jinja2": {"render.py"},
     "requests": {"edges/http.py"},
-    "subprocess": {"edges/dbt.py", "edges/dbt_version.py", "edges/git.py", "edges/uv.py"},
+    "subprocess": {
+        "edges/dbt_process.py",
+        "edges/dbt_version.py",
+        "edges/git.py",
+        "edges/uv.py",
+        "edges/warm_dbt.py",
+    },
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -24,7 +24,7 @@ INPUTS = """
 Here an input is a variable, `target` for one is DBT_DEPLOY_TARGET=ci; and what the comment says of
 the secret `dbt-env` and of the job's `env` goes for the variables of this shell."""
 
-STEPS = ("fetch_state.py", "plan_build.py", "prepare_schema.py", "build_modified.py")
+STEPS = ("fetch_state.py", "build_modified.py")
 
 
 def main() -> int:
@@ -62,7 +62,7 @@ def main() -> int:
         print(INPUTS)
         return code
     for script in STEPS:
-        if script == "prepare_schema.py" and not files.read(work / files.PLAN, files.Plan).nodes:
+        if (work / files.PLAN).exists():  # nothing is to be built, as was found without dbt
             break
         code = _run(script, environ)
         if code:

@@ -1,4 +1,4 @@
-"""prepare_schema.py on a real PostgreSQL, through the real dbt command."""
+"""The schemas of a pull request, prepared on a real PostgreSQL through the real dbt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from dbtdeploy import files
 from standins.postgres import Database
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "prepare_schema.py"
+SCRIPT = Path(__file__).parents[1] / "standins" / "prepare_schema.py"
 
 PROFILE = """
 shop:

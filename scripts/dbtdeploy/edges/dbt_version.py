@@ -7,6 +7,7 @@ such metadata: a shim of pyenv's, a single binary.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -86,8 +87,15 @@ def beside(executable: Path) -> InstalledDbt | None:
         if (match := PLUGIN.fullmatch(path.name))
         and (packages / "dbt" / "adapters" / match[1]).is_dir()
     }
+    names = sorted(path.name for path in packages.glob("*.dist-info"))
+    digest = hashlib.sha256("\n".join([str(packages), *names]).encode()).hexdigest()
     parts = (path.name.removesuffix(".dist-info") for path in packages.glob("dbt_*.dist-info"))
-    return InstalledDbt(version=version, adapters=adapters, distributions=tuple(sorted(parts)))
+    return InstalledDbt(
+        version=version,
+        adapters=adapters,
+        distributions=tuple(sorted(parts)),
+        digest=f"{version}-{digest[:16]}",
+    )
 
 
 def _from_command(executable: str, command: str, variables: Mapping[str, str]) -> InstalledDbt:

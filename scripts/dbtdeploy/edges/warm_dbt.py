@@ -138,7 +138,7 @@ def _started(
     if executable is None or python is None:
         return None
     found = dbt_version.beside(Path(executable))
-    if found is None or not _is_known(found.version):
+    if found is None or not found.digest or not _is_known(found.version):
         return None
     with contextlib.suppress(OSError):
         return WarmDbt(

@@ -1,8 +1,13 @@
-"""plan.json -> the pull request's schemas, created and marked, with production's rows laid in."""
+"""What build_modified.py does between its plan and its build, alone: for tests of that part."""
 
 from __future__ import annotations
 
-from dbtdeploy import cli, dbt_step, files, prepare_step, settings
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[2] / "scripts")
+
+from dbtdeploy import cli, dbt_step, files, prepare_step, settings  # noqa: E402  found by the line above
 
 
 def main() -> None:
