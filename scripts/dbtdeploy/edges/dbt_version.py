@@ -32,7 +32,7 @@ class InstalledDbt:
 
     version: str
     adapters: Mapping[str, str] = field(default_factory=dict)
-    digest: str = ""
+    digest: str = field(default="", compare=False)
     """Of the names and versions of all packages beside it; empty where they are not known."""
     distributions: tuple[str, ...] = ()
     """All of dbt's own packages with their versions, ``dbt_adapters-1.16.3`` for one; none where
