@@ -7,6 +7,7 @@ folder, it only builds.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from dbtdeploy import (
@@ -17,6 +18,7 @@ from dbtdeploy import (
     files,
     plan_step,
     prepare_step,
+    preview_docs,
     settings,
 )
 from dbtdeploy.edges.dbt import Dbt
@@ -31,7 +33,10 @@ def main() -> int:
     if called is None:
         return 0
     build = build_step.keep(run, work, called)
-    return build_step.verdict(run, work, called, build)
+    code = build_step.verdict(run, work, called, build)
+    if run.policy.docs and called.outcome.exit_code == 0:
+        preview_docs.keep(run, work)
+    return code
 
 
 def _build(run: files.Run, work: Path, state: files.State) -> build_step.Called | None:
@@ -43,9 +48,13 @@ def _build(run: files.Run, work: Path, state: files.State) -> build_step.Called 
     )
     if (work / files.SCHEMAS).exists():
         return build_step.call(run, work, arguments)
+    if state.unchanged:
+        print("Nothing to build: what dbt reads here is what production was built from.")
+        return None
     if plan_step.builds_nothing(run, state):
         plan_step.keep(run, work, ())
         return None
+    then = preview_docs.arguments(run)
     dbt = dbt_step.dbt_of(run, work)
     dbt_step.warn_of_dropped_outputs(run, work)
     dbt.warm_up()
@@ -53,8 +62,11 @@ def _build(run: files.Run, work: Path, state: files.State) -> build_step.Called 
     if not dbt.is_warm():
         nodes = dbt_step.list_nodes(dbt, run, plan_step.listing(run, work, state))
         ready = _ready(dbt, run, work, state, nodes)
-        return build_step.call(run, work, arguments) if ready else None
-    with build_step.checked(dbt, run, work, arguments) as build:
+        called = build_step.call(run, work, arguments) if ready else None
+        if called is not None and called.outcome.exit_code == 0 and then:
+            dbt_step.call(dbt, [*then, *dbt.options()], name="docs", title=shlex.join(then))
+        return called
+    with build_step.checked(dbt, run, work, arguments, then=then) as build:
         ready = _ready(dbt, run, work, state, build.nodes())
         return build.go_on() if ready else None
 

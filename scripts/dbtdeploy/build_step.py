@@ -56,7 +56,9 @@ def call(
 
 
 @contextlib.contextmanager
-def checked(dbt: Dbt, run: files.Run, work: Path, arguments: Sequence[str]) -> Iterator[Checked]:
+def checked(
+    dbt: Dbt, run: files.Run, work: Path, arguments: Sequence[str], *, then: Sequence[str] = ()
+) -> Iterator[Checked]:
     """A ``dbt build`` that stops before its first write; it ends there if it is not told to go on.
 
     Args:
@@ -64,6 +66,7 @@ def checked(dbt: Dbt, run: files.Run, work: Path, arguments: Sequence[str]) -> I
         run: this run.
         work: the work folder.
         arguments: as of ``call``.
+        then: arguments of another command that goes on with its manifest if it ends well.
     """
     attempt = _Attempt(run, work, arguments, "build")
     with dbt.checked_build(
@@ -71,6 +74,7 @@ def checked(dbt: Dbt, run: files.Run, work: Path, arguments: Sequence[str]) -> I
         name="build",
         variables=attempt.variables,
         saved_parse=dbt_step.saved_parse(work, of_pull_request=True),
+        then=[*then, *dbt.options()] if then else (),
     ) as build:
         yield Checked(attempt, build)
 

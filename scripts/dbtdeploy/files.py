@@ -115,6 +115,8 @@ class Policy:
     baseline_order_by: str | None = None
     fail_on_warnings: bool = False
     hide_row_data: bool = False
+    docs: bool = False
+    """Whether a pull request gets documentation of what it builds."""
     comment: bool = True
     comment_author: str = "github-actions[bot]"
 

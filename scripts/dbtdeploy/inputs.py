@@ -195,6 +195,7 @@ def _policy(inputs: Inputs, workspace: Path) -> Policy:
         baseline_order_by=order_by,
         fail_on_warnings=flag("fail-on-warnings", inputs.fail_on_warnings, default=False),
         hide_row_data=flag("hide-row-data", inputs.hide_row_data, default=False),
+        docs=flag("docs", inputs.docs, default=False),
         comment=flag("comment", inputs.comment, default=True),
         comment_author=inputs.comment_author or "github-actions[bot]",
     )

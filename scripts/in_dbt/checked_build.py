@@ -29,6 +29,9 @@ KEYS = (
 )
 """``LISTED_KEYS`` in dbtdeploy/commands.py."""
 
+_manifest: List[Any] = []
+"""That of the build that was told to go on."""
+
 GO = b"go"
 COMPLETE = b"complete\n"
 
@@ -43,6 +46,7 @@ def install(plan: int, word: int) -> None:
     from dbt.task.build import BuildTask
 
     faster.write_the_manifest_once()
+    _manifest.clear()
 
     def _runtime_initialize(self: Any) -> None:
         super(BuildTask, self)._runtime_initialize()
@@ -55,8 +59,21 @@ def install(plan: int, word: int) -> None:
         if os.read(word, len(GO)) != GO:
             # The other end knows why, and says it.
             ending.end(0)
+        _manifest.append(self.manifest)
 
     BuildTask._runtime_initialize = _runtime_initialize
+
+
+def then(arguments: List[str]) -> None:
+    """After a build: another command with the manifest of it, so that nothing is parsed again.
+
+    Args:
+        arguments: everything after ``dbt``. How it ends changes nothing for the build.
+    """
+    from dbt.cli.main import dbtRunner
+
+    if _manifest:
+        dbtRunner(manifest=_manifest[0]).invoke(arguments)
 
 
 def _selected(task: Any) -> Iterator[Any]:

@@ -166,6 +166,8 @@ def _child(sock: socket.socket, command: str, request: dict[str, Any], files: li
         if len(files) == MOST_FILES:
             checked_build.install(files[1], files[2])
         code = _run(command, request["arguments"])
+        if code == 0 and request["then"]:
+            checked_build.then(request["then"])
     except BaseException:
         # dbt catches what it can, an interrupt too; this is what Python would do with the rest.
         traceback.print_exc()

@@ -238,6 +238,7 @@ class Dbt:
         name: str,
         variables: Mapping[str, str],
         saved_parse: SavedParse,
+        then: Sequence[str] = (),
     ) -> Iterator[CheckedBuild]:
         """A warm ``dbt build`` that stops before its first write. Left behind, it ends there.
 
@@ -246,6 +247,7 @@ class Dbt:
             name: of the log folder of this call.
             variables: laid over the environment.
             saved_parse: where its parse may start from.
+            then: arguments of another command that goes on with its manifest if it ends well.
         """
         warm = self._warm()
         if warm is None:
@@ -256,6 +258,7 @@ class Dbt:
             variables={**self._variables, **variables},
             saved_parse=saved_parse,
             checked=True,
+            then=then,
         )
         build = CheckedBuild(process, self._redact, lambda *ended: self._ended(name, *ended))
         try:

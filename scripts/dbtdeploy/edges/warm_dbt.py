@@ -214,6 +214,7 @@ class WarmDbt:
         saved_parse: SavedParse | None = None,
         own_package: bool = False,
         checked: bool = False,
+        then: Sequence[str] = (),
     ) -> WarmProcess:
         """Start one command.
 
@@ -224,6 +225,7 @@ class WarmDbt:
             saved_parse: where its parse may start from.
             own_package: it runs a macro of ours, see ``in_dbt/own_package.py``.
             checked: for ``build``: stop before the first write, see ``in_dbt/checked_build.py``.
+            then: arguments of another command that goes on with its manifest if it ends well.
 
         Raises:
             DbtStopped: the other process is gone.
@@ -241,6 +243,7 @@ class WarmDbt:
                 "folder": folder,
                 "variables": dict(variables),
                 "own_package": own_package,
+                "then": list(then),
                 "saved_parse": asdict(saved_parse) if saved_parse else None,
             }
             try:
