@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from benchmarks.overhead import prepared, ratios, runs, servers  # noqa: E402  found above
+from benchmarks.overhead.exported import Action  # noqa: E402
 from benchmarks.overhead.prepared import Bench  # noqa: E402
 from benchmarks.overhead.runs import Run  # noqa: E402
 from benchmarks.overhead.scenarios import SCENARIOS, Author  # noqa: E402
@@ -71,11 +72,11 @@ def bench(keep: Path | None, dbt: str) -> Iterator[Bench]:
         if not keep:
             stack.callback(servers.stop, folder)
         hub = stack.enter_context(github.serve())
-        made = Bench(folder=folder, servers=running, hub=hub, dbt=dbt)
+        made = Bench(folder=folder, servers=running, hub=hub, dbt=dbt, action=Action.of_head())
         buckets = running.store.client().list_buckets()["Buckets"]
         if production.BUCKET not in [bucket["Name"] for bucket in buckets]:
             running.store.create_bucket(production.BUCKET)
-        prepared.make_environment(made)
+        made.workspace.mkdir(exist_ok=True)
         yield made
 
 

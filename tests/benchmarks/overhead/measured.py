@@ -28,7 +28,7 @@ LEFT_SECONDS = 30
 """How long what a step left running may go on."""
 
 LEFT = "Left running by a step"
-RESTORE, SAVE = "Restore the environment", "Save the environment"
+RESTORE, SAVE = "Restore from the cache", "Save to the cache"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +53,14 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Cache:
-    """What actions/cache does with the environment, by the same two commands."""
+    """What actions/cache does with a folder, by the same two commands."""
 
     folder: Path
     archive: Path
     restore: bool = False
     save: bool = False
+    step: str = "actions/cache@"
+    """How the action begins that restores it."""
 
 
 def run(action: Path, inputs: Mapping[str, str], job: runner.Job, cache: Cache | None) -> Measured:
@@ -93,18 +95,17 @@ def main() -> None:
     restored: list[Usage] = []
 
     def use(uses: runner.Uses) -> runner.Used:
-        if cache and cache.restore and uses.action.startswith("actions/cache@"):
+        if cache and cache.restore and not restored and uses.action.startswith(cache.step):
             restored.append(_restore(cache))
         return runner.Used()
 
     result = runner.run_action(Path(asked["action"]), inputs=asked["inputs"], job=job, uses=use)
-    stages = [
-        {"name": step.name, "usage": asdict(step.usage)}
-        for step in result.steps
-        if step.outcome != runner.SKIPPED and step.uses is None
-    ]
-    if restored:
-        stages.insert(1, {"name": RESTORE, "usage": asdict(restored[0])})
+    stages = []
+    for step in result.steps:
+        if step.outcome != runner.SKIPPED and step.uses is None:
+            stages.append({"name": step.name, "usage": asdict(step.usage)})
+        elif restored and step.uses and cache and step.uses.action.startswith(cache.step):
+            stages.append({"name": RESTORE, "usage": asdict(restored.pop())})
     if (left := _wait_for_orphans()).wall_seconds:
         stages.append({"name": LEFT, "usage": asdict(left)})
     if cache and cache.save and result.conclusion == runner.SUCCESS:
@@ -155,8 +156,11 @@ def _restore(cache: Cache) -> Usage:
 
 def save(cache: Cache) -> Usage:
     """As it does after a job that found nothing."""
-    archive, folder = str(cache.archive), str(cache.folder)
-    return _use(["tar", "--posix", "-cf", archive, "-P", *_program("zstdmt", "gzip"), folder])
+    partial, folder = cache.archive.with_suffix(".partial"), str(cache.folder)
+    command = ["tar", "--posix", "-cf", str(partial), "-P", *_program("zstdmt", "gzip"), folder]
+    used = _use(command)
+    partial.replace(cache.archive)
+    return used
 
 
 def _program(first: str, other: str) -> list[str]:

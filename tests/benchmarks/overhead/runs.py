@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.overhead import measured
 from benchmarks.overhead.measured import Stage
+from benchmarks.overhead.profiled import Spent
 from standins.runner import Usage
 
 INSTALLING = (
@@ -32,3 +34,5 @@ class Run:
     stages: tuple[Stage, ...]
     dbt: tuple[Dbt, ...] = ()
     log: Path
+    profiles: Mapping[str, Sequence[Spent]] = field(default_factory=dict)
+    """What a profiled job's dbt spent its time on, by its commands."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import generated
-from benchmarks.overhead import measured, prepared
+from benchmarks.overhead import measured, prepared, profiled
 from benchmarks.overhead.measured import Cache, Measured
 from benchmarks.overhead.prepared import Prepared
 from benchmarks.overhead.runs import Dbt, Run
@@ -28,6 +28,8 @@ class Author:
         self._made = made
         self._number = 0
         self._pushes = 0
+        self._ours = False
+        """Whether the newest pull request is one that our action has run on."""
 
     def run(self, scenario: str) -> Run:
         """Run one scenario; a later push is one to the pull request of the last first push.
@@ -55,8 +57,22 @@ class Author:
                 "DBT_DEPLOY_SCHEMA": f"pr_recipe_{self._number}",
             },
         )
-        inputs = {"state": made.recipe_state, "full": str(full).lower()}
+        inputs = {"state": prepared.recipe_state(made.world), "full": str(full).lower()}
         return self._measure(scenario, RECIPE, inputs, job, None)
+
+    def pip_cached(self, scenario: str) -> Run:
+        """The recipe's installing, with pip's cache restored."""
+        bench = self._made.bench
+        cache = prepared.pip_cache(bench)
+        checkout, event = self._push()
+        bench.put_away(cache.folder)
+        job = self._job(
+            checkout,
+            event,
+            path=prepared.path_for(prepared.recipe_python(bench)),
+            variables={"PIP_FIND_LINKS": str(cache.folder), "PIP_NO_INDEX": "1"},
+        )
+        return self._measure(scenario, RECIPE / "pip-cached", {}, job, cache)
 
     def ours(
         self,
@@ -66,10 +82,11 @@ class Author:
         later: bool = False,
         files: Mapping[str, str | None] | None = None,
         options: Mapping[str, str] | None = None,
+        profile: bool = False,
     ) -> Run:
         """Our action."""
         made, bench = self._made, self._made.bench
-        if later and not self._number:
+        if later and not self._ours:
             self.ours("ours-first")
         checkout, event = self._push(later=later, files=files)
         secret = "\n".join(f"{k}={v}" for k, v in made.world.pull_request_role.items())
@@ -84,18 +101,20 @@ class Author:
             secrets=(secret,),
         )
         inputs = {
+            **prepared.ours(made.world, secret),
             "command": "ci",
-            "state": made.world.production.state_url,
-            "dbt": "requirements.txt",
             "target": "ci",
-            "dbt-env": secret,
-            "aws-region": made.world.store.region,
-            "aws-endpoint-url": made.world.store.url,
             **(options or {}),
         }
-        bench.put_away(bench.environment)
-        cache = Cache(folder=bench.environment, archive=bench.archive, restore=not cold, save=cold)
-        return self._measure(scenario, ROOT, inputs, job, cache)
+        # What a pull request's job leaves in the cache is there for that pull request only.
+        archive = job.temp / "saved.tzst" if cold else bench.archive
+        cache = Cache(folder=bench.environment, archive=archive, restore=not cold, save=cold)
+        action = bench.fresh_runner()
+        if profile:
+            profiled.wrap(action, job.temp)
+        done = self._measure(scenario, action, inputs, job, cache)
+        self._ours = True
+        return done
 
     def _push(
         self,
@@ -105,7 +124,7 @@ class Author:
     ) -> tuple[Checkout, Event]:
         made = self._made
         if not later:
-            self._number, self._pushes = made.next_number(), 0
+            self._number, self._pushes, self._ours = made.next_number(), 0, False
             made.world.github.create_pull_request(
                 repository.NAME, self._number, title="A change", author=events.AUTHOR
             )
@@ -167,7 +186,13 @@ class Author:
             raise SystemExit(f"{scenario} did not end as it should; see {log}")
         if cache and cache.restore and "Installing dbt (" in done.log:
             raise SystemExit(f"{scenario} installed dbt, which was to be restored; see {log}")
-        return Run(scenario=scenario, stages=done.stages, dbt=_noted(done.work), log=log)
+        return Run(
+            scenario=scenario,
+            stages=done.stages,
+            dbt=_noted(done.work),
+            log=log,
+            profiles=profiled.read(job.temp),
+        )
 
 
 def _off(scenario: str, done: Measured) -> bool:
@@ -199,5 +224,7 @@ SCENARIOS: Mapping[str, Callable[[Author], Run]] = {
     "ours-full-later": lambda author: author.ours("ours-full-later", later=True, options=DOCS),
     "ours-cold": lambda author: author.ours("ours-cold", cold=True),
     "ours-nothing": lambda author: author.ours("ours-nothing", files=README_ONLY),
+    "pip-cached": lambda author: author.pip_cached("pip-cached"),
+    "ours-profiled": lambda author: author.ours("ours-profiled", profile=True),
 }
 """In the order in which they are run, so that both sides meet the machine in the same state."""

@@ -1,0 +1,96 @@
+"""Where dbt's time goes in a job of ours: its import and each of its commands under cProfile.
+
+A copy of the action is what the job runs, so the profiler is put into that copy. Times are longer
+than in the measured jobs, the more the smaller the functions are; what counts is their share.
+"""
+
+from __future__ import annotations
+
+import pstats
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+WRAPPER = '''\
+"""serve.py under cProfile, for the benchmark."""
+
+import cProfile
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)
+
+import unprofiled_serve as served
+
+FOLDER = {folder!r}
+
+
+def profiled(function, name):
+    def wrapper(*arguments):
+        profile = cProfile.Profile(time.process_time)
+        try:
+            return profile.runcall(function, *arguments)
+        finally:
+            file = "%s.%d.profile" % (name(*arguments), os.getpid())
+            profile.dump_stats(os.path.join(FOLDER, file))
+
+    return wrapper
+
+
+def command(_command, arguments):
+    return next((word for word in arguments if word.isalpha()), "dbt")
+
+
+served._import = profiled(served._import, lambda _adapters: "import")
+served._run = profiled(served._run, command)
+if __name__ == "__main__":
+    served.main()
+'''
+SHOWN = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """One function, over all processes of a job."""
+
+    name: str
+    calls: int
+    own_seconds: float
+    """Without what it called."""
+    seconds: float
+    """With it; of several, the outermost's."""
+
+
+def wrap(action: Path, folder: Path) -> None:
+    """Make a copy of our action leave profiles in a folder."""
+    served = action / "scripts" / "in_dbt" / "serve.py"
+    served.rename(served.with_name("unprofiled_serve.py"))
+    served.write_text(WRAPPER.format(folder=str(folder)), encoding="utf-8")
+
+
+def read(folder: Path) -> dict[str, list[Spent]]:
+    """The functions that took most, by dbt command, own time first."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*.profile")):
+        found.setdefault(path.name.partition(".")[0], []).append(path)
+    return {name: _most(paths) for name, paths in found.items()}
+
+
+def _most(paths: Iterable[Path]) -> list[Spent]:
+    stats = pstats.Stats(*map(str, paths)).stats  # type: ignore[attr-defined]
+    spent = [
+        Spent(name=_named(key), calls=calls, own_seconds=own, seconds=seconds)
+        for key, (_, calls, own, seconds, _) in stats.items()
+    ]
+    return sorted(spent, key=lambda one: -one.own_seconds)[:SHOWN]
+
+
+def _named(key: tuple[str, int, str]) -> str:
+    path, line, function = key
+    if path == "~":
+        return function.strip("<>")
+    short = path.partition("site-packages/")[2] or "/".join(Path(path).parts[-2:])
+    return f"{short}:{line} {function}"
