@@ -1,18 +1,19 @@
 """Which Jinja comes out the same at parse time whatever the target is.
 
-What it is for: a saved parse of one target is to serve another. A text is *neutral* if everything that dbt
-records while it renders it (refs, sources, config, macros called) cannot depend on the target, so that only
-its text could. A text is judged by the syntax tree that dbt's own Jinja environment makes of it, by what is
-allowed: a name, a tag or a call that isn't known here makes it not neutral, which costs a parse of that file
-and never a wrong result.
+What it is for: a saved parse of one target is to serve another. A text is *neutral* if everything
+that dbt records while it renders it (refs, sources, config, macros called) cannot depend on the
+target, so that only its text could. A text is judged by the syntax tree that dbt's own Jinja
+environment makes of it, by what is allowed: a name, a tag or a call that isn't known here makes
+it not neutral, which costs a parse of that file and never a wrong result.
 
-Values that may depend on the target are called *tainted* (`target`, `this`, what ref() gives at parse time:
-ParseRefResolver in dbt/context/providers.py gives the relation of the node itself). They may be printed, for
-what is printed is thrown away at parse time (render_with_context in dbt/parser/base.py), and handed to
-macros that only print them. They may not decide (if, for), nor be an argument of what is recorded.
+Values that may depend on the target are called *tainted* (`target`, `this`, what ref() gives at
+parse time: ParseRefResolver in dbt/context/providers.py gives the relation of the node itself).
+They may be printed, for what is printed is thrown away at parse time (render_with_context in
+dbt/parser/base.py), and handed to macros that only print them. They may not decide (if, for), nor
+be an argument of what is recorded.
 
-`execute` is False at parse time (ParseProvider in dbt/context/providers.py), so what stands behind it is not
-looked at, and what follows a return() of a macro isn't either.
+`execute` is False at parse time (ParseProvider in dbt/context/providers.py), so what stands
+behind it is not looked at, and what follows a return() of a macro isn't either.
 
 Runs in the caller's interpreter, Python 3.8 or later: standard library and dbt (with Jinja) only.
 """
@@ -76,11 +77,12 @@ UNTOUCHABLE = frozenset(("execute", "return", "adapter", "builtins", "modules"))
 # Filters in MetricFlow's syntax within yml are not rendered by dbt (dbt/parser/schema_renderer.py).
 METRICFLOW = frozenset(("Dimension", "TimeDimension", "Entity", "Metric"))
 
-# Without a target and macros: what SchemaYamlContext (dbt/context/configured.py) and the renderer of
+# Without a target and macros: what SchemaYamlContext (dbt/context/configured.py) and the renderer
+# of
 # dbt_project.yml (dbt/config/renderer.py) know, less the target.
 YML = frozenset(("var", "env_var", "doc", "fromjson", "tojson", "fromyaml", "toyaml"))
 
-WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PAIR = 2  # a.b
 FUNCTION_LIKE = re.compile(r"^\s*(env_var|ref|var|source|doc)\s*\(.+\)\s*$")
 
 
@@ -114,9 +116,9 @@ class Neutrality:
         packages: names under which macros may be called (`dbt_utils.star`).
         replaced: methods of the adapter that dbt replaces by constants at parse time
             (`_parse_replacements_`, ParseDatabaseWrapper in dbt/context/providers.py).
-        env_vars_are_followed: dbt notes which env vars the text uses and parses it again when one has
-            changed (env_var of ModelContext and of SchemaYamlContext). False for what it doesn't
-            follow, such as hooks in dbt_project.yml.
+        env_vars_are_followed: dbt notes which env vars the text uses and parses it again when
+            one has changed (env_var of ModelContext and of SchemaYamlContext). False for what it
+            doesn't follow, such as hooks in dbt_project.yml.
     """
 
     def __init__(
@@ -153,7 +155,7 @@ class Neutrality:
         return self._verdict(text, yml=False)[0]
 
     def argument(self, value: Any) -> Tuple[str, bool]:
-        """Why a test's argument isn't neutral ('' if it is), and whether it may depend on the target.
+        """Why a test's argument isn't neutral ('' if it is), and whether it is tainted.
 
         As add_rendered_test_kwargs of dbt/clients/jinja.py renders it.
         """
@@ -272,12 +274,12 @@ class Neutrality:
         self._judged[key] = True  # for a macro that calls itself: the most that it can give
         try:
             macro = self._tree(text)
-            if macro is None:
-                raise NotNeutralError("a macro has an unusual form")
             params = [each.name for each in macro.args]
             marked = set(tainted)
             outer = _Scope((), (), False)
-            for name, default in zip(params[len(params) - len(macro.defaults) :], macro.defaults):
+            for name, default in zip(  # noqa: B905  # Python 3.8
+                params[len(params) - len(macro.defaults) :], macro.defaults
+            ):
                 if self._expression(default, outer):
                     marked.add(name)
             if "*" in marked:
@@ -300,7 +302,9 @@ class Neutrality:
             ]
             self._parsed[text] = found if len(found) == 1 and not others else []
         found = self._parsed[text]
-        return found[0] if found else None
+        if not found:
+            raise NotNeutralError("a macro has an unusual form")
+        return found[0]
 
     def _call_macros(self, names: Sequence[str], call: Any, scope: _Scope) -> bool:
         """A call of whichever of the macros it is: all of them have to be neutral."""
@@ -309,15 +313,15 @@ class Neutrality:
         positional = [self._expression(each, scope) for each in call.args]
         named = [(each.key, self._expression(each.value, scope)) for each in call.kwargs]
         rest = [each for each in (call.dyn_args, call.dyn_kwargs) if each is not None]
-        unknown = any([self._expression(each, scope) for each in rest])
+        unknown = True in [self._expression(each, scope) for each in rest]
         result = False
         for name in names:
             for text in self._macros.get(name) or self._missing(name):
                 macro = self._tree(text)
-                if macro is None:
-                    raise NotNeutralError(f"the macro {name} has an unusual form")
                 params = [each.name for each in macro.args]
-                tainted = {param for param, is_tainted in zip(params, positional) if is_tainted}
+                tainted = {
+                    params[at] for at, it_is in enumerate(positional[: len(params)]) if it_is
+                }
                 tainted.update(key for key, is_tainted in named if is_tainted)
                 if unknown:
                     tainted.add("*")
@@ -461,7 +465,7 @@ class Neutrality:
         raise NotNeutralError(f"it uses {name}")
 
     def _any(self, node: Any, scope: _Scope) -> bool:
-        return any([self._expression(each, scope) for each in node.iter_child_nodes()])
+        return True in [self._expression(each, scope) for each in node.iter_child_nodes()]
 
     _is_list = _is_tuple = _is_dict = _is_pair = _is_keyword = _is_slice = _is_concat = _any
     _is_add = _is_sub = _is_mul = _is_div = _is_floordiv = _is_mod = _is_pow = _any
@@ -472,7 +476,7 @@ class Neutrality:
         return self._lazy(node, tainted) if len(node.ops) > 1 else tainted
 
     def _lazy(self, node: Any, tainted: bool) -> bool:
-        """Where a part may go unreckoned, a tainted one must not decide whether something is called."""
+        """Where a part may go unreckoned, a tainted one must not decide about a call."""
         if tainted and next(iter(node.find_all(self._nodes.Call)), None) is not None:
             raise NotNeutralError("whether something is called may depend on the target")
         return tainted
@@ -493,7 +497,7 @@ class Neutrality:
             part = node.expr1 if truth else node.expr2
             return part is not None and self._expression(part, scope)
         parts = [each for each in (node.expr1, node.expr2) if each is not None]
-        tainted = any([self._expression(each, scope) for each in parts])
+        tainted = True in [self._expression(each, scope) for each in parts]
         return self._lazy(node, self._expression(node.test, scope)) or tainted
 
     def _is_getattr(self, node: Any, scope: _Scope) -> bool:
@@ -529,7 +533,7 @@ class Neutrality:
             if isinstance(callee, self._nodes.Getattr):
                 return self._method(callee, node, scope)
             raise NotNeutralError("something other than a name is called")
-        if path[0] == "builtins" and len(path) == 2 and not self._yml:
+        if path[0] == "builtins" and len(path) == PAIR and not self._yml:
             return self._builtin(path[1], node, scope)
         if len(path) == 1:
             return self._function(path[0], node, scope)
@@ -549,7 +553,7 @@ class Neutrality:
     def _arguments(self, call: Any, scope: _Scope) -> bool:
         parts = [*call.args, *call.kwargs]
         parts += [each for each in (call.dyn_args, call.dyn_kwargs) if each is not None]
-        return any([self._expression(each, scope) for each in parts])
+        return True in [self._expression(each, scope) for each in parts]
 
     def _builtin(self, name: str, call: Any, scope: _Scope) -> bool:
         if self._yml and name in METRICFLOW:
@@ -577,23 +581,30 @@ class Neutrality:
             raise NotNeutralError("a method is given what may depend on the target")
         return self._expression(callee.node, scope)
 
-    def _member(self, path: List[str], call: Any, scope: _Scope) -> bool:
+    def _member(  # noqa: C901, PLR0911  # a table, one line a member
+        self, path: List[str], call: Any, scope: _Scope
+    ) -> bool:
         if self._yml:
             raise NotNeutralError(f"it calls {'.'.join(path)}")
         tainted = self._arguments(call, scope)
         first, name = path[0], path[-1]
-        if first in self._packages and len(path) == 2:
+        if first in self._packages and len(path) == PAIR:
             return self._call_macros([name], call, scope)
         if (
             first == "adapter"
-            and len(path) == 2
+            and len(path) == PAIR
             and (name in self._replaced or name in PLAIN_METHODS)
         ):
             return tainted
-        if first == "config" and len(path) == 2 and name != "set" and "config" not in self._macros:
+        if (
+            first == "config"
+            and len(path) == PAIR
+            and name != "set"
+            and "config" not in self._macros
+        ):
             # ParseConfigObject in dbt/context/providers.py: constants.
             return False
-        if first == "exceptions" and len(path) == 2:
+        if first == "exceptions" and len(path) == PAIR:
             return False
         if path[:2] == ["modules", "re"] or path[:2] == ["modules", "itertools"]:
             if tainted:

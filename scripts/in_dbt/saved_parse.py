@@ -1,17 +1,20 @@
-"""Lets dbt start from a saved parse so that what comes out is what a full parse gives, or refuses it.
+"""Lets dbt start from a saved parse so that what comes out is what a full parse gives.
 
-`start_from` is called once in a fresh process, before dbt's command line runs. It wraps four methods of
-ManifestLoader (dbt/parser/manifest.py: read_manifest_for_partial_parse, safe_update_project_parser_files_partially,
-write_manifest_for_partial_parse, load), which mean the same in dbt-core 1.8 to 1.12; a dbt where they look
-different is left alone. Whatever is not as expected, and whatever fails, leads to dbt's own full parse.
+`start_from` is called once in a fresh process, before dbt's command line runs. It wraps four
+methods of ManifestLoader (dbt/parser/manifest.py: read_manifest_for_partial_parse,
+safe_update_project_parser_files_partially, write_manifest_for_partial_parse, load), which mean
+the same in dbt-core 1.8 to 1.12; a dbt where they look different is left alone. Whatever is not
+as expected, and whatever fails, leads to dbt's own full parse.
 
-A saved parse is a folder of two files: dbt's partial_parse.msgpack, and about.json, which says what it was made
-with and for, what it needs to serve another target (transfer.py), and the sha256 of the first.
+A saved parse is a folder of two files: dbt's partial_parse.msgpack, and about.json, which says
+what it was made with and for, what it needs to serve another target (transfer.py), and the sha256
+of the first.
 
-Two ways of using one. *As it is*: the connection is the same, and dbt's own check (is_partial_parsable) accepts it.
-*Transferred*: only the target differs; see transfer.py and neutral.py for what is done and why it is enough.
-In both, every file is compared by its content, and the parse is refused if a macro, a generic test or a package has
-changed (dbt's partial parsing does not follow macros called by generate_schema_name and the like), or if a node was
+Two ways of using one. *As it is*: the connection is the same, and dbt's own check
+(is_partial_parsable) accepts it. *Transferred*: only the target differs; see transfer.py and
+neutral.py for what is done and why it is enough. In both, every file is compared by its content,
+and the parse is refused if a macro, a generic test or a package has changed (dbt's partial
+parsing does not follow macros called by generate_schema_name and the like), or if a node was
 switched on or off or could be taken for another: then dbt parses all anew.
 
 Runs in the caller's interpreter, Python 3.8 or later: standard library and dbt only.
@@ -92,8 +95,8 @@ def start_from(
         kept: folder that gets the parse for later, about.json last, after a full parse.
         report: JSON file for {"used": index or null, "how": "as it is" | "transferred" | "full",
             "why_not": one sentence for each that was refused}; written once the parse is over.
-        always_keep: also keep a parse that started from a saved one, unless it is still that one. Without
-            it, what dbt writes for its own next partial parse is left out then, too.
+        always_keep: also keep a parse that started from a saved one, unless it is still that one.
+            Without it, what dbt writes for its own next partial parse is left out then, too.
     """
     from dbt.parser.manifest import ManifestLoader
 
@@ -164,7 +167,7 @@ class _Run:
         return self._take(loader) or self._read(loader)
 
     def update(self, loader: Any, project_parser_files: Any) -> Any:
-        """For safe_update_project_parser_files_partially: the files are read, so they can be compared."""
+        """For safe_update_project_parser_files_partially: the files can be compared now."""
         while self._manifest is not None and loader.saved_manifest is self._manifest:
             made_up = ""
             try:
@@ -262,7 +265,7 @@ class _Run:
         for file in manifest.files.values():
             # load_source_file of dbt/parser/read_files.py takes an equal time for equal content.
             if hasattr(file.path, "modification_time") and hasattr(file.path, "project_root"):
-                file.path.modification_time = -1.0
+                file.path.modification_time = _time_if_same(file, loader.all_projects)
         return manifest
 
     def _choose_how(self, about: Dict[str, Any], manifest: Any, loader: Any) -> str:
@@ -382,9 +385,7 @@ class _Run:
         try:
             names = transfer.Names(manifest, loader.root_project, self._neutral)
             follow = names.follow_only_the_target()
-            differing = names.differing(transfer.all_nodes(manifest))
-            if differing:
-                raise transfer.CannotTransferError(f"the names of {differing} come out differently")
+            names.check(transfer.all_nodes(manifest))
             survey = transfer.Survey(
                 manifest,
                 loader.root_project,
@@ -400,7 +401,7 @@ class _Run:
 
 
 def _is_wanted(loader: Any) -> bool:
-    """Whether dbt would look for a saved parse itself, in its usual place and with its usual check."""
+    """Whether dbt would look for a saved parse itself, in its usual place and way."""
     from dbt.flags import get_flags
 
     flags = get_flags()
@@ -435,8 +436,30 @@ def _no_foundation_changed(saved: Any, now: Any) -> None:
             raise RefusedError(f"{file_id} has changed")
 
 
+def _time_if_same(file: Any, projects: Any) -> float:
+    """The time of a yml file whose content is the saved one: dbt doesn't load its YAML then.
+
+    Content is compared as load_source_file of dbt/parser/read_files.py does. -1, which is no file's
+    time, for every other file: dbt reads those.
+    """
+    from dbt.parser import read_files
+
+    if file.parse_file_type != "schema" or file.project_name not in projects:
+        return -1.0
+    parts = (projects[file.project_name].project_root, file.path.original_file_path)
+    path = os.path.abspath(os.path.join(*parts))
+    try:
+        time = os.stat(path).st_mtime
+        text = read_files.load_file_contents(path, strip=True)
+    except OSError:
+        return -1.0
+    normalize = getattr(read_files, "normalize_file_contents", str)
+    same = read_files.FileHash.from_contents(normalize(text)) == file.checksum
+    return time if same else -1.0
+
+
 class _Before:
-    """What was there before files were parsed again, to see afterwards whether others hang on a difference."""
+    """What was there before files were parsed again, to see whether others hang on what changed."""
 
     def __init__(self, manifest: Any) -> None:
         self._nodes = {
@@ -456,9 +479,9 @@ class _Before:
     def differs(self, manifest: Any) -> str:
         """Why what wasn't parsed again may be wrong, '' if it can't be.
 
-        dbt parses the nodes that refer to a deleted one again, not those that refer to one which was
-        switched off, or whose access, group or version changed, or that would now find another one of
-        the same name (resolve_ref of dbt/contracts/graph/manifest.py).
+        dbt parses the nodes that refer to a deleted one again, not those that refer to one which
+        was switched off, or whose access, group or version changed, or that would now find another
+        one of the same name (resolve_ref of dbt/contracts/graph/manifest.py).
         """
         for unique_id, (file_id, traits) in self._nodes.items():
             node = manifest.nodes.get(unique_id)
@@ -549,7 +572,7 @@ def _vars_text(config: Any) -> str:
 
 
 def _vars_hashes(config: Any, about: Dict[str, Any]) -> List[str]:
-    """What build_manifest_state_check gave as vars_hash with the vars of now and the target of then.
+    """What build_manifest_state_check gave as vars_hash with these vars and the saved target.
 
     With the names of profile and target from dbt 1.12 on, with what the arguments say before it.
     """

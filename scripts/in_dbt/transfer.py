@@ -1,10 +1,11 @@
 """What of a saved parse holds for another target, and the names that have to be reckoned anew.
 
-Two halves. `survey` is done when a parse is kept (by the run that made it) and says which files and entries of
-yml files dbt has to parse again under another target, or why none of it can be used. `Names` reckons database,
-schema, alias and relation name of the nodes with dbt's own macros and code, as update_parsed_node_relation_names
-of dbt/parser/base.py does. `ask_again` makes dbt's own partial parsing schedule files and entries, by a made-up
-env var that they seem to have used and that has changed (build_env_vars_to_files of dbt/parser/partial.py).
+Two halves. `survey` is done when a parse is kept (by the run that made it) and says which files
+and entries of yml files dbt has to parse again under another target, or why none of it can be
+used. `Names` reckons database, schema, alias and relation name of the nodes with dbt's own macros
+and code, as update_parsed_node_relation_names of dbt/parser/base.py does. `ask_again` makes dbt's
+own partial parsing schedule files and entries, by a made-up env var that they seem to have used
+and that has changed (build_env_vars_to_files of dbt/parser/partial.py).
 
 Runs in the caller's interpreter, Python 3.8 or later: standard library and dbt only.
 """
@@ -15,11 +16,12 @@ import os
 import re
 from itertools import chain
 from types import SimpleNamespace
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Set, Tuple
 
 NAMED = frozenset(("model", "seed", "snapshot", "test", "analysis", "operation", "function"))
 
-# Keys of yml files whose entries handle_schema_file_changes of dbt/parser/partial.py parses again when an env
+# Keys of yml files whose entries handle_schema_file_changes of dbt/parser/partial.py parses again
+# when an env
 # var has changed, in 1.8 as in 1.12.
 ENTRIES = frozenset(
     (
@@ -28,7 +30,8 @@ ENTRIES = frozenset(
     )
 )
 
-# What of a test within yml configures it (TestBuilder.CONFIG_ARGS of dbt/parser/generic_test_builders.py);
+# What of a test within yml configures it (TestBuilder.CONFIG_ARGS of
+# dbt/parser/generic_test_builders.py);
 # all else is an argument, which is judged with the test.
 TEST_CONFIG = frozenset(
     (
@@ -68,7 +71,12 @@ CHANGING = re.compile(
 )
 
 # Anything of the target but its database.
-OF_TARGET = re.compile(r"\btarget\b(?!\s*\.\s*database\b)|\b(schema|credentials)\b")
+OF_TARGET = re.compile(
+    r"\btarget\b(?!\s*\.\s*database\b)|\b(schema|credentials|relation_name|this)\b"
+    r"|\battr\b(?!\(\s*'(catalog_)?database'\s*\))"
+)
+# Of a node, what the target decides, and ways to read what isn't named.
+OF_NODE = re.compile(r"\b(schema|database|relation_name|attr|get|to_dict|items|values)\b|\[")
 
 MADE_UP = "DBT_DEPLOY_PARSE_AGAIN"
 
@@ -145,8 +153,9 @@ class Survey:
         return {"files": sorted(self.files), "entries": entries}
 
     def _static_parser(self) -> Any:
-        """dbt's static parser for models, if it is the one that dbt would use (run_static_parser of
-        dbt/parser/models.py): what it reads has only literals, whatever the target.
+        """The static parser of models, if it is the one that dbt would use.
+
+        run_static_parser of dbt/parser/models.py: what it can read has only literals.
         """
         from dbt.flags import get_flags
 
@@ -206,7 +215,7 @@ class Survey:
 
     # Nodes.
 
-    def _node(self, node: Any) -> str:
+    def _node(self, node: Any) -> str:  # noqa: PLR0911  # one for each kind
         """Why the node's own text may depend on the target, '' if it can't."""
         kind = str(node.resource_type)
         if getattr(node, "language", "sql") != "sql":
@@ -264,6 +273,8 @@ class Survey:
 
     def _again(self, node: Any, reason: str) -> None:
         kind = str(node.resource_type)
+        if kind == "function":
+            raise CannotTransferError(f"{node.unique_id}: {reason}")
         if kind == "operation":
             raise CannotTransferError(f"a hook in dbt_project.yml: {reason}")
         file = self.manifest.files.get(node.file_id)
@@ -301,7 +312,7 @@ class Names:
     """Database, schema, alias and relation name under the target of now, by dbt's own code.
 
     Args:
-        manifest: has the macros (generate_schema_name and the like, of the project and its packages).
+        manifest: has the macros (generate_schema_name and the like, of all packages).
         root_project: dbt's RuntimeConfig.
         neutral: the module neutral.py.
     """
@@ -325,7 +336,7 @@ class Names:
         }
 
     def follow_only_the_target(self) -> bool:
-        """Whether the macros read nothing but target, vars and their arguments, as far as their texts say."""
+        """Whether the macros' texts say that they read only target, vars and arguments."""
         texts = [text for update in self._updates.values() for text in self._closure(update)]
         return not any(CHANGING.search(text) for text in texts)
 
@@ -334,16 +345,15 @@ class Names:
         for node in nodes:
             self._set(node)
 
-    def differing(self, nodes: Iterable[Any]) -> str:
-        """The first node whose names do not come out as they are, '' if all do."""
+    def check(self, nodes: Iterable[Any]) -> None:
+        """Raises if the names of a node do not come out as dbt has just reckoned them."""
         for node in nodes:
             before = (node.database, node.schema, node.alias, node.relation_name)
             self._set(node)
             after = (node.database, node.schema, node.alias, node.relation_name)
             if before != after:
                 node.database, node.schema, node.alias, node.relation_name = before
-                return str(node.unique_id)
-        return ""
+                raise CannotTransferError(f"the names of {node.unique_id} come out differently")
 
     def _set(self, node: Any) -> None:
         if getattr(node, "is_external_node", False):
@@ -359,7 +369,7 @@ class Names:
             self._relation_name(SimpleNamespace(root_project=self.root), node)
 
     def _value(self, component: str, custom: Any, node: Any) -> Any:
-        """As RelationUpdate.__call__ of dbt/parser/base.py, once for nodes that it can't tell apart."""
+        """As RelationUpdate.__call__ of dbt/parser/base.py, once for nodes alike."""
         update = self._updates[component]
         reads = self._reads[component]
         updater = update.package_updaters.get(node.package_name, update.default_updater)
@@ -396,11 +406,10 @@ class Names:
         )
         fixed = set()
         for component, update in self._updates.items():
-            if judge.macro(f"generate_{component}_name", ()) == ("", False):
-                fixed.add(component)
-            elif not any(
-                CHANGING.search(text) or OF_TARGET.search(text) for text in self._closure(update)
-            ):
+            texts = self._closure(update)
+            same = judge.macro(f"generate_{component}_name", ()) == ("", False)
+            free = same and not any(OF_NODE.search(text) for text in texts)
+            if free or not any(CHANGING.search(each) or OF_TARGET.search(each) for each in texts):
                 fixed.add(component)
         return frozenset(fixed)
 
@@ -518,7 +527,7 @@ class _NodeReader:
 def ask_again(
     manifest: Any, files: Iterable[str], entries: Mapping[str, Mapping[str, List[str]]]
 ) -> str:
-    """Marks files and entries so that PartialParsing parses them again; the name of the made-up env var."""
+    """Marks what PartialParsing shall parse again; the name of the made-up env var."""
     name = MADE_UP
     while name in os.environ or name in manifest.env_vars:
         name += "_"

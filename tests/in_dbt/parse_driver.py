@@ -1,4 +1,4 @@
-"""Runs in the interpreter of a dbt: parses projects, each in a process forked after the import, and compares.
+"""Runs in the interpreter of a dbt: parses projects, each in a forked process, and compares.
 
 Reads a list of requests (JSON) from a file, writes a list of answers to another:
     {"do": "parse", "id": ..., "project": folder, "target": name, "env": {...}, "args": [...],
@@ -17,7 +17,8 @@ import pickle
 import sys
 import time
 import traceback
-from typing import Any, Dict, List
+from pathlib import Path
+from typing import Any
 
 COLLECTIONS = (
     *("nodes", "sources", "macros", "docs", "exposures", "metrics", "groups", "selectors"),
@@ -38,16 +39,16 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
-def picture(manifest: Any) -> Dict[str, Any]:
+def picture(manifest: Any) -> dict[str, Any]:
     """Everything that is in a manifest, by collection and name."""
-    seen: Dict[str, Any] = {}
+    seen: dict[str, Any] = {}
+    manifest.build_parent_and_child_maps()  # dbt 1.8 does so only when it writes
     for name in COLLECTIONS:
         for key, each in (getattr(manifest, name, None) or {}).items():
-            if name in ("parent_map", "child_map"):
-                each = sorted(each)
-            if name == "disabled":
-                each = sorted((plain(one) for one in each), key=repr)
-            seen[f"{name}/{key}"] = plain(each)
+            value = plain(each)
+            if name in ("parent_map", "child_map", "disabled"):
+                value = sorted(value, key=repr)
+            seen[f"{name}/{key}"] = value
     metadata = plain(manifest.metadata)
     seen["metadata"] = metadata
     for file_id, file in manifest.files.items():
@@ -66,14 +67,14 @@ def file_env_vars(file: Any) -> Any:
     return sorted(set(used)) if isinstance(used, list) else plain(used)
 
 
-def differences(one: Dict[str, Any], other: Dict[str, Any]) -> List[str]:
-    found: List[str] = []
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    found: list[str] = []
     for key in sorted(set(one) | set(other)):
         walk(key, one.get(key, "(missing)"), other.get(key, "(missing)"), found)
     return found
 
 
-def walk(path: str, one: Any, other: Any, found: List[str]) -> None:
+def walk(path: str, one: Any, other: Any, found: list[str]) -> None:
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(set(one) | set(other)):
             walk(f"{path}.{key}", one.get(key, "(missing)"), other.get(key, "(missing)"), found)
@@ -81,15 +82,16 @@ def walk(path: str, one: Any, other: Any, found: List[str]) -> None:
         found.append(f"{path}: {one!r:.300} | {other!r:.300}")
 
 
-def parse(request: Dict[str, Any], out: str) -> Dict[str, Any]:
+def parse(request: dict[str, Any], out: str) -> dict[str, Any]:
     """In a forked process: one dbt, as the command would be."""
     os.environ.update(request.get("env", {}))
     os.chdir(request["project"])
     start = request.get("start")
     if start:
-        path = os.path.join(os.environ["IN_DBT"], "saved_parse.py")
+        path = Path(os.environ["IN_DBT"]) / "saved_parse.py"
         spec = importlib.util.spec_from_file_location("saved_parse", path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         module.start_from(
@@ -98,30 +100,30 @@ def parse(request: Dict[str, Any], out: str) -> Dict[str, Any]:
             report=start["report"],
             always_keep=start.get("always_keep", False),
         )
-    from dbt.cli.main import dbtRunner
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
     args = ["--quiet", "--no-write-json", "parse", "--target", request["target"]]
     args += ["--profiles-dir", request["project"], "--target-path", request.get("out", "target")]
     before = time.process_time()
     result = dbtRunner().invoke([*args, *request.get("args", [])])
     cpu = time.process_time() - before
-    answer: Dict[str, Any] = {"ok": bool(result.success), "cpu": cpu, "error": ""}
+    answer: dict[str, Any] = {"ok": bool(result.success), "cpu": cpu, "error": ""}
     if result.exception is not None:
         answer["error"] = f"{type(result.exception).__name__}: {result.exception}"
     if result.success and not request.get("no_picture"):
-        with open(out, "wb") as file:
+        with Path(out).open("wb") as file:
             pickle.dump(picture(result.result), file)
     return answer
 
 
-def load(path: str) -> Dict[str, Any]:
-    if not os.path.exists(path):
+def load(path: str) -> dict[str, Any]:
+    if not Path(path).exists():
         return {}
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return pickle.load(file)  # type: ignore[no-any-return]
 
 
-def in_child(request: Dict[str, Any], out: str) -> Dict[str, Any]:
+def in_child(request: dict[str, Any], out: str) -> dict[str, Any]:
     answer_path = out + ".answer"
     pid = os.fork()
     if pid == 0:
@@ -129,39 +131,34 @@ def in_child(request: Dict[str, Any], out: str) -> Dict[str, Any]:
             answer = parse(request, out)
         except BaseException:
             answer = {"ok": False, "error": traceback.format_exc()}
-        with open(answer_path, "w") as file:
-            json.dump(answer, file)
+        Path(answer_path).write_text(json.dumps(answer))
         sys.stdout.flush()
         os._exit(0)
     os.waitpid(pid, 0)
-    with open(answer_path) as file:
-        answer = json.load(file)
+    answer = json.loads(Path(answer_path).read_text())
     report = (request.get("start") or {}).get("report")
     answer["report"] = None
-    if report and os.path.exists(report):
-        with open(report) as file:
-            answer["report"] = json.load(file)
+    if report and Path(report).exists():
+        answer["report"] = json.loads(Path(report).read_text())
     return answer  # type: ignore[no-any-return]
 
 
 def main(requests_path: str, answers_path: str, work: str) -> None:
-    from dbt.cli import main as _dbt_main  # noqa: F401  # imported before the forks
+    import dbt.cli.main  # noqa: F401, PLC0415  # before the forks
 
     gc.disable()
-    with open(requests_path) as file:
-        requests = json.load(file)
+    requests = json.loads(Path(requests_path).read_text())
     answers = []
     for request in requests:
         if request["do"] == "parse":
-            out = os.path.join(work, f"{request['id']}.pickle")
+            out = str(Path(work) / f"{request['id']}.pickle")
             answer = in_child(request, out)
         else:
-            paths = [os.path.join(work, f"{request[key]}.pickle") for key in ("one", "other")]
+            paths = [str(Path(work) / f"{request[key]}.pickle") for key in ("one", "other")]
             pictures = [load(path) for path in paths]
             answer = {"differences": differences(*pictures) if all(pictures) else ["no parse"]}
         answers.append({"id": request["id"], **answer})
-    with open(answers_path, "w") as file:
-        json.dump(answers, file)
+    Path(answers_path).write_text(json.dumps(answers))
 
 
 if __name__ == "__main__":

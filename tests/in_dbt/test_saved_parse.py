@@ -23,7 +23,9 @@ PULL_REQUEST = {"CI_SCHEMA": "pr_7", "TAG": "special", "PREFIX": "p_", "FIXED": 
 Files = Mapping[str, str | None]
 
 SCHEMA_BY_DESCRIPTION = """
-{% macro generate_schema_name(custom_schema_name, node) -%}{{ target.schema ~ node.description }}{%- endmacro %}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+{{ target.schema ~ node.description }}
+{%- endmacro %}
 """
 SWITCHED = "{{ config(enabled=target.name == 'prod') }} select 1 as id"
 
@@ -32,10 +34,19 @@ TRANSFERRED: dict[str, Files] = {
     "names": {"macros/names.sql": projects.SCHEMA_MACRO + projects.ALIAS_MACRO},
     "aware": projects.AWARE,
 }
+ALIAS_BY_SCHEMA = """
+{% macro generate_alias_name(custom_alias_name=none, node=none) -%}
+{{ node.name ~ '_in_' ~ node.schema }}
+{%- endmacro %}
+"""
 REFUSED: dict[str, tuple[Files, str]] = {
     "description": (
         {"macros/names.sql": SCHEMA_BY_DESCRIPTION},
         "a macro that makes names reads node.description",
+    ),
+    "alias": (
+        {"macros/names.sql": ALIAS_BY_SCHEMA},
+        "a macro that makes names reads node.schema",
     ),
     "project": (
         {
@@ -94,8 +105,12 @@ class Session:
             more["args"] = [*more.get("args", []), "--no-partial-parse"]
         self.requests.append(
             {
-                **{"do": "parse", "id": name, "project": str(project), "target": target},
-                **{"start": start, "out": str(self.tmp / f"{name}.target")},
+                "do": "parse",
+                "id": name,
+                "project": str(project),
+                "target": target,
+                "start": start,
+                "out": str(self.tmp / f"{name}.target"),
                 **more,
             }
         )
@@ -259,7 +274,7 @@ def test_doubtful_parses_are_refused(session: Session) -> None:
     saved = session.parse("saved", main, "prod", how="full")
     assert session.run() == []
     kept = session.kept(saved)
-    doubtful = {
+    doubtful: dict[str, dict[str, Any]] = {
         "damaged": {"data": lambda data: data[:-9] + b"123456789"},
         "short": {"data": lambda data: data[:-9]},
         "no-msgpack": {"data": lambda _: b"nonsense", "hash_again": True},
