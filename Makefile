@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV := .venv/bin
 # Anything pytest takes: make test PYTEST="-k guard"
 PYTEST ?=
+# Names of benchmarks, all without: make bench BENCH=overhead
+BENCH ?=
 
 .PHONY: help demo pictures test try faults bench lint setup-own setup setup-all pins clean
 
@@ -30,8 +32,8 @@ try: setup-own ## Your own project: make try PROJECT=path STATE=s3://bucket/pref
 faults: setup-all ## Run the fault tests; a line for each row of the fault table
 	$(VENV)/pytest --numprocesses auto --dist loadgroup -m fault --fault-table --quiet $(PYTEST)
 
-bench: setup ## Time reports, swaps and releases; soak the store
-	$(VENV)/python tests/benchmarks/run.py
+bench: setup ## Slim CI beside the hand-written recipe, into benchmarks/; reports, swaps, releases; soak the store
+	$(VENV)/python tests/benchmarks/run.py $(BENCH)
 
 lint: setup-own ## Every linter
 	.ci/lint

@@ -1,4 +1,9 @@
-"""All benchmarks, one after the other: ``make bench``. Ends with 1 when any passes its limit."""
+"""Benchmarks, one after the other: ``make bench``. Ends with 1 when any passes its limit.
+
+    .venv/bin/python tests/benchmarks/run.py [NAME ...]
+
+``overhead`` for bench_overhead.py; all without a name.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +15,11 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> int:
-    """Run every bench_*.py; 1 if one of them failed."""
+    """Run what is asked for; 1 if one of them failed."""
+    asked = [HERE / f"bench_{name}.py" for name in sys.argv[1:]]
     codes = [
         subprocess.run([sys.executable, str(script)], check=False).returncode
-        for script in sorted(HERE.glob("bench_*.py"))
+        for script in asked or sorted(HERE.glob("bench_*.py"))
     ]
     return 1 if any(codes) else 0
 

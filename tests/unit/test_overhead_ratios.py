@@ -29,7 +29,7 @@ def run(scenario: str, *dbt: float, **stages: float) -> Run:
 
 
 RECIPE = run("recipe-lean", Install_dbt=20, dbt_deps=2, dbt_build=8)
-OURS = run("ours-first", 2.0, Restore_the_environment=1, Start=0.5, Build_what_was_modified=2.5)
+OURS = run("ours-first", 2.0, Restore_from_the_cache=1, Start=0.5, Build_what_was_modified=2.5)
 
 
 def both() -> dict[str, Medians]:

@@ -1,4 +1,4 @@
-"""Jobs that were measured -> medians, ratios and goals. Pure."""
+"""Jobs that were measured -> medians and ratios. Pure."""
 
 from __future__ import annotations
 
@@ -25,8 +25,41 @@ class Medians:
     """Without installing: the median of the differences."""
     own_cpu_seconds: float | None = None
     """Of our own scripts; None for the recipe, or where the action noted no process of dbt's."""
+    in_dbt: Usage
+    """Of dbt's processes alone."""
     stages: Mapping[str, Usage]
     dbt: Mapping[str, Usage]
+    repeated: int = 1
+    """How many runs it is the median of."""
+
+
+def _whole(of: Medians) -> Usage:
+    return of.whole
+
+
+def _rest(of: Medians) -> Usage:
+    return of.rest
+
+
+def _in_dbt(of: Medians) -> Usage:
+    return of.in_dbt
+
+
+PAIRS: Mapping[str, tuple[str, str, Callable[[Medians], Usage]]] = {
+    "lean_job": ("recipe-lean", "ours-first", _whole),
+    "lean_job_later": ("recipe-lean", "ours-later", _whole),
+    "lean_job_cold": ("recipe-lean", "ours-cold", _whole),
+    "lean_dbt": ("recipe-lean", "ours-first", _rest),
+    "lean_dbt_later": ("recipe-lean", "ours-later", _rest),
+    "lean_dbt_cold": ("recipe-lean", "ours-cold", _rest),
+    "full_job": ("recipe-full", "ours-full", _whole),
+    "full_job_later": ("recipe-full", "ours-full-later", _whole),
+    "full_dbt": ("recipe-full", "ours-full", _rest),
+    "dbt_processes_only": ("recipe-lean", "ours-first", _in_dbt),
+    "dbt_processes_only_later": ("recipe-lean", "ours-later", _in_dbt),
+    "dbt_processes_only_full": ("recipe-full", "ours-full", _in_dbt),
+}
+"""By name: what is divided by what, and which part of both."""
 
 
 def medians(runs: Sequence[Run]) -> Medians:
@@ -37,8 +70,10 @@ def medians(runs: Sequence[Run]) -> Medians:
         installing=_median(part(run, lambda name: name in INSTALLING) for run in runs),
         rest=_median(part(run, lambda name: name not in INSTALLING) for run in runs),
         own_cpu_seconds=statistics.median(own) if own else None,
+        in_dbt=_median(in_dbt(run) for run in runs),
         stages=_by_name(tuple((s.name, s.usage) for s in run.stages) for run in runs),
         dbt=_by_name(tuple((p.name, p.usage) for p in run.dbt) for run in runs),
+        repeated=len(runs),
     )
 
 
@@ -50,6 +85,13 @@ def whole(run: Run) -> Usage:
 def part(run: Run, wanted: Callable[[str], bool]) -> Usage:
     """The stages of a job whose name is wanted: their sum, and the largest peak."""
     return _sum(stage.usage for stage in run.stages if wanted(stage.name))
+
+
+def in_dbt(run: Run) -> Usage:
+    """dbt's processes: those that our action noted, or the recipe's steps that are one each."""
+    if run.dbt:
+        return _sum(process.usage for process in run.dbt)
+    return part(run, lambda name: name.startswith("dbt "))
 
 
 def own_cpu_seconds(run: Run) -> float:
@@ -65,23 +107,13 @@ def ratios(of: Mapping[str, Medians], warm_pip_cpu_seconds: float | None = None)
         of: medians by scenario.
         warm_pip_cpu_seconds: what installing takes of the recipe with pip's cache restored.
     """
-    pairs = {
-        "lean_job": ("recipe-lean", "ours-first"),
-        "lean_job_later": ("recipe-lean", "ours-later"),
-        "full_job": ("recipe-full", "ours-full"),
-        "full_job_later": ("recipe-full", "ours-full-later"),
-        "cold_job": ("recipe-lean", "ours-cold"),
-        "lean_dbt": ("recipe-lean", "ours-first"),
-        "lean_dbt_later": ("recipe-lean", "ours-later"),
-    }
     found: Ratios = {}
-    for name, (recipe, ours) in pairs.items():
+    for name, (recipe, ours, choose) in PAIRS.items():
         if recipe in of and ours in of:
-            left, right = of[recipe], of[ours]
-            of_dbt = name.startswith("lean_dbt")
-            one, other = (left.rest, right.rest) if of_dbt else (left.whole, right.whole)
-            found[f"cpu_ratio_{name}"] = one.cpu_seconds / other.cpu_seconds
-            found[f"wall_ratio_{name}"] = one.wall_seconds / other.wall_seconds
+            left, right = choose(of[recipe]), choose(of[ours])
+            if right.cpu_seconds and right.wall_seconds:
+                found[f"cpu_ratio_{name}"] = left.cpu_seconds / right.cpu_seconds
+                found[f"wall_ratio_{name}"] = left.wall_seconds / right.wall_seconds
     if warm_pip_cpu_seconds is not None and "cpu_ratio_lean_job" in found:
         recipe_cpu = of["recipe-lean"].rest.cpu_seconds + warm_pip_cpu_seconds
         found["cpu_ratio_lean_job_pip_cached"] = recipe_cpu / of["ours-first"].whole.cpu_seconds

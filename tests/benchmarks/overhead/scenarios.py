@@ -184,6 +184,8 @@ class Author:
         log.write_text(done.log)
         if done.conclusion != runner.SUCCESS or ("status" in done.outputs and _off(scenario, done)):
             raise SystemExit(f"{scenario} did not end as it should; see {log}")
+        if "-full" in scenario and not (job.workspace / "target" / "catalog.json").is_file():
+            raise SystemExit(f"{scenario} made no documentation; see {log}")
         if cache and cache.restore and "Installing dbt (" in done.log:
             raise SystemExit(f"{scenario} installed dbt, which was to be restored; see {log}")
         return Run(
