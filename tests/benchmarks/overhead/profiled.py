@@ -41,7 +41,7 @@ def profiled(function, name):
 
 
 def command(_command, arguments):
-    return next((word for word in arguments if word.isalpha()), "dbt")
+    return next((word for word in arguments if word in {commands!r}), "dbt")
 
 
 served._import = profiled(served._import, lambda _adapters: "import")
@@ -49,6 +49,7 @@ served._run = profiled(served._run, command)
 if __name__ == "__main__":
     served.main()
 '''
+COMMANDS = ("build", "clone", "deps", "docs", "ls", "parse", "run-operation")
 SHOWN = 15
 
 
@@ -68,7 +69,7 @@ def wrap(action: Path, folder: Path) -> None:
     """Make a copy of our action leave profiles in a folder."""
     served = action / "scripts" / "in_dbt" / "serve.py"
     served.rename(served.with_name("unprofiled_serve.py"))
-    served.write_text(WRAPPER.format(folder=str(folder)), encoding="utf-8")
+    served.write_text(WRAPPER.format(folder=str(folder), commands=COMMANDS), encoding="utf-8")
 
 
 def read(folder: Path) -> dict[str, list[Spent]]:
