@@ -17,7 +17,6 @@ WRAPPER = '''\
 import cProfile
 import os
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 if HERE not in sys.path:
@@ -30,7 +29,7 @@ FOLDER = {folder!r}
 
 def profiled(function, name):
     def wrapper(*arguments):
-        profile = cProfile.Profile(time.process_time)
+        profile = cProfile.Profile()
         try:
             return profile.runcall(function, *arguments)
         finally:
