@@ -36,7 +36,7 @@ TRANSFERRED: dict[str, Files] = {
 }
 ALIAS_BY_SCHEMA = """
 {% macro generate_alias_name(custom_alias_name=none, node=none) -%}
-{{ node.name ~ '_in_' ~ node.schema }}
+{{ node.name ~ (node.version or '') ~ '_in_' ~ node.schema }}
 {%- endmacro %}
 """
 REFUSED: dict[str, tuple[Files, str]] = {
