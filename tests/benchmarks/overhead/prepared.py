@@ -26,7 +26,7 @@ from standins import github, postgres, runner
 REQUIREMENTS = ROOT / "tests" / "requirements"
 DEPLOY_RUN_IDS = 17_000_000_000
 
-LARGE = 5_000
+LARGE = 1_000
 WITHOUT_TESTS = "--exclude-resource-type test"
 """From so many models on production is deployed without its tests: 10,000 of them take long, and
 what is measured never looks at their results."""

@@ -7,6 +7,7 @@ than in the measured jobs, the more the smaller the functions are; what counts i
 from __future__ import annotations
 
 import pstats
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,10 @@ if __name__ == "__main__":
     served.main()
 '''
 COMMANDS = ("build", "clone", "deps", "docs", "ls", "parse", "run-operation")
-SHOWN = 15
+DBT = re.compile(r"dbt[/_]|mashumaro/")
+WRAPPER_PART = 0.9
+"""What takes more of the whole than that only calls the rest."""
+SHOWN, SHOWN_ALONE = 20, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +76,7 @@ def wrap(action: Path, folder: Path) -> None:
 
 
 def read(folder: Path) -> dict[str, list[Spent]]:
-    """The functions that took most, by dbt command, own time first."""
+    """The functions that took most, by dbt command."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.glob("*.profile")):
         found.setdefault(path.name.partition(".")[0], []).append(path)
@@ -80,12 +84,17 @@ def read(folder: Path) -> dict[str, list[Spent]]:
 
 
 def _most(paths: Iterable[Path]) -> list[Spent]:
+    """dbt's functions that took long with all they call, and those that did so by themselves."""
     stats = pstats.Stats(*map(str, paths)).stats  # type: ignore[attr-defined]
     spent = [
         Spent(name=_named(key), calls=calls, own_seconds=own, seconds=seconds)
         for key, (_, calls, own, seconds, _) in stats.items()
     ]
-    return sorted(spent, key=lambda one: -one.own_seconds)[:SHOWN]
+    whole = sum(one.own_seconds for one in spent)
+    inner = [one for one in spent if DBT.match(one.name) and one.seconds < WRAPPER_PART * whole]
+    chosen = sorted(inner, key=lambda one: -one.seconds)[:SHOWN]
+    alone = sorted(spent, key=lambda one: -one.own_seconds)[:SHOWN_ALONE]
+    return sorted({one.name: one for one in (*chosen, *alone)}.values(), key=lambda o: -o.seconds)
 
 
 def _named(key: tuple[str, int, str]) -> str:

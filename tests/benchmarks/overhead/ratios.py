@@ -113,7 +113,9 @@ def ratios(of: Mapping[str, Medians], warm_pip_cpu_seconds: float | None = None)
             left, right = choose(of[recipe]), choose(of[ours])
             if right.cpu_seconds and right.wall_seconds:
                 found[f"cpu_ratio_{name}"] = left.cpu_seconds / right.cpu_seconds
-                found[f"wall_ratio_{name}"] = left.wall_seconds / right.wall_seconds
+                if choose is not _in_dbt:
+                    # dbt's import goes on beside our scripts, and has no wall time of its own.
+                    found[f"wall_ratio_{name}"] = left.wall_seconds / right.wall_seconds
     if warm_pip_cpu_seconds is not None and "cpu_ratio_lean_job" in found:
         recipe_cpu = of["recipe-lean"].rest.cpu_seconds + warm_pip_cpu_seconds
         found["cpu_ratio_lean_job_pip_cached"] = recipe_cpu / of["ours-first"].whole.cpu_seconds

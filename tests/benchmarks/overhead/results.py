@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from benchmarks.overhead import chart, goals, ratios
+from benchmarks.overhead import chart, goals, prepared, ratios
 from benchmarks.overhead.chart import Bar
 from benchmarks.overhead.profiled import Spent
 from benchmarks.overhead.ratios import Medians
@@ -144,6 +144,8 @@ def as_markdown(
         names=NAMES,
         left_out=[_not_run(one) for one in sizes if one.left_out],
         installing=INSTALLING,
+        large=prepared.LARGE,
+        without_tests=prepared.WITHOUT_TESTS,
         machine=machine,
         versions=versions,
         date=date,

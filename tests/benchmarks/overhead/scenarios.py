@@ -19,6 +19,7 @@ from standins.runner import Usage
 
 RECIPE = ROOT / "tests" / "benchmarks" / "recipe"
 RUN_IDS = 18_000_000_000
+BUILD_THE_SAME = ("recipe-lean", "ours-first", "ours-later", "ours-cold")
 
 
 class Author:
@@ -30,6 +31,8 @@ class Author:
         self._pushes = 0
         self._ours = False
         """Whether the newest pull request is one that our action has run on."""
+        self._built: set[str] = set()
+        """What the first job built, and each other has to."""
 
     def run(self, scenario: str) -> Run:
         """Run one scenario; a later push is one to the pull request of the last first push.
@@ -188,6 +191,11 @@ class Author:
             raise SystemExit(f"{scenario} made no documentation; see {log}")
         if cache and cache.restore and "Installing dbt (" in done.log:
             raise SystemExit(f"{scenario} installed dbt, which was to be restored; see {log}")
+        if scenario in BUILD_THE_SAME:
+            built = _built(job.workspace / "target" / "run_results.json")
+            self._built = self._built or built
+            if built != self._built or not built:
+                raise SystemExit(f"{scenario} did not build what the others did; see {log}")
         return Run(
             scenario=scenario,
             stages=done.stages,
@@ -199,6 +207,12 @@ class Author:
 
 def _off(scenario: str, done: Measured) -> bool:
     return done.outputs["status"] != ("nothing" if scenario == "ours-nothing" else "passed")
+
+
+def _built(run_results: Path) -> set[str]:
+    """The nodes that dbt ran."""
+    found = json.loads(run_results.read_text()) if run_results.is_file() else {"results": []}
+    return {f"{result['unique_id']} {result['status']}" for result in found["results"]}
 
 
 def _noted(work: str) -> tuple[Dbt, ...]:
