@@ -5,18 +5,32 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
+import traceback
 
 import faster
 import schemas
 
 
 def end(code: int) -> None:
-    """Write what is still to be written and leave with this exit code; does not return."""
+    """Write what is still to be written and leave with this exit code; does not return.
+
+    Python ends in this order, too: ``Py_FinalizeEx`` waits for the threads that are no daemons and
+    calls what was registered.
+    """
     try:
-        faster.write_what_waits()
-        schemas.write_new()
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for step in (
+            faster.write_what_waits,
+            schemas.write_new,
+            threading._shutdown,  # type: ignore[attr-defined]
+            atexit._run_exitfuncs,
+            sys.stdout.flush,
+            sys.stderr.flush,
+        ):
+            try:
+                step()
+            except BaseException:
+                # An interrupt, too: what comes after it is still to be done.
+                traceback.print_exc()
     finally:
         os._exit(code)

@@ -12,16 +12,33 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import conversions
+
+import edges
+
 _waiting: list[Callable[[], None]] = []
 
 
 def install() -> None:
     """Change what can be changed before it is known which command runs."""
     json.dump = _dump_in_one_piece
+    edges.install()
     _leave_out_the_pickled_graph()
     _read_state_once()
     _select_modified_once()
+    conversions.install()
     _collect_while_nodes_run()
+
+
+def look_up_selected_schemas_only() -> None:
+    """For a process whose environment is set: dbt's ``--cache-selected-only`` (1 s).
+
+    dbt then lists the relations of the schemas that it builds in, and of others when they are asked
+    for. What the caller has set is left as it is.
+    """
+    names = ("DBT_ENGINE_CACHE_SELECTED_ONLY", "DBT_CACHE_SELECTED_ONLY")
+    if not any(name in os.environ for name in names):
+        os.environ[names[1]] = "true"
 
 
 def derive_schemas_late() -> None:
@@ -138,17 +155,6 @@ def _select_modified_once() -> None:
         return iter(found[key][0])
 
     StateSelectorMethod.search = remembered
-
-
-def add_test_edges_quickly() -> None:
-    """Dbt's own other way to let a test run before what hangs on the tested model (8 s).
-
-    It adds fewer edges for the same order (``Linker.add_test_edges_2`` in dbt/compilation.py), and
-    dbt leaves it off by default; a setting of the caller's is not touched. Unknown to 1.8.
-    """
-    names = ("DBT_ENGINE_USE_FAST_TEST_EDGES", "DBT_USE_FAST_TEST_EDGES")
-    if not any(name in os.environ for name in names):
-        os.environ[names[1]] = "true"
 
 
 def _collect_while_nodes_run() -> None:

@@ -85,4 +85,6 @@ def _read(path: str) -> Dict[str, Any]:
             found = json.load(kept)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: schema for name, schema in found.items() if isinstance(schema, dict)}

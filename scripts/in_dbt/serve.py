@@ -44,6 +44,12 @@ import own_package  # noqa: E402
 import saved_parse  # noqa: E402
 import schemas  # noqa: E402
 
+# Under such names dbt and what it loads shall find their own modules, or none.
+for _name, _module in list(sys.modules.items()):
+    _file = getattr(_module, "__file__", None) or ""
+    if _name != "__main__" and os.path.dirname(_file) == HERE:
+        del sys.modules[_name]
+
 REQUEST_BYTES = 1 << 20
 MOST_FILES = 3
 
@@ -55,7 +61,7 @@ def main() -> None:
     # Nothing of this folder is for dbt to find; the command's own is what its script would have.
     sys.path.remove(HERE)
     if not getattr(sys.flags, "safe_path", False):
-        sys.path.insert(0, os.path.dirname(command))
+        sys.path.insert(0, os.path.dirname(os.path.realpath(command)))
     version = _import(adapters)
     faster.install()
     schemas.use(folder)
@@ -76,11 +82,15 @@ def main() -> None:
             if request is None:
                 _tell(sock, {"own": True, **_own_usage()})
                 return
+            # Until the child can hear it: what Python itself does in a fork would swallow it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             pid = os.fork()
             if pid == 0:
                 _child(sock, command, request, files)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             for number in files:
                 os.close(number)
+            _group(pid)
             began[pid] = time.monotonic()
             _tell(sock, {"pid": pid})
 
@@ -141,15 +151,27 @@ def _own_usage() -> dict[str, Any]:
     }
 
 
+def _group(pid: int) -> None:
+    """Give a child a group of its own, so that an interrupt reaches this command and no other.
+
+    Both do it: the group is there before the child runs on, and before its pid is told.
+    """
+    try:
+        os.setpgid(pid, pid)
+    except OSError:
+        # It has ended already, which shows when it is waited for.
+        return
+
+
 def _child(sock: socket.socket, command: str, request: dict[str, Any], files: list[int]) -> None:
     """Be the process ``command arguments``; does not return."""
     code = 1
     try:
-        # A group of its own, so that an interrupt reaches this command and no other.
-        os.setsid()
+        _group(0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         sock.close()
         for number in (1, 2):
             os.dup2(files[0], number)
@@ -157,7 +179,7 @@ def _child(sock: socket.socket, command: str, request: dict[str, Any], files: li
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update(request["variables"])
-        faster.add_test_edges_quickly()
+        faster.look_up_selected_schemas_only()
         saved = request.get("saved_parse")
         if saved is not None:
             saved_parse.start_from(**saved)

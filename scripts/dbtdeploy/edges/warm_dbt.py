@@ -31,14 +31,21 @@ SERVER = Path(__file__).resolve().parents[2] / "in_dbt" / "serve.py"
 OLDEST, NEWEST = (1, 8), (1, 12)
 """Minor versions of dbt-core that this was tried with."""
 
+MOST_BYTES = 4096
+
 SHEBANG = re.compile(
-    rb"#!(/\S*python[\d.]*)\s*\n|#!/bin/sh\n'''exec' \"?(/[^\"\n]*python[\d.]*)\"? "
+    r"#!(/\S*python[\d.]*)[ \t]*\n"
+    r"|#!/bin/sh\n'''exec' ([\"']?)(/[^\"'\n]*python[\d.]*)\2 \"\$0\" \"\$@\"\n' '''\n"
 )
 """The second is what pip and uv write where the path is long or holds a blank."""
 
-HEAD_BYTES = 4096
-
-ENTRY = b"from dbt.cli.main import cli"
+ENTRY, RUN = "from dbt.cli.main import cli", "sys.exit(cli())"
+OTHER_LINES = re.compile(
+    r"#.*|import (re|sys)|if __name__ == [\"']__main__[\"']:"
+    r"|(el)?if sys\.argv\[0\]\.endswith\([^()]*\):|sys\.argv\[0\] = [^;]*"
+)
+"""What else stands in the script that pip, uv, conda or Poetry makes for an entry point. One with
+another line does something of its own, and is run as it is."""
 
 END_SECONDS = 20.0
 
@@ -63,13 +70,20 @@ def _interpreter(executable: str) -> str | None:
     if sys.platform != "linux":
         return None
     try:
-        text = Path(executable).read_bytes()[:HEAD_BYTES]
-    except OSError:
+        with Path(executable).open("rb") as script:
+            text = script.read(MOST_BYTES).decode()
+    except (OSError, UnicodeDecodeError):
         return None
     shebang = SHEBANG.match(text)
-    if shebang is None or ENTRY not in text:
+    if shebang is None:
         return None
-    python = os.fsdecode(shebang[1] or shebang[2])
+    lines = [line.strip() for line in text[shebang.end() :].splitlines() if line.strip()]
+    others = [line for line in lines if line not in (ENTRY, RUN)]
+    if lines.count(ENTRY) != 1 or lines[-1] != RUN or lines.count(RUN) != 1:
+        return None
+    if not all(OTHER_LINES.fullmatch(line) for line in others):
+        return None
+    python = shebang[1] or shebang[3]
     return python if os.access(python, os.X_OK) else None
 
 
@@ -144,6 +158,7 @@ def _started(
         return WarmDbt(
             executable,
             python,
+            version=found.version,
             adapters=sorted(found.adapters),
             kept=kept / found.digest,
             folder=folder,
@@ -158,6 +173,7 @@ class WarmDbt:
     Args:
         command: the command ``dbt``, in full.
         python: its interpreter.
+        version: of dbt-core, as the metadata beside the command says.
         adapters: those installed beside it, which are imported too.
         kept: a folder for what depends on the installed packages only.
         folder: dbt's working folder.
@@ -169,6 +185,7 @@ class WarmDbt:
         command: str,
         python: str,
         *,
+        version: str,
         adapters: Sequence[str],
         kept: Path,
         folder: str,
@@ -188,6 +205,7 @@ class WarmDbt:
                 start_new_session=True,
             )
         self.kept = kept
+        self._version = version
         self._socket = ours
         self._answers = ours.makefile("rb")
         self._ended: dict[int, _Told] = {}
@@ -199,10 +217,10 @@ class WarmDbt:
         return self._is_ready is not False
 
     def is_ready(self) -> bool:
-        """Wait until dbt is imported; False if that failed."""
+        """Wait until dbt is imported; False if that failed, or gave another dbt."""
         if self._is_ready is None:
             told = self._read()
-            self._is_ready = told is not None and _is_known(told.dbt)
+            self._is_ready = told is not None and told.dbt == self._version
         return self._is_ready
 
     def start(
