@@ -194,7 +194,7 @@ AWARE = {
 {% if 'ci' in parts %}{{ config(tags=['ci']) }}{% endif %}select 1 as id
 """,
     "models/marts/by_this.sql": """
-{% if this.schema == 'analytics_marts' %}{{ config(tags=['prod']) }}{% endif %}select 1 as id
+{% if this.schema == 'analytics' %}{{ config(tags=['prod']) }}{% endif %}select 1 as id
 """,
     "models/marts/by_default.sql": "{{ config(meta={'schema': target.schema}) }}select 1 as id",
     "models/marts/by_hook.sql": """
@@ -221,10 +221,12 @@ models:
       - name: id
         tests: [{not_null: {config: {where: "'{{ target.name }}' = 'x'"}}}, {shaped: {}}]
   - {name: uses_made, columns: [{name: id, tests: [{compared: {other: "{{ ref('by_env') }}"}}]}]}
+  - {name: tested, columns: [{name: id, tests: [{compared: {other: "{{ ref('by_env') }}"}}]}]}
 exposures:
   - {name: aware, type: dashboard, url: "https://{{ target.name }}.example", owner: {email: a@example.com},
      depends_on: [ref('by_env')]}
 """,
+    "models/marts/tested.sql": "select 1 as id",
     "models/marts/uses_made.sql": "select * from {{ source('made', 'things') }}, {{ source('fixed', 'things') }}",
     "macros/aware.sql": """
 {% macro choose() %}{% if target.name == 'prod' %}{{ return(ref('customers')) }}{% endif %}
@@ -256,5 +258,6 @@ AWARE_AGAIN = {
     *(f"models/marts/{name}.sql" for name in ("by_default", "by_hook", "by_ref")),
     *("snapshots/aware.sql", "tests/aware.sql", "models/aware.yml sources made"),
     *("models/aware.yml models by_macro", "models/aware.yml models uses_made"),
+    "models/aware.yml models tested",
     "models/aware.yml exposures aware",
 }
