@@ -29,7 +29,7 @@ KEYS = (
 )
 """``LISTED_KEYS`` in dbtdeploy/commands.py."""
 
-_manifest: List[Any] = []
+_manifest: list[Any] = []
 """That of the build that was told to go on."""
 
 GO = b"go"
@@ -64,7 +64,7 @@ def install(plan: int, word: int) -> None:
     BuildTask._runtime_initialize = _runtime_initialize
 
 
-def then(arguments: List[str]) -> None:
+def then(arguments: list[str]) -> None:
     """After a build: another command with the manifest of it, so that nothing is parsed again.
 
     Args:

@@ -1,9 +1,9 @@
 """Nodes and their resources are made from each other field by field, not by way of dictionaries.
 
 dbt writes a manifest as ``resource_class.from_dict(node.to_dict())`` of each node, and reads one
-the other way round (``BaseNode.to_resource`` and ``from_resource`` in dbt/contracts/graph/nodes.py):
-all is taken apart and put together again, though node and resource hold the same objects. For 5,000
-models and 15,000 tests that is 3 s of CPU each time.
+the other way round (``BaseNode.to_resource`` and ``from_resource`` in dbt/contracts/graph/nodes.py).
+All is taken apart and put together again, though node and resource hold the same objects: 3 s of
+CPU each time, for 5,000 models and 15,000 tests.
 
 Only for classes where each field of the resource is there in the node with the same type, and whose
 own fields have defaults; every other goes dbt's way.

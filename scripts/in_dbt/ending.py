@@ -29,7 +29,7 @@ def end(code: int) -> None:
         ):
             try:
                 step()
-            except BaseException:
+            except BaseException:  # noqa: PERF203  it happens once in a process
                 # An interrupt, too: what comes after it is still to be done.
                 traceback.print_exc()
     finally:

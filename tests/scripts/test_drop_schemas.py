@@ -388,7 +388,10 @@ def test_a_push_and_a_teardown_at_one_time_leave_the_schema_marked_or_gone(
         materialized="table",
     )
     files.write(job.work / files.PLAN, files.Plan(nodes=(node,)))
-    with job.start("drop_schemas.py") as dropping, job.start("../tests/standins/prepare_schema.py") as preparing:
+    with (
+        job.start("drop_schemas.py") as dropping,
+        job.start("../tests/standins/prepare_schema.py") as preparing,
+    ):
         told = [process.communicate(timeout=120)[0] for process in (dropping, preparing)]
     assert (dropping.returncode, preparing.returncode) == (0, 0), told
     comment = "select obj_description(oid, 'pg_namespace') from pg_namespace where nspname = %s"
