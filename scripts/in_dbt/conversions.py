@@ -1,9 +1,9 @@
 """Nodes and their resources are made from each other field by field, not by way of dictionaries.
 
-dbt writes a manifest as ``resource_class.from_dict(node.to_dict())`` of each node, and reads one
-the other way round (``BaseNode.to_resource`` and ``from_resource`` in dbt/contracts/graph/nodes.py).
-All is taken apart and put together again, though node and resource hold the same objects: 3 s of
-CPU each time, for 5,000 models and 15,000 tests.
+dbt writes a manifest as ``resource_class.from_dict(node.to_dict())`` of each node and reads one
+the other way round (``to_resource`` and ``from_resource`` in dbt/contracts/graph/nodes.py). All is
+taken apart and put together again, though node and resource hold the same objects: 3 s of CPU each
+time, for 5,000 models and 15,000 tests.
 
 Only for classes where each field of the resource is there in the node with the same type, and whose
 own fields have defaults; every other goes dbt's way.
@@ -49,10 +49,10 @@ def _copy(source: Any, made_of: Any, shared: frozenset[str]) -> Any:
     for field in dataclasses.fields(made_of):
         if field.name in shared:
             value = values[field.name]
-        elif field.default is not dataclasses.MISSING:
-            value = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            value = field.default_factory()
         else:
-            value = field.default_factory()  # type: ignore[misc]
+            value = field.default
         made.__dict__[field.name] = value
     if hasattr(made, "__post_init__"):
         made.__post_init__()

@@ -69,9 +69,10 @@ def write_the_manifest_once() -> None:
     import dbt.parser.manifest as parser
     from dbt.task import runnable
 
-    written = getattr(runnable, "write_manifest", None)
-    if written is None or getattr(parser, "write_manifest", None) is not written:
+    found = getattr(runnable, "write_manifest", None)
+    if found is None or getattr(parser, "write_manifest", None) is not found:
         return
+    written: Any = found
 
     def hold_back(manifest: Any, target_path: str, which: str | None = None) -> None:
         _waiting[:] = [lambda: written(manifest, target_path, which)]

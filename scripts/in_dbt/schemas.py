@@ -48,7 +48,8 @@ def use(folder: str) -> None:
             _keep(name, made)
         return made
 
-    dbtClassMixin.json_schema = classmethod(json_schema)
+    method: Any = json_schema
+    dbtClassMixin.json_schema = classmethod(method)
 
 
 def write_new() -> None:

@@ -73,11 +73,11 @@ def main() -> None:
     _tell(sock, {"dbt": version})
     began: dict[int, float] = {}
     while True:
-        ready, _, _ = select.select([sock, awake], [], [])
+        ready, _, _ = select.select([sock.fileno(), awake], [], [])
         if awake in ready:
             os.read(awake, 4096)
             _reap(sock, began)
-        if sock in ready:
+        if sock.fileno() in ready:
             request, files = _receive(sock)
             if request is None:
                 _tell(sock, {"own": True, **_own_usage()})

@@ -60,18 +60,18 @@ class MacroDbt(Dbt):
         """Nothing has to be named."""
         return []
 
-    def run(
+    def run_ours(
         self,
         arguments: Sequence[str],
         *,
+        package: Path,
+        target: Path,  # noqa: ARG002  dbt's target folder
         name: str,  # noqa: ARG002  dbt's log folder
         on_line: Line,
-        redacted: bool = True,  # noqa: ARG002
-        grace_seconds: float | None = None,  # noqa: ARG002
+        grace_seconds: float,  # noqa: ARG002
     ) -> Outcome:
-        """``run-operation MACRO --project-dir FOLDER``."""
+        """``run-operation MACRO``."""
         macro = arguments[arguments.index("run-operation") + 1]
-        package = Path(arguments[arguments.index("--project-dir") + 1])
         try:
             with psycopg.connect(self.database.url, connect_timeout=10) as connection:
                 _Run(self, connection, on_line).call(package, macro)
