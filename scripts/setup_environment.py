@@ -101,7 +101,7 @@ def _make(environment: Environment, make: Callable[[str], None], folder: Path) -
 
 def _make_own(command: str, own: Environment) -> None:
     print("Setting up dbt-deploy ...", flush=True)
-    sync = [command, "sync", "--frozen", "--no-dev", "--compile-bytecode", "--quiet"]
+    sync = [command, "sync", "--frozen", "--no-dev", "--quiet"]
     uv.run(
         [*sync, "--project", str(ROOT), "--python", sys.executable],
         folder=ROOT,
@@ -123,7 +123,7 @@ def _make_dbt(command: str, dbt: Environment, requirement: DbtRequirement, works
     print(f"Installing dbt ({' '.join(requirement.arguments)}) ...", flush=True)
     shutil.rmtree(dbt.folder, ignore_errors=True)
     venv = [command, "venv", "--quiet", "--python", sys.executable, str(dbt.folder)]
-    install = [command, "pip", "install", "--compile-bytecode"]
+    install = [command, "pip", "install"]
     into = ["--python", str(dbt.bin / "python"), *requirement.arguments]
     for call in (venv, [*install, *into]):
         uv.run(call, folder=workspace, extra={}, purpose="Installing dbt")

@@ -348,6 +348,7 @@ class _Run:
         if started and not self._always_keep:
             return
         if started and self._how == "as it is" and not self._wrote:
+            self._keep_again(loader)
             return
         if not self._wrote:
             self._write(loader)
@@ -360,6 +361,16 @@ class _Run:
         shutil.copyfile(source, copy + ".new")
         os.replace(copy + ".new", copy)
         _write_json(about, self._describe(loader, copy))
+
+    def _keep_again(self, loader: Any) -> None:
+        """Nothing has changed since: the saved parse is kept as it is, and lies where dbt looks."""
+        used = self._folders[self._next - 1]
+        os.makedirs(self._kept, exist_ok=True)
+        for name in (PARSE, ABOUT):
+            shutil.copyfile(os.path.join(used, name), os.path.join(self._kept, name))
+        beside = os.path.join(loader.root_project.project_target_path, PARSE)
+        os.makedirs(os.path.dirname(beside), exist_ok=True)
+        shutil.copyfile(os.path.join(used, PARSE), beside)
 
     def _describe(self, loader: Any, path: str) -> Dict[str, Any]:
         facts = self._facts or _facts(loader)

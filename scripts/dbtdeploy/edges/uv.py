@@ -9,6 +9,7 @@ import importlib.util
 import os
 import re
 import shutil
+import site
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from dbtdeploy import errors
 from dbtdeploy.edges import actions
 
 OLDEST = (0, 5)
-"""The first uv whose ``sync`` reads our lock file and takes ``--compile-bytecode``."""
+"""The first uv whose ``sync`` reads our lock file."""
 
 TIMEOUT_SECONDS = 900
 
@@ -92,7 +93,10 @@ def _version(command: str) -> tuple[int, ...]:
 
 def _install(tools: Path, requirement: Path) -> None:
     shutil.rmtree(tools, ignore_errors=True)
-    if importlib.util.find_spec("ensurepip"):
+    if _has_pip():
+        # No environment of its own: making one takes longer than installing uv.
+        pip = [sys.executable, "-I", "-m", "pip", "install", "--target", str(tools)]
+    elif importlib.util.find_spec("ensurepip"):
         run(
             [sys.executable, "-I", "-m", "venv", str(tools)],
             folder=requirement.parent,
@@ -100,8 +104,6 @@ def _install(tools: Path, requirement: Path) -> None:
             purpose="Making a small environment for uv",
         )
         pip = [str(tools / "bin" / "python"), "-I", "-m", "pip", "install"]
-    elif importlib.util.find_spec("pip"):
-        pip = [sys.executable, "-I", "-m", "pip", "install", "--target", str(tools)]
     else:
         # Debian and Ubuntu ship python3 without either.
         raise errors.EnvironmentNotMade(
@@ -116,6 +118,13 @@ def _install(tools: Path, requirement: Path) -> None:
         extra={"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
         purpose="Installing uv",
     )
+
+
+def _has_pip() -> bool:
+    """Whether this Python has pip where an isolated one finds it, too."""
+    found = importlib.util.find_spec("pip")
+    own = site.getusersitepackages()
+    return found is not None and not (found.origin or "").startswith(own)
 
 
 def _not_made(purpose: str, detail: str) -> errors.EnvironmentNotMade:
