@@ -1,0 +1,182 @@
+"""Runs in the interpreter of a dbt: what of ours gives the same as dbt's own, without a warehouse.
+
+Usage: ``python dbt_driver.py IN_DBT KEPT``; prints a JSON object of what was found.
+"""
+
+# Python 3.8, and dbt is imported where it is needed.
+# ruff: noqa: PLC0415, PTH103, PTH118, PTH123
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import random
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+SEEDS = 150
+
+
+def graph_of(seed: int) -> Any:
+    """A graph as dbt links one, with tests of one node and of several, and its manifest."""
+    networkx = importlib.import_module("networkx")
+    chance = random.Random(seed)
+    sources = [f"source.p.s{n}" for n in range(chance.randint(0, 3))]
+    names: list[str] = []
+    nodes: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for kind in ["model"] * chance.randint(3, 9) + ["test"] * chance.randint(1, 5):
+        is_function = kind == "model" and chance.random() < 0.1
+        name = f"{'function' if is_function else kind}.p.n{len(nodes) + len(others)}"
+        most = 3 if kind == "test" else 2
+        count = min(chance.randint(kind == "test", most), len(names + sources))
+        needs = chance.sample(names + sources, count)
+        node = SimpleNamespace(resource_type=name.partition(".")[0], depends_on_nodes=needs)
+        (others if is_function else nodes)[name] = node
+        if kind != "test":
+            names.append(name)
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(sources)
+    children: dict[str, list[str]] = {name: [] for name in sources}
+    for name, node in {**others, **nodes}.items():
+        graph.add_node(name)
+        children.setdefault(name, [])
+        for need in node.depends_on_nodes:
+            graph.add_edge(need, name)
+            children.setdefault(need, []).append(name)
+    return graph, SimpleNamespace(nodes=nodes, child_map=children)
+
+
+def edges_differ() -> list[int]:
+    """Seeds of graphs in which something waits for other tests than dbt's own edges make it."""
+    edges: Any = importlib.import_module("edges")
+    from dbt.compilation import Linker
+
+    closure = importlib.import_module("networkx").transitive_closure
+    slow = getattr(Linker, "add_test_edges_1", None) or Linker.add_test_edges
+    found = []
+    for seed in range(SEEDS):
+        graph, manifest = graph_of(seed)
+        theirs = Linker()
+        theirs.graph = graph.copy()
+        slow(theirs, manifest)
+        ours = graph.copy()
+        ours.add_edges_from(edges.missing(graph, manifest.nodes))
+        if set(closure(theirs.graph).edges) != set(closure(ours).edges):
+            found.append(seed)
+    return found
+
+
+def edges_by_flag() -> dict[str, int]:
+    """How many edges are added where the caller has asked for dbt's quick way and where not."""
+    edges: Any = importlib.import_module("edges")
+    from dbt import compilation, flags
+
+    count: dict[str, int] = {}
+    theirs: list[Any] = []
+    for name, value in (("asked", True), ("not asked", False)):
+        compilation.Linker.add_test_edges = lambda _self, manifest: theirs.append(manifest)
+        flags.get_flags = lambda value=value: SimpleNamespace(USE_FAST_TEST_EDGES=value)
+        edges.install()
+        linker = compilation.Linker()
+        for seed in range(20):
+            linker.graph, manifest = graph_of(seed)
+            before = linker.graph.number_of_edges()
+            theirs.clear()
+            linker.add_test_edges(manifest)
+            added = linker.graph.number_of_edges() - before
+            count[name] = count.get(name, 0) + added
+            count[f"{name}, by dbt"] = len(theirs)
+    return count
+
+
+def schemas_differ(kept: str) -> dict[str, Any]:
+    """Which of the kept schemas are not what dbt derives, and how many are kept."""
+    with open(os.path.join(kept, "json_schemas.json"), encoding="utf-8") as file:
+        found = json.load(file)
+    differing, known = [], 0
+    for name, schema in found.items():
+        made: Any = None
+        parts = name.split(".")
+        for place in range(len(parts) - 1, 0, -1):
+            try:
+                made = importlib.import_module(".".join(parts[:place]))
+            except ImportError:
+                continue
+            for each in parts[place:]:
+                made = getattr(made, each)
+            break
+        known += 1
+        if json.loads(json.dumps(made.json_schema())) != schema:
+            differing.append(name)
+    local = [name for name in found if "<locals>" in name]
+    foreign = [name for name in found if not name.startswith(("dbt.", "dbt_common."))]
+    return {"differing": differing, "known": known, "local": local, "foreign": foreign}
+
+
+def schemas_used(folder: str) -> dict[str, Any]:
+    """What becomes of kept files that are damaged, foreign, or cannot be written."""
+    from dataclasses import dataclass
+
+    schemas: Any = importlib.import_module("schemas")
+    from dbt.artifacts.resources import Owner
+    from dbt_common.dataclass_schema import dbtClassMixin
+
+    name = f"{Owner.__module__}.{Owner.__qualname__}"
+    derive = dbtClassMixin.__dict__["json_schema"]
+    theirs = Owner.json_schema()
+    found: dict[str, Any] = {}
+    for kind, content in (
+        ("damaged", b'{"' + name.encode() + b'": {"type"'),
+        ("binary", b"\xff\xfe\x00"),
+        ("a list", b"[1]"),
+        ("foreign", json.dumps({name: "no schema", "a": 1}).encode()),
+        ("another's", json.dumps({name: {"title": "kept"}}).encode()),
+    ):
+        dbtClassMixin.json_schema = derive
+        schemas._known.clear()
+        schemas._new.clear()
+        path = os.path.join(folder, kind)
+        os.makedirs(path)
+        with open(os.path.join(path, schemas.FILE), "wb") as out:
+            out.write(content)
+        schemas.use(path)
+        found[kind] = "as dbt's" if Owner.json_schema() == theirs else Owner.json_schema()
+
+    @dataclass
+    class Local(dbtClassMixin):  # type: ignore[misc]
+        """One that is defined in a function."""
+
+        a: int
+
+    Local.json_schema()
+    found["local"] = [each for each in schemas._new if "Local" in each]
+    # A file stands where the folder would be: root may write anywhere else.
+    blocked = os.path.join(folder, "blocked")
+    with open(blocked, "wb"):
+        pass
+    schemas.use(os.path.join(blocked, "kept"))
+    schemas._new.append("something")
+    schemas.write_new()
+    found["unwritable"] = "ended"
+    dbtClassMixin.json_schema = derive
+    return found
+
+
+def main(in_dbt: str, kept: str, folder: str) -> None:
+    sys.path.insert(0, in_dbt)
+    import dbt.cli.main  # noqa: F401  all classes
+
+    answer = {
+        "schemas": schemas_differ(kept),
+        "schemas used": schemas_used(folder),
+        "edges": edges_differ(),
+        "edges by flag": edges_by_flag(),
+    }
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

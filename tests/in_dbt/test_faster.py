@@ -1,0 +1,153 @@
+"""What makes dbt faster and what is kept of it changes nothing of what comes out."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from in_dbt import warm
+from in_dbt.warm import Shop, Warm
+
+DRIVER = Path(__file__).with_name("dbt_driver.py")
+IN_DBT = Path(__file__).parents[2] / "scripts" / "in_dbt"
+BUILD = ["build", "--no-use-colors", "--select"]
+
+
+class Encoder(json.JSONEncoder):
+    """As dbt's own, it knows more types."""
+
+    def default(self, o: Any) -> Any:
+        return sorted(o) if isinstance(o, set) else f"<{type(o).__name__}>"
+
+
+class Listed(list[int]):
+    """A list that makes its items when they are asked for."""
+
+    def __iter__(self) -> Iterator[int]:
+        return iter((1, 2))
+
+    def __len__(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"cls": Encoder},
+        {"cls": Encoder, "indent": 2},
+        {"separators": (",", ":"), "sort_keys": True, "ensure_ascii": False},
+        {"default": str, "skipkeys": True, "allow_nan": True},
+    ],
+    ids=str,
+)
+def test_json_in_one_piece_is_the_same(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(IN_DBT))
+    faster: Any = importlib.import_module("faster")
+    value: Any = {"ü\u2028": [1, 2.5, 1e30, None, True, float("inf")], "a": Listed([0]), "": ()}
+    if "cls" in options or "default" in options:
+        value["x"] = {3} if "cls" in options else Path("p")
+    if options.get("skipkeys"):
+        value[(1, 2)] = 3
+    theirs, ours = io.StringIO(), io.StringIO()
+    json.dump(value, theirs, **options)
+    faster._dump_in_one_piece(value, ours, **options)
+    assert ours.getvalue() == theirs.getvalue()
+
+
+def test_the_manifest_is_written_once_and_the_collector_is_on_while_nodes_run(
+    any_warm: Warm, shop: Shop, tmp_path: Path
+) -> None:
+    dbt = any_warm.edge(shop.folder, tmp_path / "logs", shop.variables)
+    probe = {"PROBE": str(tmp_path), "PROBE_WRITES": "1"}
+    arguments = [*BUILD, "+alone", *dbt.options()]
+    with dbt.checked_build(
+        arguments, name="b", variables=probe, saved_parse=warm.no_parse(tmp_path)
+    ) as build:
+        assert build.plan() is not None
+        assert build.finish(on_line=lambda _line: None).exit_code == 0
+    written = (tmp_path / "writes").read_text().split()
+    assert written.count("manifest.json") == 1
+    assert (tmp_path / "collects").read_text().split() == ["True"]
+
+
+def test_the_manifest_is_there_after_a_build_that_could_not_connect(
+    newest: Warm, newest_shop: Shop, tmp_path: Path
+) -> None:
+    path = newest_shop.folder / "target" / "manifest.json"
+    wrong = {"PASSWORD": "wrong"}
+    found = []
+    for checked in (False, True):
+        path.unlink(missing_ok=True)
+        if checked:
+            dbt = newest.edge(newest_shop.folder, tmp_path / "logs", wrong)
+            parse = warm.no_parse(tmp_path)
+            arguments = [*BUILD, "alone", *dbt.options()]
+            with dbt.checked_build(arguments, name="b", variables={}, saved_parse=parse) as build:
+                assert build.plan() is not None
+                assert build.finish(on_line=lambda _line: None).exit_code == 2
+        else:
+            ended = newest.run([*BUILD, "alone"], newest_shop.folder, variables=wrong)
+            assert ended.code == 2
+        found.append(warm.plain_json(path))
+    assert found[0] == found[1]
+
+
+@pytest.fixture(scope="session")
+def driven() -> dict[str, Any]:
+    """What the driver told, by version."""
+    return {}
+
+
+@pytest.fixture
+def told(any_warm: Warm, shop: Shop, driven: dict[str, Any], tmp_path: Path) -> Any:
+    """What the driver tells about a version, and about what its warm dbt has kept."""
+    if any_warm.version not in driven:
+        if not (any_warm.kept / "json_schemas.json").exists():
+            any_warm.run(["parse"], shop.folder, variables=shop.variables)
+        done = subprocess.run(
+            [any_warm.command.with_name("python"), DRIVER, IN_DBT, any_warm.kept, tmp_path],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=any_warm.variables(tmp_path),
+        )
+        assert done.returncode == 0, done.stderr
+        driven[any_warm.version] = json.loads(done.stdout.splitlines()[-1])
+    return driven[any_warm.version]
+
+
+def test_everything_waits_for_the_tests_that_dbt_lets_it_wait_for(told: Any) -> None:
+    assert told["edges"] == []
+
+
+def test_dbts_own_quick_way_is_the_callers_to_choose(told: Any) -> None:
+    found = told["edges by flag"]
+    assert (found["asked"], found["asked, by dbt"]) == (0, 1)
+    assert found["not asked"] > 0
+    assert found["not asked, by dbt"] == 0
+
+
+def test_kept_schemas_are_those_that_dbt_derives(told: Any) -> None:
+    found = told["schemas"]
+    assert found["differing"] == found["local"] == found["foreign"] == []
+    assert found["known"] >= 5
+
+
+def test_a_kept_file_that_is_none_costs_nothing_but_time(told: Any) -> None:
+    assert told["schemas used"] == {
+        **dict.fromkeys(("damaged", "binary", "a list", "foreign"), "as dbt's"),
+        # That it is read at all shows that the others were.
+        "another's": {"title": "kept"},
+        "local": [],
+        "unwritable": "ended",
+    }
