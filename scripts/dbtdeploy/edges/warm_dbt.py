@@ -284,6 +284,7 @@ class WarmDbt:
         """End it; gives what it took itself, which is dbt's import."""
         told: _Told | None = None
         with contextlib.suppress(OSError, errors.DbtStopped):
+            self._socket.settimeout(END_SECONDS)
             self._socket.shutdown(socket.SHUT_WR)
             told = self._next(lambda answer: answer.own)
         self._answers.close()
