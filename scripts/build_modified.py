@@ -16,6 +16,7 @@ from dbtdeploy import (
     commands,
     dbt_step,
     files,
+    fingerprint_step,
     plan_step,
     prepare_step,
     preview_docs,
@@ -49,7 +50,7 @@ def _build(run: files.Run, work: Path, state: files.State) -> build_step.Called 
     if (work / files.SCHEMAS).exists():
         return build_step.call(run, work, arguments)
     if state.unchanged:
-        print("Nothing to build: what dbt reads here is what production was built from.")
+        print(fingerprint_step.NOTHING)
         return None
     if plan_step.builds_nothing(run, state):
         plan_step.keep(run, work, ())

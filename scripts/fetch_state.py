@@ -67,7 +67,7 @@ def main() -> None:
     files.write(work / files.STATE, found)
     if found.unchanged:
         files.write(work / files.PLAN, files.Plan())
-        print("Nothing to build: what dbt reads here is what production was built from.")
+        print(fingerprint_step.NOTHING)
         actions.set_outputs(settings.Runner.from_environ().output, {"nothing": "true"})
 
 

@@ -10,6 +10,7 @@ from dbtdeploy import commands, errors, plan, project, redact, remedies, row_dat
 from dbtdeploy.edges import actions
 from dbtdeploy.edges.dbt import Dbt, Line, Outcome, echo, streamed
 from dbtdeploy.edges.warm_dbt import SavedParse
+from dbtdeploy.fetch_parse import ENVIRONMENT, OWN
 from dbtdeploy.files import (
     KEPT_PARSE,
     SAVED_PARSE,
@@ -149,7 +150,7 @@ def saved_parse(work: Path, *, of_pull_request: bool) -> SavedParse:
         of_pull_request: whose own saved parse then comes first; it keeps a full parse only, and
             production each.
     """
-    names = ("pull-request", "environment") if of_pull_request else ("environment",)
+    names = (OWN, ENVIRONMENT) if of_pull_request else (ENVIRONMENT,)
     return SavedParse(
         folders=tuple(str(work / SAVED_PARSE / name) for name in names),
         kept=str(work / KEPT_PARSE),

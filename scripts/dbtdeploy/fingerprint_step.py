@@ -8,6 +8,8 @@ from dbtdeploy import files, fingerprint, settings
 from dbtdeploy.edges import dbt_version, git
 from dbtdeploy.versions import Index
 
+NOTHING = "Nothing to build: what dbt reads here is what production was built from."
+
 
 def take(run: files.Run, work: Path) -> files.Fingerprint:
     """The digest of this checkout; kept in the work folder for the version that is made of it."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
-from dbtdeploy import errors
+from dbtdeploy.edges import dbt_version
 
 CANCEL_GRACE_SECONDS = 8.0
 """GitHub ends the whole job 10 s after it cancels (actions/runner, ``ProcessInvoker``)."""
@@ -79,11 +79,8 @@ class CommandProcess:
                 start_new_session=True,
             )
         except OSError as cause:
-            raise errors.DbtNotFound(
-                f"`{command[0]}` cannot be started: {cause.strerror}.",
-                not_done="Nothing was built.",
-                remedy="Set the input `dbt` to a requirements file or to requirements such as "
-                "`dbt-core~=1.11.0 dbt-postgres`, or install dbt in a step before this one.",
+            raise dbt_version.not_found(
+                f"`{command[0]}` cannot be started: {cause.strerror}"
             ) from None
 
     @property

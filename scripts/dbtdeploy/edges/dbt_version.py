@@ -54,7 +54,7 @@ def find(command: str, *, folder: Path, variables: Mapping[str, str]) -> Install
     """
     executable = _executable(command, folder, variables)
     if executable is None:
-        raise _not_found(f"`{command}` is not on PATH or cannot be run")
+        raise not_found(f"`{command}` is not on PATH or cannot be run")
     return beside(Path(executable)) or _from_command(executable, command, variables)
 
 
@@ -126,19 +126,20 @@ def _from_command(executable: str, command: str, variables: Mapping[str, str]) -
             check=False,
         ).stdout
     except subprocess.TimeoutExpired:
-        raise _not_found(
+        raise not_found(
             f"`{command} --version` did not answer within {TIMEOUT_SECONDS} s"
         ) from None
     except OSError as cause:
-        raise _not_found(f"`{command}` cannot be started: {cause.strerror}") from None
+        raise not_found(f"`{command}` cannot be started: {cause.strerror}") from None
     version = INSTALLED.search(told) or ONE_LINE.search(told)
     if version is None:
-        raise _not_found(f"`{command} --version` names no version of dbt")
+        raise not_found(f"`{command} --version` names no version of dbt")
     plugins = told.partition("Plugins:")[2]
     return InstalledDbt(version=version[1], adapters=dict(LISTED_PLUGIN.findall(plugins)))
 
 
-def _not_found(said: str) -> errors.DbtNotFound:
+def not_found(said: str) -> errors.DbtNotFound:
+    """The failure of a command that is not there or does not start; ``said`` has no full stop."""
     return errors.DbtNotFound(
         f"{said}.",
         not_done="Nothing was built.",
