@@ -19,7 +19,8 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,26 @@ def _create_user(iam: Any, policy: dict[str, Any] | None) -> Keys:
     return Keys(access_key=made["AccessKeyId"], secret_key=made["SecretAccessKey"])
 
 
+def _write_one_at_a_time() -> None:
+    """Make moto's conditional writes atomic, as S3's are: it compares, and writes a moment later.
+
+    Two requests served at once by its threads could both find their condition to hold.
+    """
+    from moto.s3.responses import S3Response  # noqa: PLC0415
+
+    writing = threading.Lock()
+
+    def atomic(method: Callable[[S3Response], Any]) -> Callable[[S3Response], Any]:
+        def held(response: S3Response) -> Any:
+            with writing:
+                return method(response)
+
+        return held
+
+    for name in ("put_object", "delete_object"):
+        setattr(S3Response, name, atomic(getattr(S3Response, name)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="An S3 server on loopback.")
     parser.add_argument("--iam", action="store_true", help="check signatures and policies")
@@ -161,6 +182,7 @@ def main() -> None:
     from moto.moto_api._internal.models import moto_api_backend  # noqa: F401, PLC0415
     from moto.server import ThreadedMotoServer  # noqa: PLC0415
 
+    _write_one_at_a_time()
     server = ThreadedMotoServer(HOST, 0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()

@@ -100,7 +100,15 @@ def command(folder: Path, database: Database) -> Path:
 def main(folder: str, argv: list[str]) -> None:
     """One ``dbt run-operation``."""
     role = Database(**json.loads((Path(folder) / "role.json").read_text()))
-    outcome = MacroDbt(role).run(argv, name="", on_line=lambda line: print(line, flush=True))
+    package = Path(argv[argv.index("--project-dir") + 1])
+    outcome = MacroDbt(role).run_ours(
+        argv,
+        package=package,
+        target=package,
+        name="",
+        on_line=lambda line: print(line, flush=True),
+        grace_seconds=0,
+    )
     for error in outcome.errors:
         print(error.message, flush=True)
     raise SystemExit(outcome.exit_code)
