@@ -41,24 +41,6 @@ def look_up_selected_schemas_only() -> None:
         os.environ[names[1]] = "true"
 
 
-def derive_schemas_late() -> None:
-    """Before dbt is imported: what makes JSON schemas compiles its classes when it is used (0.2 s).
-
-    An option of mashumaro's, which dbt sets for its own classes.
-    """
-    try:
-        from mashumaro.config import BaseConfig
-
-        before = BaseConfig.lazy_compilation
-        BaseConfig.lazy_compilation = True
-        try:
-            import mashumaro.jsonschema  # noqa: F401  imported for its effect
-        finally:
-            BaseConfig.lazy_compilation = before
-    except (ImportError, AttributeError):
-        return
-
-
 def write_the_manifest_once() -> None:
     """For a build: it writes manifest.json when it begins and again when it ends (5 s each).
 

@@ -40,6 +40,7 @@ if HERE not in sys.path:  # as with PYTHONSAFEPATH
 import checked_build  # noqa: E402  found by the lines above
 import ending  # noqa: E402
 import faster  # noqa: E402
+import late_codecs  # noqa: E402
 import own_package  # noqa: E402
 import saved_parse  # noqa: E402
 import schemas  # noqa: E402
@@ -97,7 +98,7 @@ def main() -> None:
 
 def _import(adapters: list[str]) -> str:
     """Import dbt's command line and the adapters; gives dbt-core's version."""
-    faster.derive_schemas_late()
+    late_codecs.install()
     import dbt.cli.main
     import dbt.version
 

@@ -33,8 +33,8 @@ def late():
     tell("thread", "done")
 
 if os.environ.get("PROBE"):
-    ours = ["checked_build", "conversions", "edges", "ending", "faster", "neutral", "own_package"]
-    ours += ["saved_parse", "schemas", "serve", "transfer", "dbtdeploy"]
+    ours = ["checked_build", "conversions", "edges", "ending", "faster", "late_codecs", "neutral"]
+    ours += ["own_package", "saved_parse", "schemas", "serve", "transfer", "dbtdeploy"]
     tell("seen.json", {
         "argv": sys.argv, "cwd": os.getcwd(), "environ": dict(os.environ), "path": sys.path,
         "importable": [n for n in ours if n in sys.modules or importlib.util.find_spec(n)],
