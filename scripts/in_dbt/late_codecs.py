@@ -2,9 +2,9 @@
 
 dbt and its parts define some 350 classes that mashumaro can read and write, each as a dictionary
 and as msgpack, and a command uses a tenth of those ways: making them all is a quarter of the time
-that importing dbt takes (0.4 s of CPU). mashumaro's own option for this, ``lazy_compilation``, still
-makes code for each. The code is the same, whenever it is made: by then a class is a dataclass, which
-mashumaro provides for, as that option does the same.
+that importing dbt takes (0.4 s of CPU). mashumaro's own option, ``lazy_compilation``, makes a piece
+of code for each all the same. The code does not depend on when it is made: mashumaro provides for
+classes that are dataclasses already, which they are by then.
 
 Source: ``DataClassDictMixin.__init_subclass__`` in mashumaro/mixins/dict.py, 3.9 to 3.22.
 """

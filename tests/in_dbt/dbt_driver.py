@@ -165,6 +165,83 @@ def schemas_used(folder: str) -> dict[str, Any]:
     return found
 
 
+def summaries_differ() -> list[int]:
+    """Seeds of graphs whose summary is not the one that dbt makes."""
+    from dbt.compilation import Linker
+    from dbt.node_types import NodeType
+
+    theirs = Linker.get_graph_summary
+    importlib.import_module("faster")._summarise_the_graph_from_names()
+    found = []
+    for seed in range(20):
+        linker = Linker()
+        linker.graph, _ = graph_of(seed)
+
+        def expect(name: str) -> Any:
+            # dbt 1.8 has no functions.
+            kind = NodeType(name.partition(".")[0].replace("function", "exposure"))
+            return SimpleNamespace(
+                resource_type=kind, to_dict=lambda **_: {"resource_type": kind.value}
+            )
+
+        manifest = SimpleNamespace(expect=expect)
+        both = (theirs(linker, manifest), linker.get_graph_summary(manifest))
+        if json.dumps(both[0]) != json.dumps(both[1]):
+            found.append(seed)
+    return found
+
+
+def callers() -> dict[str, list[str]]:
+    """Which module dbt thinks that a behaviour flag comes from, and which we do."""
+    from dbt_common import behavior_flags
+
+    rendered: Any = behavior_flags.BehaviorFlagRendered
+    theirs = rendered._default_source
+    importlib.import_module("faster")._name_callers_without_their_source()
+    made: dict[str, Any] = {"__name__": "made"}
+    exec("def call(function): return function()", made)
+    return {
+        name: [source(), made["call"](source)]
+        for name, source in (("theirs", theirs), ("ours", rendered._default_source))
+    }
+
+
+def results_late(folder: str) -> dict[str, Any]:
+    """What is read of state's results before they are asked for and then."""
+    from dbt.artifacts.schemas.run import RunResultsArtifact
+    from dbt.contracts import state
+
+    importlib.import_module("faster")._read_results_when_asked()
+    read: list[str] = []
+    check = RunResultsArtifact.read_and_check_versions
+
+    def noted(path: str) -> Any:
+        read.append(path)
+        return check(path)
+
+    RunResultsArtifact.read_and_check_versions = noted
+    where: Any = {"state_path": state.Path("state"), "project_root": state.Path(folder)}
+    if "target_path" in state.PreviousState.__init__.__annotations__:
+        where["target_path"] = state.Path("target")
+    os.makedirs(os.path.join(folder, "state"))
+    found: dict[str, Any] = {"none": state.PreviousState(**where).results}
+    file = os.path.join(folder, "state", "run_results.json")
+    for kind, version in (("known", "v5"), ("unknown", "v99")):
+        schema = f"https://schemas.getdbt.com/dbt/run-results/{version}.json"
+        content = {"metadata": {"dbt_schema_version": schema}, "results": [], "elapsed_time": 1.0}
+        with open(file, "w", encoding="utf-8") as out:
+            json.dump({**content, "args": {}}, out)
+        there = state.PreviousState(**where)
+        before = len(read)
+        try:
+            found[kind] = [len(there.results), there.results is there.results]
+        except Exception as error:
+            found[kind] = type(error).__name__
+        found[f"{kind}, read"] = [before, len(read)]
+        read.clear()
+    return found
+
+
 def main(in_dbt: str, kept: str, folder: str) -> None:
     sys.path.insert(0, in_dbt)
     import dbt.cli.main  # noqa: F401  all classes
@@ -174,6 +251,9 @@ def main(in_dbt: str, kept: str, folder: str) -> None:
         "schemas used": schemas_used(folder),
         "edges": edges_differ(),
         "edges by flag": edges_by_flag(),
+        "summaries": summaries_differ(),
+        "callers": callers(),
+        "results": results_late(folder),
     }
     print(json.dumps(answer))
 

@@ -137,6 +137,24 @@ def test_dbts_own_quick_way_is_the_callers_to_choose(told: Any) -> None:
     assert found["not asked, by dbt"] == 0
 
 
+def test_the_graphs_summary_is_the_one_that_dbt_makes(told: Any) -> None:
+    assert told["summaries"] == []
+
+
+def test_a_behaviour_flag_comes_from_the_module_that_asks(told: Any) -> None:
+    assert told["callers"]["ours"] == told["callers"]["theirs"] == ["__main__", "__main__"]
+
+
+def test_results_of_state_are_read_when_they_are_asked_for(told: Any) -> None:
+    assert told["results"] == {
+        "none": None,
+        "known": [0, True],
+        "known, read": [0, 1],
+        "unknown": "IncompatibleSchemaError",
+        "unknown, read": [0, 1],
+    }
+
+
 def test_kept_schemas_are_those_that_dbt_derives(told: Any) -> None:
     found = told["schemas"]
     assert found["differing"] == found["local"] == found["foreign"] == []
