@@ -191,6 +191,76 @@ def summaries_differ() -> list[int]:
     return found
 
 
+def cycles_differ() -> list[int]:
+    """Seeds of graphs, some with cycles, of which dbt tells another cycle or none."""
+    from dbt.compilation import Linker
+
+    theirs = Linker.find_cycles
+    importlib.import_module("faster")._look_for_cycles_in_order()
+    found, told = [], set()
+    for seed in range(60):
+        linker = Linker()
+        linker.graph, _ = graph_of(seed)
+        names = list(linker.graph)
+        chance = random.Random(seed)
+        for _ in range(seed % 3):
+            linker.graph.add_edge(chance.choice(names), chance.choice(names))
+        both = (theirs(linker), linker.find_cycles())
+        told.add(both[0] is None)
+        if both[0] != both[1]:
+            found.append(seed)
+    assert told == {True, False}
+    return found
+
+
+class Counted:
+    """An adapter's configuration, asked for its quoting once for each relation that is made."""
+
+    asked = 0
+
+    @property
+    def quoting(self) -> dict[str, bool]:
+        self.asked += 1
+        return {}
+
+
+def schemas_of_adapters() -> dict[str, Any]:
+    """Which schemas an adapter finds in nodes, as dbt does it and as we do, and in how many."""
+    from dbt.adapters.base.impl import BaseAdapter
+    from dbt.adapters.base.relation import BaseRelation
+    from dbt.adapters.postgres.relation import PostgresRelation
+
+    class Another(BaseRelation):  # type: ignore[misc]
+        """One that makes its relations by itself."""
+
+        @classmethod
+        def create_from(cls, *args: Any, **kwargs: Any) -> Any:
+            return super().create_from(*args, **kwargs)
+
+    theirs = BaseAdapter._get_cache_schemas
+    importlib.import_module("faster")._name_each_schema_once()
+    chance = random.Random(1)
+    nodes = [
+        SimpleNamespace(
+            database="d",
+            schema=chance.choice(["a", "b", "A"]),
+            identifier=f"m{number}",
+            quoting_dict=chance.choice([{}, {"schema": True}, {"schema": False, "column": True}]),
+            config=chance.choice([{}, {"catalog": "c"}]),
+        )
+        for number in range(100)
+    ]
+    found: dict[str, Any] = {}
+    for relation in (PostgresRelation, Another):
+        adapter = SimpleNamespace(Relation=relation, config=SimpleNamespace(quoting={}))
+        whole = theirs(adapter, iter(nodes))
+        counted = SimpleNamespace(Relation=relation, config=Counted())
+        ours = BaseAdapter._get_cache_schemas(counted, iter(nodes))
+        made = counted.config.asked
+        found[relation.__name__] = [ours == whole, len(whole), made]
+    return found
+
+
 def callers() -> dict[str, list[str]]:
     """Which module dbt thinks that a behaviour flag comes from, and which we do."""
     from dbt_common import behavior_flags
@@ -252,6 +322,8 @@ def main(in_dbt: str, kept: str, folder: str) -> None:
         "edges": edges_differ(),
         "edges by flag": edges_by_flag(),
         "summaries": summaries_differ(),
+        "cycles": cycles_differ(),
+        "schemas of adapters": schemas_of_adapters(),
         "callers": callers(),
         "results": results_late(folder),
     }

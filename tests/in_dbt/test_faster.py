@@ -141,6 +141,17 @@ def test_the_graphs_summary_is_the_one_that_dbt_makes(told: Any) -> None:
     assert told["summaries"] == []
 
 
+def test_a_cycle_is_found_where_there_is_one_and_told_as_dbt_does(told: Any) -> None:
+    assert told["cycles"] == []
+
+
+def test_schemas_are_those_of_all_nodes_from_one_node_of_each(told: Any) -> None:
+    # Three schemas, each with and without a catalog, which dbt tells apart, and three quotings.
+    assert told["schemas of adapters"]["PostgresRelation"] == [True, 6, 18]
+    # An adapter that makes relations in its own way makes all of them.
+    assert told["schemas of adapters"]["Another"] == [True, 6, 100]
+
+
 def test_a_behaviour_flag_comes_from_the_module_that_asks(told: Any) -> None:
     assert told["callers"]["ours"] == told["callers"]["theirs"] == ["__main__", "__main__"]
 
