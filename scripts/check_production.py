@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
+from msgspec import to_builtins
 
 from dbtdeploy import (
     cli,
@@ -70,7 +70,7 @@ def _ask(
         "earlier": [
             {"there": t.there, "statements": t.statements if t.ours else ()} for t in earlier
         ],
-        "wanted": [asdict(one) for one in rebuilds.wanted(written, full_refresh=anew)],
+        "wanted": [to_builtins(one) for one in rebuilds.wanted(written, full_refresh=anew)],
         "functions": [
             {"schema": n.schema, "name": n.identifier or n.name}
             for n in written

@@ -10,8 +10,9 @@ pull requests count, and refuses nothing: without an answer breaking changes are
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dbtdeploy import cli, errors, files, release_files, settings, tag
 from dbtdeploy.edges import actions, git, tags

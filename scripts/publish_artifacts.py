@@ -7,9 +7,10 @@ before, whole; the next run finishes or gives up what was begun.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dbtdeploy import (
     artifacts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from dbtdeploy import cli, deploy_files, environment, files, settings, store_step
 from dbtdeploy.deploy_files import StoreCommand

@@ -6,9 +6,10 @@ happened. The version is there by then, so a swap that did happen can always be 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dbtdeploy import (
     artifacts,

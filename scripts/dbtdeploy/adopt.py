@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from msgspec import Struct
 
 from dbtdeploy import artifacts, errors, lease, publish, state, versions
 from dbtdeploy.deploy_files import StoreCommand
@@ -17,8 +17,7 @@ from dbtdeploy.versions import Index
 NOT_DONE = "Nothing was written."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plain:
+class Plain(Struct, frozen=True, kw_only=True):
     """The artifacts that lie directly in the store, checked."""
 
     contents: Mapping[str, bytes]

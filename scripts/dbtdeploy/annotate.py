@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from dbtdeploy.report import GOOD, WAITING, NodeReport, Place, Report, TestReport
 
@@ -11,8 +12,7 @@ MOST_PER_LEVEL = 10
 """GitHub keeps ten errors and ten warnings of a step."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Annotation:
+class Annotation(Struct, frozen=True, kw_only=True):
     """One mark at a file, or at none."""
 
     level: Literal["error", "warning"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from dbtdeploy import (
     deploy_assemble,
@@ -34,8 +34,7 @@ from dbtdeploy.report import (
 TESTS = frozenset({"test", "unit_test"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Inputs:
+class Inputs(Struct, frozen=True, kw_only=True):
     """What the steps before this one left; None for what they did not get to."""
 
     run: files.Run

@@ -7,13 +7,13 @@ never see; what production will see is the run on its own rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy.files import PlannedNode, Policy
 
 
-@dataclass(frozen=True, kw_only=True)
-class Relation:
+class Relation(Struct, frozen=True, kw_only=True):
     """A relation's three parts, unquoted."""
 
     database: str
@@ -21,8 +21,7 @@ class Relation:
     identifier: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaselineJob:
+class BaselineJob(Struct, frozen=True, kw_only=True):
     """One entry of ``baselines`` of the macro ``prepare_schemas``."""
 
     unique_id: str

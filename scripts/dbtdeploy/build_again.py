@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy import (
     artifacts,
@@ -27,8 +29,7 @@ WAIT_SECONDS = 5.0
 MANIFEST = "manifest.json"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Done:
+class Done(Struct, frozen=True, kw_only=True):
     """A build with all its attempts: how it ended as a whole, and each."""
 
     called: Called
@@ -109,8 +110,7 @@ def _announce(fault: Fault, number: int) -> None:
     time.sleep(seconds)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _How:
+class _How(Struct, frozen=True, kw_only=True):
     number: int
     extra: dict[str, str]
     defer_to: Path | None

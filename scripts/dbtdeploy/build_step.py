@@ -6,16 +6,16 @@ import contextlib
 import secrets
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dbtdeploy import ansi, dbt_step, files, moments, run_results, settings, succeeded
 from dbtdeploy.edges.dbt import CheckedBuild, Dbt, Outcome, streamed
 from dbtdeploy.outcomes import NODE_FAILED
 
 
-@dataclass(frozen=True, kw_only=True)
-class Called:
+class Called(Struct, frozen=True, kw_only=True):
     """One dbt build as it ended. ``found`` is None without results that are surely its own."""
 
     arguments: Sequence[str]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy import deploy_files, files, hints
 from dbtdeploy.deploy_report import (
@@ -24,8 +26,7 @@ FRESH = frozenset({"pass"})
 Name = Callable[[str], str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Steps:
+class Steps(Struct, frozen=True, kw_only=True):
     """What the steps of a deploy left besides a pull request's; None for what they did not."""
 
     not_now: deploy_files.NotNow | None = None

@@ -5,7 +5,7 @@ As in ``files.py``: all live in the work folder, and ``files.write`` and ``files
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dbtdeploy.files import Event
 
@@ -22,8 +22,7 @@ STATIC_DOCS = "static_index.html"
 """What ``dbt docs generate --static`` writes into the target folder."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoreCommand:
+class StoreCommand(Struct, frozen=True, kw_only=True):
     """``store_command.json``: a command that needs the store only, no dbt and no project."""
 
     command: str
@@ -40,8 +39,7 @@ class StoreCommand:
     dry_run: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeldLease:
+class HeldLease(Struct, frozen=True, kw_only=True):
     """``held_lease.json``: the lease that this run took."""
 
     nonce: str
@@ -59,8 +57,7 @@ class HeldLease:
     """What is checked out: not GITHUB_SHA where a schedule rebuilds the current version."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotNow:
+class NotNow(Struct, frozen=True, kw_only=True):
     """``not_now.json``: a push that take_lease.py lets pass, for releases drive the environment."""
 
     driver: str
@@ -68,8 +65,7 @@ class NotNow:
     """The current one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SourceFreshness:
+class SourceFreshness(Struct, frozen=True, kw_only=True):
     """One source table as ``dbt source freshness`` found it."""
 
     unique_id: str
@@ -82,15 +78,13 @@ class SourceFreshness:
     message: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Freshness:
+class Freshness(Struct, frozen=True, kw_only=True):
     """``freshness.json``: every source that has a freshness to check."""
 
     sources: tuple[SourceFreshness, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dependent:
+class Dependent(Struct, frozen=True, kw_only=True):
     """Something that dbt's ``drop ... cascade`` would take along.
 
     ``statements`` make it again, in order: definition, indexes, comments, owner, grants.
@@ -120,8 +114,7 @@ class Dependent:
     """Whether an earlier run has failed over it; from then on it is tried, and warned of."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dependents:
+class Dependents(Struct, frozen=True, kw_only=True):
     """``dependents.json``: what was kept before the build, parents first.
 
     ``leftovers`` are half-built relations of an earlier, killed dbt.
@@ -131,8 +124,7 @@ class Dependents:
     leftovers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotRestored:
+class NotRestored(Struct, frozen=True, kw_only=True):
     """One object that could not be made again, and the warehouse's words."""
 
     name: str
@@ -140,16 +132,14 @@ class NotRestored:
     statements: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Restored:
+class Restored(Struct, frozen=True, kw_only=True):
     """``restored.json``: what was made again after the build."""
 
     restored: tuple[str, ...] = ()
     failed: tuple[NotRestored, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Docs:
+class Docs(Struct, frozen=True, kw_only=True):
     """``docs.json``: what ``dbt docs generate --static`` wrote.
 
     ``uploaded_to`` is where publishing put it, ``url`` where people read it.
@@ -159,8 +149,7 @@ class Docs:
     bytes: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Publication:
+class Publication(Struct, frozen=True, kw_only=True):
     """``publication.json``: where the artifacts of this run went.
 
     ``version`` is None for a failed run: its artifacts then lie under ``failed``, for reading.

@@ -5,23 +5,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Tables = Literal["new", "partly", "unchanged", "unknown"]
 NotPublished = Literal["nothing", "release", "stopped", "build", "publishing"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Named:
+class Named(Struct, frozen=True, kw_only=True):
     """A node that this build did not describe by itself."""
 
     unique_id: str
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class AttemptReport:
+class AttemptReport(Struct, frozen=True, kw_only=True):
     """One dbt process of the build."""
 
     exit_code: int
@@ -31,8 +30,7 @@ class AttemptReport:
     reason: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class SourceReport:
+class SourceReport(Struct, frozen=True, kw_only=True):
     """One source table's freshness."""
 
     unique_id: str
@@ -44,8 +42,7 @@ class SourceReport:
     message: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class DependentReport:
+class DependentReport(Struct, frozen=True, kw_only=True):
     """A view or function that hangs on what was rebuilt."""
 
     kind: str
@@ -56,8 +53,7 @@ class DependentReport:
     statements: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotRestoredReport:
+class NotRestoredReport(Struct, frozen=True, kw_only=True):
     """One of them that could not be made again."""
 
     name: str
@@ -66,8 +62,7 @@ class NotRestoredReport:
     tolerated: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeployReport:
+class DeployReport(Struct, frozen=True, kw_only=True):
     """How an environment stands after a deploy."""
 
     environment: str

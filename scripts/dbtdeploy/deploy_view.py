@@ -7,8 +7,10 @@ to do. Figures come last, and what is as it always was is folded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy import phrases
 from dbtdeploy.deploy_report import (
@@ -40,8 +42,7 @@ less: below that, a warehouse's mood tells."""
 Case = Literal["published", "nothing", "release", "cancelled", "stopped", "failed", "unpublished"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeployView:
+class DeployView(Struct, frozen=True, kw_only=True):
     """What the page of a deploy shows besides a pull request's."""
 
     deploy: DeployReport

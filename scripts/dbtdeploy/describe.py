@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dbtdeploy import ansi, files, hints, places, reasons
 from dbtdeploy.artifacts import Checksum, Manifest, Node, Result
@@ -28,8 +29,7 @@ UPSTREAM_KEPT = 6
 """Changed ancestors listed for a node downstream of them; a full list would grow quadratically."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What describing any one node needs."""
 
     run: files.Run

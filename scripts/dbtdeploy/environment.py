@@ -7,8 +7,9 @@ the driver is never lost. Without it merges drive, and there is no hold.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from dbtdeploy import errors, moments, records
 from dbtdeploy.objects import ABSENT, Conflict, Store
@@ -19,8 +20,7 @@ TRIES = 20
 DAMAGED = "Delete it, then set the driver (`command: drive`) and the hold (`command: hold`) again."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hold:
+class Hold(Struct, frozen=True, kw_only=True):
     """Why nothing may be deployed, until it is lifted."""
 
     reason: str
@@ -31,8 +31,7 @@ class Hold:
     run_url: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Environment:
+class Environment(Struct, frozen=True, kw_only=True):
     """``environment.json``."""
 
     driver: str = DEPLOY

@@ -6,10 +6,10 @@ Payloads: https://docs.github.com/webhooks/webhook-events-and-payloads
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from dbtdeploy.files import Event
 from dbtdeploy.settings import GitHubContext
@@ -18,39 +18,33 @@ DEPENDABOT = "dependabot[bot]"
 TAGS = "refs/tags/"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Repository:
+class _Repository(Struct, frozen=True, kw_only=True):
     full_name: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _User:
+class _User(Struct, frozen=True, kw_only=True):
     login: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Head:
+class _Head(Struct, frozen=True, kw_only=True):
     sha: str = ""
     ref: str = ""
     repo: _Repository | None = None
     """None when the fork was deleted."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _PullRequest:
+class _PullRequest(Struct, frozen=True, kw_only=True):
     number: int
     head: _Head
     user: _User | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _MergeGroup:
+class _MergeGroup(Struct, frozen=True, kw_only=True):
     head_sha: str = ""
     head_ref: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Payload:
+class _Payload(Struct, frozen=True, kw_only=True):
     pull_request: _PullRequest | None = None
     merge_group: _MergeGroup | None = None
 

@@ -9,7 +9,8 @@ its fence either makes this write fail or overwrites it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dbtdeploy import errors, lease, versions
 from dbtdeploy.objects import ABSENT, Conflict, Store

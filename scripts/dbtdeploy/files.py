@@ -5,11 +5,11 @@ Reading is tolerant: unknown fields are ignored, so an older script reads a newe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from dbtdeploy import errors
 from dbtdeploy.redact import Redact
@@ -41,8 +41,7 @@ SUMMARY = "artifact/summary.md"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """What started this run. Outside Actions every field has a local stand-in.
 
     ``sha`` is the pull request's head, not the merge commit that GITHUB_SHA names.
@@ -65,8 +64,7 @@ class Event:
     """Name of the tag that started the run, if one did."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DbtProject:
+class DbtProject(Struct, frozen=True, kw_only=True):
     """Where dbt runs and how it is called. Holds no secret."""
 
     command: str
@@ -93,8 +91,7 @@ class DbtProject:
     """Folders that dbt reads, from the project's own; None if it cannot be said."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """What to build."""
 
     select: str | None = None
@@ -105,8 +102,7 @@ class Selection:
     full_refresh: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """What to do where teams differ."""
 
     state: str
@@ -121,8 +117,7 @@ class Policy:
     comment_author: str = "github-actions[bot]"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deploy:
+class Deploy(Struct, frozen=True, kw_only=True):
     """What ``deploy`` does beyond building."""
 
     environment: str = "production"
@@ -144,8 +139,7 @@ class Deploy:
     """Where people read it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Release:
+class Release(Struct, frozen=True, kw_only=True):
     """What ``release`` does beyond building."""
 
     tag: str
@@ -176,8 +170,7 @@ class Release:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rollback:
+class Rollback(Struct, frozen=True, kw_only=True):
     """What ``rollback`` goes back to."""
 
     version: str | None = None
@@ -188,8 +181,7 @@ class Rollback:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class CleanUp:
+class CleanUp(Struct, frozen=True, kw_only=True):
     """What ``clean-up`` drops."""
 
     keep_hours: int = 24
@@ -199,8 +191,7 @@ class CleanUp:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class TeardownPolicy:
+class TeardownPolicy(Struct, frozen=True, kw_only=True):
     """Whose schemas ``teardown`` drops."""
 
     pull_request: int | None = None
@@ -210,8 +201,7 @@ class TeardownPolicy:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(Struct, frozen=True, kw_only=True):
     """``run.json``: everything that is known before anything is done."""
 
     event: Event
@@ -230,8 +220,7 @@ class Run:
     clean_up: CleanUp | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """``state.json``: what was fetched of production's last run."""
 
     location: str
@@ -251,15 +240,13 @@ class State:
     """Whether the checkout has nothing that dbt would find to differ; then nothing was fetched."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fingerprint:
+class Fingerprint(Struct, frozen=True, kw_only=True):
     """``fingerprint.json``: what this checkout holds for dbt; see ``fingerprint.py``."""
 
     digest: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedNode:
+class PlannedNode(Struct, frozen=True, kw_only=True):
     """One node that dbt says it will build."""
 
     unique_id: str
@@ -279,15 +266,13 @@ class PlannedNode:
         return self.materialized != "ephemeral"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """``plan.json``: what would be built, in the order dbt listed it."""
 
     nodes: tuple[PlannedNode, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Baseline:
+class Baseline(Struct, frozen=True, kw_only=True):
     """Production's rows under one incremental model or snapshot.
 
     ``how``: ``all``, ``latest`` (the newest ``rows`` by ``order_by``), ``clone`` (zero-copy),
@@ -301,16 +286,14 @@ class Baseline:
     reason: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Schemas:
+class Schemas(Struct, frozen=True, kw_only=True):
     """``schemas.json``: what stands ready in the warehouse before dbt builds."""
 
     schemas: tuple[str, ...] = ()
     baselines: tuple[Baseline, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class LogError:
+class LogError(Struct, frozen=True, kw_only=True):
     """One error dbt logged, outside any node's result."""
 
     message: str
@@ -318,8 +301,7 @@ class LogError:
     line: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True):
     """One dbt build of a deploy."""
 
     exit_code: int
@@ -332,8 +314,7 @@ class Attempt:
     """The warehouse's words about the first of them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Build:
+class Build(Struct, frozen=True, kw_only=True):
     """``build.json``: how dbt's process ended. ``results`` is false without trusted run results."""
 
     exit_code: int
@@ -348,8 +329,7 @@ class Build:
     """Every dbt process of a deploy, the first one too; empty in slim CI."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True):
     """``failure.json``: the first expected failure of any script."""
 
     kind: str

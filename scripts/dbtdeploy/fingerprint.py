@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dbtdeploy import errors, files, project
 from dbtdeploy.project import LOCK, read_yaml
@@ -63,8 +64,7 @@ LITERAL = re.compile(
 """The inside of ``config(...)`` where it says the same for every target."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One file as git has it."""
 
     tag: str

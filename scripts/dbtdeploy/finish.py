@@ -7,23 +7,21 @@ with its index and every object in it is a build that succeeded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dbtdeploy import crash, errors, fence, lease, moments, publish, read_version, state, versions
 from dbtdeploy.objects import Store
 from dbtdeploy.versions import Index
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finished:
+class Finished(Struct, frozen=True, kw_only=True):
     """What was found. ``version`` is current and whole now; None where it was given up."""
 
     version: str | None
     said: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Whole:
+class Whole(Struct, frozen=True, kw_only=True):
     """A version that is wholly in the store."""
 
     index: Index

@@ -6,7 +6,8 @@ Each has a default and an input, and some a word in a model's ``meta``, see ``re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy import errors, files, gate_rows, gate_rules, release_meta
 from dbtdeploy.artifacts import Manifest, Node, RunResults
@@ -20,8 +21,7 @@ KEPT, FRESH, CHECKS = "rows kept", "freshness", "checks"
 VIEWS = frozenset({"view", "materialized_view"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Staged:
+class Staged(Struct, frozen=True, kw_only=True):
     """One staged node with all that the gates ask about it."""
 
     node: ReleaseNode

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy import (
     artifacts,
@@ -34,8 +35,7 @@ from dbtdeploy.versions import DEPLOYED, RELEASED, Index
 CATALOG, SOURCES, LOG = "catalog.json", "sources.json", "dbt.log"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Gathered:
+class Gathered(Struct, frozen=True, kw_only=True):
     """The artifacts by name, without secrets, and the index as far as it is known."""
 
     contents: Mapping[str, bytes]

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from dbtdeploy import errors, markdown, moments, render
 from dbtdeploy.deploy_files import Publication
@@ -33,8 +34,7 @@ ANY_MARK = re.compile(r"<!-- (?=/?dbt-deploy )")
 BEGINS_OURS = re.compile(r"<!-- dbt-deploy (?:release|rolled-back) \S+ \S+ -->")
 
 
-@dataclass(frozen=True, kw_only=True)
-class GitHubRelease:
+class GitHubRelease(Struct, frozen=True, kw_only=True):
     """``github_release.json``: what became of the tag's release."""
 
     tag: str
@@ -42,8 +42,7 @@ class GitHubRelease:
     url: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Section:
+class Section(Struct, frozen=True, kw_only=True):
     """Whose part of a release's text."""
 
     environment: str
@@ -86,8 +85,7 @@ class Section:
         return re.compile(rf"{first}\r?\n.*?{last}", re.DOTALL)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Notes:
+class Notes(Struct, frozen=True, kw_only=True):
     """What a release shall say."""
 
     tag: str

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy import errors, moments, versions
 from dbtdeploy.objects import Entry, Store
@@ -25,8 +27,7 @@ CURRENT, ADOPTED, KEPT = "current", "adopted", "kept"
 UNPUBLISHED, INCOMPLETE, DAMAGED = "never published", "incomplete", "damaged"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Folder:
+class Folder(Struct, frozen=True, kw_only=True):
     """What lies under one prefix: a version, a failed run, or what is left of one."""
 
     name: str
@@ -53,8 +54,7 @@ class Folder:
         return said or self.written
 
 
-@dataclass(frozen=True, kw_only=True)
-class Inventory:
+class Inventory(Struct, frozen=True, kw_only=True):
     """What a store holds."""
 
     pointer: Pointer

@@ -8,8 +8,9 @@ killed, or could not make everything again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+
+from msgspec import Struct
 
 from dbtdeploy import errors, records
 from dbtdeploy.deploy_files import Dependent
@@ -27,16 +28,14 @@ Place = tuple[str, str]
 """Schema and name."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Earlier:
+class Earlier(Struct, frozen=True, kw_only=True):
     """``kept.json`` as it was found. ``etag`` is ABSENT where there was none."""
 
     things: tuple[Dependent, ...] = ()
     etag: str = ABSENT
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Kept:
+class _Kept(Struct, frozen=True, kw_only=True):
     things: tuple[Dependent, ...]
     layout: int = records.LAYOUT
 

@@ -11,8 +11,10 @@ A lease does not fence by itself; see ``fence.py``.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy import errors, lease_words, moments, records
 from dbtdeploy.deploy_files import HeldLease
@@ -30,8 +32,7 @@ TRIES = 20
 DAMAGED = "Set it anew: `command: break-lease` with a `reason`, once nobody works there."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """The lease as the store had it at ``now``, by the store's clock."""
 
     lease: Lease
@@ -50,8 +51,7 @@ class Seen:
         return not self.lease.is_held or self.expired
 
 
-@dataclass(frozen=True, kw_only=True)
-class Taken:
+class Taken(Struct, frozen=True, kw_only=True):
     """A lease of our own. ``before`` is whose expired or broken lease it was."""
 
     held: HeldLease

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from dbtdeploy import errors, moments, records
 from dbtdeploy.files import Event
@@ -13,8 +14,7 @@ HELD, FREE, BROKEN = "held", "free", "broken"
 NOTHING_BUILT = "Nothing was built, nothing was published."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lease:
+class Lease(Struct, frozen=True, kw_only=True):
     """``lease.json``."""
 
     nonce: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy import moments
 from dbtdeploy.files import Event
@@ -16,8 +17,7 @@ MOST = 500
 TITLES = ("version", "commit", "when", "who", "state", "size")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """One version or failed run."""
 
     version: str

@@ -7,10 +7,10 @@ here are relative to the dbt project.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from dbtdeploy.artifacts import Node, decoded
 
@@ -32,8 +32,7 @@ MIN_SNIPPET = 3
 """A shorter snippet, say ``)``, tells nothing though it may be unique."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """A file from the dbt project's root, and its 1-based line if that is certain."""
 
     file: str

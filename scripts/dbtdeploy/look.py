@@ -7,7 +7,8 @@ where a statement must quote them, but for ``schema`` and ``name`` of ``Hanging`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy import errors
 
@@ -16,16 +17,14 @@ UNTOUCHED = "Nothing was built, and nothing was dropped or changed in the wareho
 LISTED = 100
 
 
-@dataclass(frozen=True, kw_only=True)
-class Schema:
+class Schema(Struct, frozen=True, kw_only=True):
     """A schema in which this role may not make relations."""
 
     schema: str
     there: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Relation:
+class Relation(Struct, frozen=True, kw_only=True):
     """A relation of the build's, or one that a killed dbt left; ``kind`` in dbt's words."""
 
     key: str
@@ -38,16 +37,14 @@ class Relation:
     allowed: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Function:
+class Function(Struct, frozen=True, kw_only=True):
     """A function that dbt would replace, and somebody else's."""
 
     full_name: str
     owner: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hanging:
+class Hanging(Struct, frozen=True, kw_only=True):
     """Something that goes with a relation, and how to make it again."""
 
     key: str
@@ -65,16 +62,14 @@ class Hanging:
     parents: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lost:
+class Lost(Struct, frozen=True, kw_only=True):
     """Something that goes, and that nobody can make again, as PostgreSQL describes it."""
 
     name: str
     owner: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Look:
+class Look(Struct, frozen=True, kw_only=True):
     """Everything of it. ``unchecked`` says what this warehouse's macros cannot see."""
 
     role: str = ""

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 MARKER = re.compile(r"<!-- dbt-deploy project=(\S*) target=(\S*) -->")
 RUN_MARK = re.compile(
@@ -32,8 +33,7 @@ class RunState(str, Enum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Marker:
+class Marker(Struct, frozen=True, kw_only=True):
     """Which comment is meant: one for each project and target on a pull request."""
 
     project: str
@@ -48,8 +48,7 @@ class Marker:
         return _line(body, 0) == self.render()
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunMark:
+class RunMark(Struct, frozen=True, kw_only=True):
     """Which run wrote a comment last, and how far it was."""
 
     run_id: int

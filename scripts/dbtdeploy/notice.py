@@ -6,10 +6,10 @@ make of it what each of them reads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from dbtdeploy.redact import Redact, in_values
 
@@ -25,24 +25,21 @@ OURS = frozenset({"command", "outcome", "severity", "started_by", "at"})
 """Fields whose values are words of ours, which a short secret may well equal."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fact:
+class Fact(Struct, frozen=True, kw_only=True):
     """A figure and its name."""
 
     name: str
     value: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """Where to read more."""
 
     text: str
     url: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trouble:
+class Trouble(Struct, frozen=True, kw_only=True):
     """Why it failed, as the failure itself says it."""
 
     kind: str
@@ -52,8 +49,7 @@ class Trouble:
     remedy: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Notice:
+class Notice(Struct, frozen=True, kw_only=True):
     """What is told, without secrets."""
 
     command: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy import errors, phrases
 from dbtdeploy.deploy_files import Publication
@@ -47,24 +48,21 @@ DBT_FAILED = Trouble(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Glimpse:
+class Glimpse(Struct, frozen=True, kw_only=True):
     """Of a node or test in ``report.json``."""
 
     name: str
     outcome: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReportGlimpse:
+class ReportGlimpse(Struct, frozen=True, kw_only=True):
     """The part of ``report.json`` that is told."""
 
     nodes: tuple[Glimpse, ...] = ()
     tests: tuple[Glimpse, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Left:
+class Left(Struct, frozen=True, kw_only=True):
     """What the steps of a run left in its work folder; any of it may be missing."""
 
     run: Run

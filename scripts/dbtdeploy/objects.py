@@ -7,16 +7,16 @@ there is, and all that is needed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct
 
 ABSENT = "*absent*"
 """As ``only_if``: write only where no such object is."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stored:
+class Stored(Struct, frozen=True, kw_only=True):
     """One object, whole. ``now`` is the store's clock when it answered; ages are by that clock."""
 
     body: bytes
@@ -25,8 +25,7 @@ class Stored:
     now: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One line of a listing."""
 
     key: str

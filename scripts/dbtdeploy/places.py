@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from dbtdeploy import locate, report
 from dbtdeploy.artifacts import Manifest, Node, decoded
@@ -16,8 +17,7 @@ def _nothing(_path: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sources:
+class Sources(Struct, frozen=True, kw_only=True):
     """The dbt project's files, for whoever may read them.
 
     ``read`` gives a file's text by its path in the project, None if it is not there. ``find``

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from dbtdeploy import errors
 from dbtdeploy.files import PlannedNode
@@ -21,15 +22,13 @@ SCRUBBED = "*****"
 in the name of a schema the guard would compare the wrong one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Config:
+class _Config(Struct, frozen=True, kw_only=True):
     materialized: str | None = None
     full_refresh: object = None
     """True or False, or whatever a config() made of it, which dbt takes as it comes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Listed:
+class _Listed(Struct, frozen=True, kw_only=True):
     unique_id: str
     resource_type: str
     name: str

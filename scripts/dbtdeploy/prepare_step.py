@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from dbtdeploy import baselines, errors, files, guard, production, schema_mark, settings
 from dbtdeploy.edges.dbt import Dbt
@@ -66,7 +67,7 @@ def _prepare(
     job = {
         "mark": schema_mark.schema_mark(run),
         "schemas": [{"database": d, "schema": s} for d, s in schemas],
-        "baselines": [asdict(entry) for entry in jobs],
+        "baselines": [to_builtins(entry) for entry in jobs],
     }
     answer = run_macro(
         dbt,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct, field
 
 from dbtdeploy import errors
 from dbtdeploy.baselines import Relation
@@ -14,8 +14,7 @@ Relations = dict[str, Relation]
 """By unique id."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Node:
+class _Node(Struct, frozen=True, kw_only=True):
     name: str
     database: str | None = None
     schema: str | None = None
@@ -23,8 +22,7 @@ class _Node:
     relation_name: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Manifest:
+class _Manifest(Struct, frozen=True, kw_only=True):
     nodes: dict[str, _Node]
     functions: dict[str, _Node] = field(default_factory=dict)
     """From dbt 1.11 on; without relation names."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from dbtdeploy import errors
 
@@ -36,8 +36,7 @@ STATE_METHOD = re.compile(
 """As a string and as a mapping: https://docs.getdbt.com/reference/node-selection/yaml-selectors"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Project:
+class Project(Struct, frozen=True, kw_only=True):
     """A dbt project folder, by the defaults of dbt 1.8 to 1.12."""
 
     name: str

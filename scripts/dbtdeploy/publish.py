@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy import crash, errors, moments, read_version, state, versions
 from dbtdeploy.objects import ABSENT, Conflict, Store
@@ -27,8 +29,7 @@ NAMES_TRIED = 100
 NOTHING_MOVED = "Its artifacts are not published; the version before is still the current one."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Extra:
+class Extra(Struct, frozen=True, kw_only=True):
     """The saved parse: stored before the index, and listed there only if that went well."""
 
     packed: Packed
@@ -36,8 +37,7 @@ class Extra:
     """Told why it is not in the version."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Published:
+class Published(Struct, frozen=True, kw_only=True):
     """What became current."""
 
     index: Index

@@ -11,7 +11,8 @@ snapshot: a text column that must grow is made anew and the old one dropped, cas
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy import guard
 from dbtdeploy.files import PlannedNode, Run
@@ -29,8 +30,7 @@ KEEPING = ("snapshot", "seed", "test", "function")
 """What is built without such a second relation."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """One relation that dbt writes, or drops because a killed dbt left it.
 
     It is dropped if it is of a kind in ``replaced``. Otherwise ``otherwise`` says what happens to

@@ -7,8 +7,9 @@ Sources: https://docs.github.com/rest/using-the-rest-api/best-practices-for-usin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
+
+from msgspec import Struct, field
 
 from dbtdeploy import errors
 
@@ -22,8 +23,7 @@ UNTOLD_LIMIT_WAIT = 60.0
 """GitHub: without a header that says how long, wait at least a minute, then ever longer."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """An answer that is not a success, or none at all (status 0)."""
 
     status: int

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
 from dbtdeploy import versions
 from dbtdeploy.files import Run
@@ -29,8 +29,7 @@ MOST_ENTRIES = 5_000
 """Of a listing: whoever fills the prefix must not keep a sweep busy for hours."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """``pull-requests/<number>/<project>-<target>.json``."""
 
     repository: str

@@ -6,8 +6,9 @@ As in ``files.py``: all live in the work folder, and ``files.write`` and ``files
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 TAG = "tag.json"
 RELEASE_PLAN = "release_plan.json"
@@ -40,8 +41,7 @@ definition; an incremental table or snapshot stays as it is; a new relation is m
 built in place has to be built again."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tag:
+class Tag(Struct, frozen=True, kw_only=True):
     """``tag.json``: the version tag, proven to be where it should be."""
 
     name: str
@@ -51,8 +51,7 @@ class Tag:
     """The input, or the pull request whose label allows breaking changes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spot:
+class Spot(Struct, frozen=True, kw_only=True):
     """Where a relation is, unquoted, as the warehouse spells it."""
 
     database: str
@@ -60,16 +59,14 @@ class Spot:
     identifier: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """A column; ``type`` in the warehouse's words, such as ``numeric(12,2)``."""
 
     name: str
     type: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReleaseNode:
+class ReleaseNode(Struct, frozen=True, kw_only=True):
     """A model, seed, snapshot or function that a release brings."""
 
     unique_id: str
@@ -97,8 +94,7 @@ class ReleaseNode:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemovedNode:
+class RemovedNode(Struct, frozen=True, kw_only=True):
     """A relation whose node left the project; it stays until a grace period is over."""
 
     unique_id: str
@@ -107,8 +103,7 @@ class RemovedNode:
     production: Spot
 
 
-@dataclass(frozen=True, kw_only=True)
-class Gate:
+class Gate(Struct, frozen=True, kw_only=True):
     """One check that a release must pass, with its figures."""
 
     name: str
@@ -122,8 +117,7 @@ class Gate:
     remedy: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReleasePlan:
+class ReleasePlan(Struct, frozen=True, kw_only=True):
     """``release_plan.json``: what a release changes; ``final`` once staging stands."""
 
     tag: str
@@ -155,8 +149,7 @@ class ReleasePlan:
         return tuple(node for node in self.nodes if node.method == "direct")
 
 
-@dataclass(frozen=True, kw_only=True)
-class SwappedNode:
+class SwappedNode(Struct, frozen=True, kw_only=True):
     """One relation of a release as the swap left it, with what a rollback needs."""
 
     unique_id: str
@@ -173,8 +166,7 @@ class SwappedNode:
     """Of a view that was live before: they make it again, by name, with its grants."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReleaseRecord:
+class ReleaseRecord(Struct, frozen=True, kw_only=True):
     """``release.json`` of a version: what the swap does. Written before it, to outlive a kill."""
 
     release_id: str
@@ -192,8 +184,7 @@ class ReleaseRecord:
     """Unique ids of what was built in place."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Released:
+class Released(Struct, frozen=True, kw_only=True):
     """``released.json``: how far a release came."""
 
     version: str | None = None

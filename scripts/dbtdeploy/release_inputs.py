@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dbtdeploy import deploy_inputs
 from dbtdeploy.deploy_inputs import any_of, flag, invalid, number

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from dbtdeploy import moments
 from dbtdeploy.release_warehouse_types import Place
@@ -30,8 +31,7 @@ LINE = re.compile(
 DIGEST = 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mark:
+class Mark(Struct, frozen=True, kw_only=True):
     """A mark as read back."""
 
     place: Place

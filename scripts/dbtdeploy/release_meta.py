@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, cast
+
+from msgspec import Struct
 
 from dbtdeploy import errors
 from dbtdeploy.artifacts import Node, decoded
@@ -31,8 +32,7 @@ PLAIN = re.compile(r"[A-Za-z_][\w$]*")
 QUOTED = re.compile(r'"([^"]+)"')
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wishes:
+class Wishes(Struct, frozen=True, kw_only=True):
     """What one model asks for; None where it says nothing."""
 
     method: Method | None = None

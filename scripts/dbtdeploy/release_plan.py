@@ -7,7 +7,8 @@ what hangs on it. ``plan`` and ``finish`` make the two versions of ``release_pla
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dbtdeploy import breaking, closure, errors, files, gates, release_nodes, versions
 from dbtdeploy.artifacts import Manifest, Node, RunResults

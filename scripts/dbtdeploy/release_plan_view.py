@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy.gates import TESTS
 from dbtdeploy.release_files import Gate, ReleaseNode, ReleasePlan, RemovedNode
@@ -18,8 +20,7 @@ ROWS_OPEN = 25
 """Rows of the table that stand open; the rest is folded."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Back:
+class Back(Struct, frozen=True, kw_only=True):
     """Names, by what a rollback would do with them."""
 
     restore: tuple[str, ...]
@@ -34,8 +35,7 @@ class Back:
         return len(self.restore) + len(self.recreate) + len(self.remove)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlanView:
+class PlanView(Struct, frozen=True, kw_only=True):
     """What a page shows of a plan."""
 
     plan: ReleasePlan

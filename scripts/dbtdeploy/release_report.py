@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dbtdeploy.release_files import BackBy, Kind, Method
 
 
-@dataclass(frozen=True, kw_only=True)
-class NodeWhenReleased:
+class NodeWhenReleased(Struct, frozen=True, kw_only=True):
     """A model, seed, snapshot or function that the release would bring."""
 
     unique_id: str
@@ -25,8 +24,7 @@ class NodeWhenReleased:
     back_by: BackBy
 
 
-@dataclass(frozen=True, kw_only=True)
-class WhenReleased:
+class WhenReleased(Struct, frozen=True, kw_only=True):
     """The release of this pull request, by the manifests alone: nobody asked production."""
 
     nodes: tuple[NodeWhenReleased, ...]

@@ -6,9 +6,11 @@ what changed. The plan has a view of its own, ``release_plan_view.py``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy import files, moments, phrases
 from dbtdeploy.release_files import Released, ReleasePlan
@@ -34,8 +36,7 @@ Case = Literal[
 Swap = Literal["", "begun", "done"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What the steps of a release left; None for what they did not get to."""
 
     run: files.Run
@@ -58,8 +59,7 @@ class Facts:
         return self.run.release.tag if self.run.release else ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReleaseView:
+class ReleaseView(Struct, frozen=True, kw_only=True):
     """What the summary shows besides the plan."""
 
     facts: Facts

@@ -7,11 +7,11 @@ answers read. A job is JSON, and its values reach the warehouse as literals.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import to_builtins
 
 from dbtdeploy import errors, moments, release_mark
 from dbtdeploy.edges.dbt import Dbt
@@ -67,7 +67,7 @@ def look(
         removed: those whose nodes left the project.
     """
     job = {
-        **asdict(place),
+        **to_builtins(place),
         "wanted": [_spotted(one.unique_id, one.spot) for one in wanted],
         "removed": [_spotted(one.unique_id, one.spot) for one in removed],
     }
@@ -109,8 +109,8 @@ def prepare(
         "baselines": [
             {
                 "unique_id": one.unique_id,
-                "staging": asdict(one.staging),
-                "production": asdict(one.production),
+                "staging": to_builtins(one.staging),
+                "production": to_builtins(one.production),
             }
             for one in baselines
         ],
@@ -120,7 +120,7 @@ def prepare(
 
 def measure(dbt: Dbt, *, work: Path, pairs: Sequence[Pair], checks: Sequence[Query]) -> Measured:
     """Staging beside production, and the team's own checks; the transaction is read-only."""
-    job = {"pairs": [asdict(one) for one in pairs], "checks": [asdict(one) for one in checks]}
+    job = to_builtins({"pairs": list(pairs), "checks": list(checks)})
     return _ask(dbt, "release_measure", job, Measured, work=work)
 
 
@@ -253,7 +253,7 @@ def clean_up(
         spots: where the project's nodes are now; what a node of another name took over stays.
     """
     job = {
-        **asdict(place),
+        **to_builtins(place),
         "prefix": release_mark.prefix(place),
         "keep_hours": keep_hours,
         "grace_days": grace_days,
@@ -266,7 +266,7 @@ def clean_up(
 
 def smoke(dbt: Dbt, *, work: Path, queries: Sequence[Query]) -> tuple[QueryResult, ...]:
     """Run queries in a read-only transaction, by whatever role ``dbt`` uses."""
-    job = {"pairs": [], "checks": [asdict(one) for one in queries]}
+    job = {"pairs": [], "checks": to_builtins(list(queries))}
     return _ask(dbt, "release_measure", job, Measured, work=work).checks
 
 
@@ -292,7 +292,7 @@ def _ask(
 
 
 def _fenced(place: Place, nonce: str, taken_at: str = "") -> dict[str, Any]:
-    return {**asdict(place), "nonce": nonce, "taken_at": taken_at or None}
+    return {**to_builtins(place), "nonce": nonce, "taken_at": taken_at or None}
 
 
 def _mark(place: Place, release_id: str, role: release_mark.Role) -> str:
@@ -300,7 +300,7 @@ def _mark(place: Place, release_id: str, role: release_mark.Role) -> str:
 
 
 def _spotted(unique_id: str, spot: Spot) -> dict[str, str]:
-    return {"unique_id": unique_id, **asdict(spot)}
+    return {"unique_id": unique_id, **to_builtins(spot)}
 
 
 def _release(record: ReleaseRecord) -> dict[str, Any]:
@@ -326,7 +326,7 @@ def _swap_pair(pair: SwapPair, node: SwappedNode | None, release_id: str) -> dic
         "keep": kept_in or release_mark.kept_schema(pair.production.schema, release_id),
         "carries": node is not None and node.back_by == "leave",
         "expected_oid": pair.expected_oid,
-        "expected_columns": [asdict(column) for column in pair.expected_columns],
+        "expected_columns": [to_builtins(column) for column in pair.expected_columns],
         "managed": [privilege.upper() for privilege in pair.managed_privileges],
         "rows_before": pair.rows_before,
         "rows_after": pair.rows_after,
@@ -342,7 +342,7 @@ def _back_node(node: SwappedNode, release_id: str) -> dict[str, Any]:
         "kept_in": node.kept_in,
         "undone": release_mark.undone_schema(node.production.schema, release_id),
         "back_by": node.back_by,
-        "columns": [asdict(column) for column in node.columns],
+        "columns": [to_builtins(column) for column in node.columns],
         "statements": list(node.statements),
     }
 

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from dbtdeploy.look import Look
 from dbtdeploy.release_files import Column, Spot
@@ -20,24 +21,21 @@ But for ``done``, nothing changed."""
 State = Literal["none", "live", "taken back"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Whose release it is: rows and marks in the warehouse bear both."""
 
     environment: str
     project: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """A node's relation in production, there or not."""
 
     unique_id: str
     spot: Spot
 
 
-@dataclass(frozen=True, kw_only=True)
-class LiveRelation:
+class LiveRelation(Struct, frozen=True, kw_only=True):
     """A relation that is in production now."""
 
     unique_id: str
@@ -55,8 +53,7 @@ class LiveRelation:
     """Of a view: what makes it again, by name, with its grants."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnownRelease:
+class KnownRelease(Struct, frozen=True, kw_only=True):
     """A release of this place that the warehouse remembers."""
 
     release_id: str
@@ -65,8 +62,7 @@ class KnownRelease:
     swapped_at: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class LiveLook:
+class LiveLook(Struct, frozen=True, kw_only=True):
     """Production before a release."""
 
     role: str
@@ -77,8 +73,7 @@ class LiveLook:
     releases: tuple[KnownRelease, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Baseline:
+class Baseline(Struct, frozen=True, kw_only=True):
     """Production's rows to lay under a staged incremental model or snapshot."""
 
     unique_id: str
@@ -86,8 +81,7 @@ class Baseline:
     production: Spot
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
+class Prepared(Struct, frozen=True, kw_only=True):
     """Staging schemas as they stand; with ``foreign`` ones nothing was made."""
 
     foreign: tuple[str, ...] = ()
@@ -100,8 +94,7 @@ class Prepared:
     """Whether another run's fence is newer, so that nothing was made."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pair:
+class Pair(Struct, frozen=True, kw_only=True):
     """A staged relation and what it replaces."""
 
     unique_id: str
@@ -114,16 +107,14 @@ class Pair:
     count: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class Query:
+class Query(Struct, frozen=True, kw_only=True):
     """SQL with a name for people, such as its file's."""
 
     name: str
     sql: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class MeasuredNode:
+class MeasuredNode(Struct, frozen=True, kw_only=True):
     """Figures of one pair."""
 
     unique_id: str
@@ -139,8 +130,7 @@ class MeasuredNode:
     error: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class QueryResult:
+class QueryResult(Struct, frozen=True, kw_only=True):
     """How a query ended: rows it returned (at most 1,000 are counted), or the warehouse's words."""
 
     name: str
@@ -148,16 +138,14 @@ class QueryResult:
     error: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measured:
+class Measured(Struct, frozen=True, kw_only=True):
     """Staging beside production."""
 
     nodes: tuple[MeasuredNode, ...] = ()
     checks: tuple[QueryResult, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class SwapPair:
+class SwapPair(Struct, frozen=True, kw_only=True):
     """One relation to bring live."""
 
     unique_id: str
@@ -175,8 +163,7 @@ class SwapPair:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Swapped:
+class Swapped(Struct, frozen=True, kw_only=True):
     """How a swap or a take-back ended."""
 
     outcome: Outcome
@@ -193,8 +180,7 @@ class Swapped:
     """Views of removed nodes that stay on the kept relations, for they fit no more."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TookBack:
+class TookBack(Struct, frozen=True, kw_only=True):
     """How a take-back ended, or with ``dry_run`` would; full names."""
 
     swapped: Swapped
@@ -206,8 +192,7 @@ class TookBack:
     """Kept relations that are gone: it cannot be taken back."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CleanedUp:
+class CleanedUp(Struct, frozen=True, kw_only=True):
     """What a clean-up did with one thing."""
 
     name: str

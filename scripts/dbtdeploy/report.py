@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from dbtdeploy.deploy_report import DeployReport
 from dbtdeploy.release_report import WhenReleased
@@ -23,8 +24,7 @@ GOOD: frozenset[Outcome] = frozenset({"passed", "warned"})
 WAITING: frozenset[Outcome] = frozenset({"skipped", "missing"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where to click."""
 
     file: str
@@ -32,8 +32,7 @@ class Place:
     url: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Why:
+class Why(Struct, frozen=True, kw_only=True):
     """Why a node was selected."""
 
     kind: WhyKind
@@ -42,8 +41,7 @@ class Why:
     upstream: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaselineReport:
+class BaselineReport(Struct, frozen=True, kw_only=True):
     """What of production's rows lay under a node before it was built."""
 
     how: str
@@ -52,8 +50,7 @@ class BaselineReport:
     reason: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class NodeReport:
+class NodeReport(Struct, frozen=True, kw_only=True):
     """A model, seed, snapshot or function; a hook only when it failed."""
 
     unique_id: str
@@ -77,8 +74,7 @@ class NodeReport:
     command: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class TestReport:
+class TestReport(Struct, frozen=True, kw_only=True):
     """A data test or a unit test."""
 
     __test__ = False  # pytest: this is no test class
@@ -101,8 +97,7 @@ class TestReport:
     command: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Removed:
+class Removed(Struct, frozen=True, kw_only=True):
     """A model, seed or snapshot that production has and this project no longer."""
 
     unique_id: str
@@ -113,8 +108,7 @@ class Removed:
     renamed_to: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """Why dbt did not build, or did not finish."""
 
     kind: str
@@ -127,8 +121,7 @@ class Problem:
     place: Place | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Counts:
+class Counts(Struct, frozen=True, kw_only=True):
     """How many of what. ``nodes`` are models, seeds, snapshots and functions."""
 
     nodes: int = 0
@@ -145,8 +138,7 @@ class Counts:
     removed: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Production:
+class Production(Struct, frozen=True, kw_only=True):
     """What this build was compared with and reads from."""
 
     found: bool
@@ -161,8 +153,7 @@ class Production:
     """Whether this checkout holds for dbt what that version was built from; dbt was not run."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """Everything the comment, the summary and the annotations are made of."""
 
     version: int

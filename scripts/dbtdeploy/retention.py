@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from dbtdeploy import inventory, lineage, moments
 from dbtdeploy.inventory import Folder, Inventory
@@ -15,8 +16,7 @@ CLEAN_UP_AGE = timedelta(days=1)
 """Between two clean-ups, which drop what a rollback would move back."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """The inputs ``retention-days``, ``keep-versions`` and ``keep-hours``."""
 
     days: int
@@ -25,8 +25,7 @@ class Policy:
     """How long what a release replaced is kept in the warehouse."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What happens to one version or failed run, and why."""
 
     folder: Folder
@@ -35,8 +34,7 @@ class Decision:
     why: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decisions:
+class Decisions(Struct, frozen=True, kw_only=True):
     """All of them, newest first, and the keys of probes that a killed run left."""
 
     versions: tuple[Decision, ...]

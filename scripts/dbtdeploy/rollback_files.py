@@ -5,16 +5,16 @@ As in ``files.py``: all live in the work folder, and ``files.write`` and ``files
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from dbtdeploy.release_warehouse_types import CleanedUp
 
 CLEANED_UP = "cleaned_up.json"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TakenRelease:
+class TakenRelease(Struct, frozen=True, kw_only=True):
     """A release that a rollback takes back."""
 
     version: str
@@ -29,8 +29,7 @@ class TakenRelease:
     """Unique ids of what it built in place."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RollbackPlan:
+class RollbackPlan(Struct, frozen=True, kw_only=True):
     """``rollback_plan.json``. Names of relations are full, as the warehouse writes them."""
 
     environment: str
@@ -79,8 +78,7 @@ class RollbackPlan:
         return self.to_tag or self.to_version
 
 
-@dataclass(frozen=True, kw_only=True)
-class RolledBack:
+class RolledBack(Struct, frozen=True, kw_only=True):
     """``rolled_back.json``: it is done, in the warehouse and in the store."""
 
     plan: RollbackPlan
@@ -95,8 +93,7 @@ class RolledBack:
     reason: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class CleanUpDone:
+class CleanUpDone(Struct, frozen=True, kw_only=True):
     """``cleaned_up.json``."""
 
     environment: str

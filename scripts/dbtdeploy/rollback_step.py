@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dbtdeploy import (
     dbt_step,
@@ -26,8 +27,7 @@ TRIES = 60
 """To lock what readers hold: about a minute."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """A rollback's run."""
 
     work: Path

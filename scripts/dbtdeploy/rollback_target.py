@@ -6,7 +6,7 @@ every release since, and what becomes current is the version that the oldest of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dbtdeploy import errors, inventory, lineage, moments
 from dbtdeploy.inventory import Inventory
@@ -18,8 +18,7 @@ LISTED = 10
 """States to go back to that a refusal names."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """What is live, what shall be, and what lies between."""
 
     leaving: Index

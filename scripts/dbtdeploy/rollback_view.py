@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy import moments, phrases, render
 from dbtdeploy.files import Event, Failure
@@ -14,8 +15,7 @@ MOST = 300
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """Relations or nodes with which one thing happens."""
 
     title: str

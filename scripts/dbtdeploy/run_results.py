@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from dbtdeploy.redact import Redact
 
@@ -16,25 +16,21 @@ nobody knew before the call proves that the file is the call's own.
 https://docs.getdbt.com/reference/artifacts/dbt-artifacts"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Metadata:
+class _Metadata(Struct, frozen=True, kw_only=True):
     env: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Result:
+class _Result(Struct, frozen=True, kw_only=True):
     unique_id: str = ""
     status: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _RunResults:
+class _RunResults(Struct, frozen=True, kw_only=True):
     metadata: _Metadata
     results: list[_Result] = field(default_factory=list)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Raws:
+class _Raws(Struct, frozen=True, kw_only=True):
     results: list[msgspec.Raw] = field(default_factory=list)
     elapsed_time: float | None = None
 

@@ -12,11 +12,11 @@ import io
 import shutil
 import tarfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from dbtdeploy import versions
 from dbtdeploy.versions import StoredObject
@@ -42,8 +42,7 @@ class NotWhole(Exception):
     """A folder that does not hold both files."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Packed:
+class Packed(Struct, frozen=True, kw_only=True):
     """What an index says of the object, and its bytes."""
 
     item: StoredObject

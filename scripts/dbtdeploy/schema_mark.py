@@ -8,9 +8,10 @@ where others write too: a line that is not exactly as we write it is no mark.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from dbtdeploy import moments
 from dbtdeploy.files import Run
@@ -19,8 +20,7 @@ PLACE = re.compile(r"pull_request=([1-9][0-9]{0,17})|ref=(\S+)")
 LAST_USED = "last used "
 
 
-@dataclass(frozen=True, kw_only=True)
-class Owner:
+class Owner(Struct, frozen=True, kw_only=True):
     """Whose a schema is: a pull request's, or a branch's for runs without a number."""
 
     pull_request: int | None = None
@@ -31,8 +31,7 @@ class Owner:
         return f"pull request {self.pull_request}" if self.pull_request else f"branch {self.ref}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mark:
+class Mark(Struct, frozen=True, kw_only=True):
     """A mark as read back."""
 
     owner: Owner

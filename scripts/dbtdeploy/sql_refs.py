@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from dbtdeploy import errors
 from dbtdeploy.artifacts import Manifest, Node
@@ -22,8 +23,7 @@ COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 REFERRED = frozenset({"model", "seed", "snapshot"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Relations:
+class Relations(Struct, frozen=True, kw_only=True):
     """Where each node and source is for a query to read."""
 
     project: str | None

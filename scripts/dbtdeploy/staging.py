@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from dbtdeploy import guard, release_mark, retry_state, staging_profile
 from dbtdeploy.files import RUN_RESULTS, DbtProject, PlannedNode, Run
@@ -18,8 +20,7 @@ EXACTLY = "staging_state"
 """Folders in the work folder; the last holds results by which dbt selects what was planned."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Staging:
+class Staging(Struct, frozen=True, kw_only=True):
     """``staging.json``: what stands ready in the warehouse before dbt builds."""
 
     schema: str

@@ -11,11 +11,11 @@ dbt/catalog/v1.json, dbt/sources/v3.json. ``metadata.env`` holds the variables n
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 from dbtdeploy import errors, files, moments, phrases
 
@@ -51,8 +51,7 @@ VERSION = re.compile(r"v?(\d+)\.(\d+)")
 NOTHING_STARTED = "dbt was not started, nothing was written to the warehouse."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fetched:
+class Fetched(Struct, frozen=True, kw_only=True):
     """What a store gave.
 
     ``names`` lie in the destination folder under these names; ``denied`` are optional artifacts
@@ -70,8 +69,7 @@ class Fetched:
     """Where in the store an artifact was, if not under its name."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
+class Manifest(Struct, frozen=True, kw_only=True):
     """What a manifest says about its making."""
 
     dbt_version: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
+
+from msgspec import Struct, field
 
 from dbtdeploy import (
     environment,
@@ -35,16 +36,14 @@ DRIVERS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plain:
+class Plain(Struct, frozen=True, kw_only=True):
     """Artifacts that dbt-deploy did not put there."""
 
     generated_at: str | None
     commit: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Status:
+class Status(Struct, frozen=True, kw_only=True):
     """One look at an environment. ``now`` is the store's clock, or ours where it told none."""
 
     location: str
@@ -71,8 +70,7 @@ class Status:
         return (live or event_sha) if self.decided.driver == environment.RELEASE else event_sha
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """One line of what people read."""
 
     label: str

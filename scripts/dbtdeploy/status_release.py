@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+
+from msgspec import Struct
 
 from dbtdeploy import errors, lineage, moments, unsettled
 from dbtdeploy.objects import Store
@@ -16,8 +17,7 @@ MOST_READ = 30
 """Versions that are looked through for the newest release: builds that followed it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Releases:
+class Releases(Struct, frozen=True, kw_only=True):
     """One look at them."""
 
     newest: Index | None = None

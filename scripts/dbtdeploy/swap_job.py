@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy import lease_words, release_mark, release_meta
 from dbtdeploy.artifacts import Manifest
@@ -16,8 +17,7 @@ NOT_LOOKED_AT = LiveLook(role="", database="", look=Look())
 """Where there is no blue-green, nobody looks."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """What earlier steps found out."""
 
     plan: ReleasePlan

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from dbtdeploy import errors
 from dbtdeploy.schema_mark import Mark
@@ -24,8 +25,7 @@ UNKNOWN_REMEDY = (
 BY_HAND = "Drop the schema by hand if nobody needs it."
 
 
-@dataclass(frozen=True, kw_only=True)
-class PullRequest:
+class PullRequest(Struct, frozen=True, kw_only=True):
     """What GitHub says of one."""
 
     closed: bool = False
@@ -34,8 +34,7 @@ class PullRequest:
     """False where GitHub answers 404."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answers:
+class Answers(Struct, frozen=True, kw_only=True):
     """What GitHub said of those it was asked about."""
 
     known: Mapping[int, PullRequest] = field(default_factory=dict)
@@ -48,8 +47,7 @@ class Answers:
         return tuple(sorted(number for number, pull in self.known.items() if pull.closed))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """What goes and what stays."""
 
     wanted: tuple[WantedSchema, ...]

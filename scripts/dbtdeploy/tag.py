@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy import errors
 from dbtdeploy.release_files import Tag
@@ -21,8 +22,7 @@ CANDIDATE = re.compile(r"(?:.*/)?v?\d+\.\d+\.\d+-[\w.-]+(?:\+[\w.-]+)?")
 """A pre-release by https://semver.org/#spec-item-9, such as v2.0.0-rc.1."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """A tag and the main branch as they are now."""
 
     where: str
@@ -39,8 +39,7 @@ class Found:
     """What else may be the reason that something is not found."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Merged:
+class Merged(Struct, frozen=True, kw_only=True):
     """A pull request that is merged."""
 
     number: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dbtdeploy.schema_mark import Owner
 
@@ -11,8 +11,7 @@ CHOSEN_SCHEMAS = "chosen_schemas.json"
 TEARDOWN = "teardown.json"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MarkedSchema:
+class MarkedSchema(Struct, frozen=True, kw_only=True):
     """A schema as it was found, with its whole comment."""
 
     schema: str
@@ -20,15 +19,13 @@ class MarkedSchema:
     database: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class FoundSchemas:
+class FoundSchemas(Struct, frozen=True, kw_only=True):
     """``found_schemas.json``: all schemas that bear a mark of this project and target."""
 
     schemas: tuple[MarkedSchema, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class WantedSchema:
+class WantedSchema(Struct, frozen=True, kw_only=True):
     """A schema that shall go."""
 
     schema: MarkedSchema
@@ -36,8 +33,7 @@ class WantedSchema:
     why: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeptSchema:
+class KeptSchema(Struct, frozen=True, kw_only=True):
     """A schema that stays, and why."""
 
     schema: str
@@ -50,8 +46,7 @@ class KeptSchema:
     """Whether it is in the way: it was to be dropped, and could not be."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChosenSchemas:
+class ChosenSchemas(Struct, frozen=True, kw_only=True):
     """``chosen_schemas.json``: what a sweep drops and what it leaves."""
 
     wanted: tuple[WantedSchema, ...] = ()
@@ -62,8 +57,7 @@ class ChosenSchemas:
     """Why GitHub was not asked about all of them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DroppedSchema:
+class DroppedSchema(Struct, frozen=True, kw_only=True):
     """A schema that is gone, or would be."""
 
     schema: str
@@ -73,8 +67,7 @@ class DroppedSchema:
     why: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Teardown:
+class Teardown(Struct, frozen=True, kw_only=True):
     """``teardown.json``: what became of the schemas."""
 
     dropped: tuple[DroppedSchema, ...] = ()

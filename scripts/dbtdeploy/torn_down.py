@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from dbtdeploy import markdown, moments, render
 from dbtdeploy.comment import LIMIT_BYTES

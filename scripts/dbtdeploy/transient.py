@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy.artifacts import Result
 from dbtdeploy.outcomes import OUTCOMES
@@ -48,8 +49,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 PATTERN = re.compile("|".join(TEXTS))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """A build that failed by transient faults only."""
 
     failed: tuple[str, ...]

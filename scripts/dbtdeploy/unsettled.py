@@ -7,8 +7,9 @@ how far it came, and finishes or undoes it (``settle_release.py``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from dbtdeploy import records
 from dbtdeploy.objects import Store
@@ -25,8 +26,7 @@ Phase = Literal["staging", "swapping", "rolling-back"]
 happened. ``rolling-back``: the take-back may have happened."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Unsettled:
+class Unsettled(Struct, frozen=True, kw_only=True):
     """``unsettled_release.json``."""
 
     what: Literal["release", "rollback"]

@@ -11,11 +11,12 @@ import hashlib
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from dbtdeploy import errors
 
@@ -45,8 +46,7 @@ UNKNOWN_COMMIT = "unknown"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoredObject:
+class StoredObject(Struct, frozen=True, kw_only=True):
     """One artifact of a version, as the index lists it."""
 
     key: str
@@ -59,8 +59,7 @@ class StoredObject:
     content_sha256: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Index:
+class Index(Struct, frozen=True, kw_only=True):
     """``versions/<id>/index.json``, and that of a failed run."""
 
     version: str
@@ -120,8 +119,7 @@ class Index:
         return sum(item.size for item in self.objects.values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pointer:
+class Pointer(Struct, frozen=True, kw_only=True):
     """``current.json``."""
 
     layout: int = LAYOUT

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy.release_report import NodeWhenReleased
 from dbtdeploy.report import GOOD, WAITING, NodeReport, Removed, Report, TestReport
@@ -20,8 +23,7 @@ MANY = 2.0
 ROWS_WORTH_COMPARING = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How many entries of each kind a page shows."""
 
     failing: int
@@ -91,16 +93,14 @@ class Part(Generic[T]):
         return len(self.shown) + self.left
 
 
-@dataclass(frozen=True, kw_only=True)
-class Queue:
+class Queue(Struct, frozen=True, kw_only=True):
     """Nodes that wait for the same failures."""
 
     causes: tuple[str, ...]
     nodes: tuple[NodeReport, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Released:
+class Released(Struct, frozen=True, kw_only=True):
     """What a release of these nodes would do."""
 
     nodes: Part[NodeWhenReleased]
@@ -112,8 +112,7 @@ class Released:
     refused: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """One page's content."""
 
     report: Report

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from dbtdeploy.notice import Notice
 
@@ -23,8 +23,7 @@ EVENT = "X-Dbt-Deploy-Event"
 DELIVERY = "X-Dbt-Deploy-Delivery"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """What is posted."""
 
     body: bytes

@@ -5,7 +5,7 @@ The first version of the release's plan, without the warehouse: see ``release_pl
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from dbtdeploy import breaking, closure, errors, files, release_nodes
 from dbtdeploy.artifacts import Manifest, Node

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,4 +66,4 @@ def test_the_demo_is_not_content_with_a_job_that_did_nothing(
     )
     job = jobs.Job(result=result, comments=())
     assert pull.off(job)
-    assert pull.off(replace(job, comments=("### ✅ dbt: all is well",)))
+    assert pull.off(dataclasses.replace(job, comments=("### ✅ dbt: all is well",)))

@@ -6,8 +6,8 @@ its owner, who is no superuser, and the bucket by the policy that the README sho
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def processes(job: Job) -> set[str]:
 def as_reader(manager: Manager, query: str) -> Any:
     """What somebody else reads, who was granted it."""
     role = manager.world.pull_request_role
-    reader = replace(
+    reader = dataclasses.replace(
         manager.world.database, user=role["PGUSER"], password=role["DBT_ENV_SECRET_PASSWORD"]
     )
     return reader.value(query)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,8 +164,8 @@ def test_without_state_everything_is_built_and_the_comment_says_so(author: Autho
 def test_other_versions_of_dbt_go_the_same_way(
     author: Author, any_dbt_command: Path, tmp_path: Path
 ) -> None:
-    dbt = replace(author.world.dbt, bin_folder=any_dbt_command.parent)
-    author.world = replace(author.world, dbt=dbt)
+    dbt = dataclasses.replace(author.world.dbt, bin_folder=any_dbt_command.parent)
+    author.world = dataclasses.replace(author.world, dbt=dbt)
     main = author.world.repository.check_out("main", tmp_path / "production")
     dbt.run("parse", project=main.folder, commit=main.head_sha)
     job = author.job(
@@ -183,8 +183,8 @@ def test_other_versions_of_dbt_go_the_same_way(
 @pytest.mark.fault(15)
 @pytest.mark.parametrize("any_dbt_command", ["1.8"], indirect=True)
 def test_state_of_a_newer_dbt_is_refused(author: Author, any_dbt_command: Path) -> None:
-    dbt = replace(author.world.dbt, bin_folder=any_dbt_command.parent)
-    author.world = replace(author.world, dbt=dbt)
+    dbt = dataclasses.replace(author.world.dbt, bin_folder=any_dbt_command.parent)
+    author.world = dataclasses.replace(author.world, dbt=dbt)
     before = fingerprint(author.world)
     job = author.job(author.push({"models/marts/new.sql": "select 1 as id"}))
     assert not job.succeeded

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
 from dbtdeploy import errors, fence, lease, lease_wait, publish, records, versions
 from dbtdeploy.lease_words import BROKEN, FREE, HELD, Lease
@@ -170,7 +170,7 @@ def renew_in_time(place: stores.Place, nonce: str) -> None:
     store = place.open()
     renewed = lease.renew(store, nonce)
     if renewed.seconds < 0:  # how a bucket's lease was made to expire
-        left = {**asdict(renewed), "seconds": lease.SECONDS}
+        left = {**to_builtins(renewed), "seconds": lease.SECONDS}
         store.put(lease.KEY, records.encode(left))
 
 
@@ -223,7 +223,7 @@ def test_a_refused_write_that_was_made_all_the_same_is_found_by_its_nonce(
 
     def made_and_changed() -> None:
         # Another thread of this run renewed before the answer was understood.
-        store.put(lease.KEY, records.encode({**asdict(asked), "renewals": 1}))
+        store.put(lease.KEY, records.encode({**to_builtins(asked), "renewals": 1}))
 
     got = lease.take(Interleaved(store, lease.KEY, made_and_changed), asked)
     assert isinstance(got, lease.Taken)
@@ -456,7 +456,7 @@ def test_a_damaged_record_is_refused_until_it_is_broken(store: Store) -> None:
 
 
 def test_a_newer_layout_is_left_alone(store: Store) -> None:
-    store.put(lease.KEY, records.encode({**asdict(wanted("one")), "layout": 2}))
+    store.put(lease.KEY, records.encode({**to_builtins(wanted("one")), "layout": 2}))
     for step in (
         lambda: lease.take(store, wanted("two")),
         lambda: lease.mark_broken(store, by="octocat", reason="dead"),
@@ -466,7 +466,7 @@ def test_a_newer_layout_is_left_alone(store: Store) -> None:
 
 
 def test_fields_and_states_of_a_newer_dbt_deploy(store: Store) -> None:
-    newer = {**asdict(wanted("one")), "state": "handing over", "more": [1]}
+    newer = {**to_builtins(wanted("one")), "state": "handing over", "more": [1]}
     store.put(lease.KEY, records.encode(newer))
     got = lease.take(store, wanted("two"))
     assert isinstance(got, lease.Seen)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import (
     errors,
@@ -135,12 +136,12 @@ def test_a_pull_request_keeps_its_schemas_and_its_parse_and_a_teardown_forgets_t
     acting_as: As, tmp_path: Path
 ) -> None:
     store = acting_as("pull-request").open()
-    run = dataclasses.replace(RUN, event=dataclasses.replace(RUN.event, pull_request=7))
+    run = replace(RUN, event=replace(RUN.event, pull_request=7))
     assert registry.read(store, run, 7) is None
     assert registry.numbers(store, run) == []
     registry.write(store, run, 7, ["dbt_pr_7"])
     registry.put_parse(store, run, 7, saved_parse.pack(parses.laid(tmp_path / "kept")))
-    ci, said = dataclasses.replace(run, command="ci"), list[str]()
+    ci, said = replace(run, command="ci"), list[str]()
     assert fetch_parse.own(store, ci, tmp_path, installed=lambda: None, say=said.append), said
     assert parses.read(tmp_path / fetch_parse.OWN) == parses.read(tmp_path / "kept")
     assert registry.numbers(store, run) == [7]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import errors, read_version, state, versions
 from dbtdeploy.edges.s3 import Bucket
@@ -172,8 +173,8 @@ def test_a_damaged_pointer_is_named_and_plain_files_do_not_stand_in(
 @pytest.mark.parametrize("key", ["../manifest.json", "/etc/passwd", "", ".."])
 def test_an_index_cannot_point_outside_its_version(key: str, folder: Store, fetched: Path) -> None:
     index = published(folder)
-    item = dataclasses.replace(index.objects["manifest.json"], key=key)
-    publish_index(folder, dataclasses.replace(index, objects={"manifest.json": item}))
+    item = replace(index.objects["manifest.json"], key=key)
+    publish_index(folder, replace(index, objects={"manifest.json": item}))
     assert "outside" in refused(folder, fetched, errors.StateCorrupt).what
 
 
@@ -216,7 +217,7 @@ def test_a_pointer_to_a_version_that_is_not_there(left: str, store: Store, fetch
 
 @pytest.mark.parametrize("which", ["current.json", "index.json"])
 def test_a_store_of_a_newer_dbt_deploy(which: str, folder: Store, fetched: Path) -> None:
-    index = dataclasses.replace(published(folder), layout=2 if which == "index.json" else 1)
+    index = replace(published(folder), layout=2 if which == "index.json" else 1)
     content = versions.encode(index)
     pointer = versions.Pointer(
         layout=2 if which == "current.json" else 1,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import status, unsettled, versions
 from dbtdeploy.objects import Store
@@ -32,7 +32,7 @@ def index(day: int, previous: versions.Index | None, **over: object) -> versions
         objects={},
         previous=previous.version if previous else None,
     )
-    return replace(made, **over)  # type: ignore[arg-type]
+    return replace(made, **over)
 
 
 def released(day: int, previous: versions.Index | None, tag: str) -> versions.Index:

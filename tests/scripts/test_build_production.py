@@ -6,10 +6,10 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import deploy_files, files, lease, retry_state
 from standins import leases, postgres

@@ -6,10 +6,11 @@ import os
 import secrets
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import errors, files, release_files
 from dbtdeploy.release_files import Tag

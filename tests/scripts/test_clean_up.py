@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import deploy_files, environment, errors, files, lease, release_warehouse
 from dbtdeploy.deploy_files import HeldLease

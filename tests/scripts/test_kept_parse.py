@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -87,7 +87,7 @@ HIDDEN = {
 
 @pytest.mark.parametrize("case", HIDDEN)
 def test_what_holds_a_secret_is_not_kept(place: Environment, case: str) -> None:
-    given = replace(place, variables={**place.variables, **HIDDEN[case]})
+    given = dataclasses.replace(place, variables={**place.variables, **HIDDEN[case]})
     work = given.prepare(2)
     parses.laid(work / files.KEPT_PARSE, content=b"\xa8hunter22\xff")
     if case == "a dbt-env that is none":
@@ -103,7 +103,9 @@ def test_what_holds_a_secret_is_not_kept(place: Environment, case: str) -> None:
 
 def test_a_name_that_the_manifest_shows_is_no_secret(place: Environment, tmp_path: Path) -> None:
     """``DBT_DATABASE=postgres`` stands in every relation, for all who can read the store."""
-    given = replace(place, variables={**place.variables, "DBT_DEPLOY_DBT_ENV": "WHERE=postgres"})
+    given = dataclasses.replace(
+        place, variables={**place.variables, "DBT_DEPLOY_DBT_ENV": "WHERE=postgres"}
+    )
     work = given.prepare(2)
     parses.laid(work / files.KEPT_PARSE, content=b"\xa8postgres\xff")
     ended = given.deploy(work)
@@ -114,7 +116,9 @@ def test_a_name_that_the_manifest_shows_is_no_secret(place: Environment, tmp_pat
 def test_a_secret_that_the_manifest_shows_is_one_all_the_same(place: Environment) -> None:
     nodes = {"model.shop.a": model("a", 2, compiled_code="select 'hunter22'")}
     nodes["model.shop.b"] = model("b", 2)
-    given = replace(place, variables={**place.variables, "DBT_DEPLOY_DBT_ENV": "A_KEY=hunter22"})
+    given = dataclasses.replace(
+        place, variables={**place.variables, "DBT_DEPLOY_DBT_ENV": "A_KEY=hunter22"}
+    )
     work = given.prepare(2, contents=artifacts_of(2, nodes=nodes))
     parses.laid(work / files.KEPT_PARSE, content=b"\xa8hunter22\xff")
     left_out(place, given.deploy(work).out)
@@ -141,7 +145,7 @@ def test_a_store_that_refuses_it_gets_the_version_all_the_same(
         for end in ((".json.gz", ".html.gz", "index.json") if "versions/" in resource else ("",))
     ]
     with policies.judged_by(policy, s3_open.url) as proxy:
-        through = stores.in_bucket(replace(s3_open, url=proxy.url), bucket=bucket)
+        through = stores.in_bucket(dataclasses.replace(s3_open, url=proxy.url), bucket=bucket)
         keys = {n.removeprefix("DBT_DEPLOY_"): value for n, value in through.environ.items()}
         place = Environment(
             location=through.location, temp=tmp_path, variables=through.environ | keys
@@ -151,7 +155,7 @@ def test_a_store_that_refuses_it_gets_the_version_all_the_same(
         ended = place.deploy(work)
         assert ended.code == 0, ended.out
         assert "Give this job's role s3:PutObject on" in ended.out
-    left_out(replace(place, variables=s3_open.environ), ended.out)
+    left_out(dataclasses.replace(place, variables=s3_open.environ), ended.out)
 
 
 def test_a_killed_run_is_finished_without_its_parse(place: Environment) -> None:

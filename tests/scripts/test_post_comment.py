@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cmarkgfm  # type: ignore[import-untyped]
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import files
 from dbtdeploy.marker import Marker, RunMark, RunState, mark, parse_run_mark
@@ -119,7 +120,7 @@ def job(hub: Hub, work: Path) -> Job:
 
 
 def of_event(job: Job, **changes: object) -> None:
-    job.run = replace(job.run, event=replace(job.run.event, **changes))  # type: ignore[arg-type]
+    job.run = replace(job.run, event=replace(job.run.event, **changes))
 
 
 def warned(printed: str) -> str:

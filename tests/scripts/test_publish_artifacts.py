@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import (
     errors,
@@ -314,10 +315,10 @@ def test_documentation_elsewhere(place: Environment, bucket: Environment) -> Non
             docs_location=f"{bucket.location}/site", docs_url="https://docs.example"
         ),
     )
-    both = replace(place, variables=bucket.variables)
+    both = dataclasses.replace(place, variables=bucket.variables)
     ended = both.deploy(both.prepare(2, run=run))
     assert ended.code == 0, ended.out
-    there = replace(bucket, location=f"{bucket.location}/site").open().get("index.html")
+    there = dataclasses.replace(bucket, location=f"{bucket.location}/site").open().get("index.html")
     assert there is not None
     assert there.body == artifacts_of(2)[PAGE]
     assert place.docs() is None
@@ -345,7 +346,7 @@ def test_documentation_that_cannot_be_uploaded(place: Environment) -> None:
 
 
 def secretive(place: Environment, **variables: str) -> Environment:
-    return replace(place, variables={**place.variables, **variables})
+    return dataclasses.replace(place, variables={**place.variables, **variables})
 
 
 def test_secrets_are_not_published(place: Environment) -> None:

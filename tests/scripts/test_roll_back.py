@@ -7,10 +7,10 @@ PostgreSQL in tests/edges/ and in test_rollback_warehouse.py.
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import environment, errors, retry_state, status, unsettled
 from dbtdeploy.environment import Hold

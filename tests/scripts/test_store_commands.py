@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import (
     deploy_files,
@@ -202,7 +203,7 @@ def test_who_may_only_read_sees_the_status(s3_iam: s3.Store, tmp_path: Path) -> 
     user = s3_iam.create_user(json.loads(POLICY.read_text().replace("my-bucket", bucket)))
     location = f"s3://{bucket}/prod"
     admin = Environment(location=location, temp=tmp_path, variables=s3_iam.environ)
-    reader = replace(admin, variables=s3_iam.environ | user.environ)
+    reader = dataclasses.replace(admin, variables=s3_iam.environ | user.environ)
     assert shown(run(reader, "status"))["Version"].startswith("none")
     index = publish_at_once(admin.open(), 1)
     assert shown(run(reader, "status"))["Version"] == index.version

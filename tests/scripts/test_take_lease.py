@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import deploy_files, environment, errors, files, lease, probe, versions
 from dbtdeploy.deploy_files import HeldLease, NotNow

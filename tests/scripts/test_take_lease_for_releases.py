@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import (
     environment,
@@ -36,14 +36,14 @@ def place(tmp_path: Path) -> Environment:
 
 
 def decide(place: Environment, **changes: object) -> None:
-    environment.change(place.open(), lambda there: replace(there, **changes))  # type: ignore[arg-type]
+    environment.change(place.open(), lambda there: replace(there, **changes))
 
 
 def take(place: Environment, number: int, tag: str | None = "v1.0.0", **over: object) -> Ended:
     """A release of a tag that names the commit of that number, or another command."""
     release = files.Release(tag=tag) if tag else None
     asked = {"command": "release", "release": release, **over}
-    run = replace(deploys.RUN, **asked)  # type: ignore[arg-type]
+    run = replace(deploys.RUN, **asked)
     ended = place.script("take_lease.py", place.prepare(number, run=run))
     if ended.code == 0 and ended.outputs.get("proceed") == "true":
         assert place.script("release_lease.py", ended.work).code == 0

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import errors, lease, publish, read_version, versions
 from standins import s3
@@ -251,7 +252,7 @@ def test_a_rollback_does_not_start_while_prune_runs(place: Environment) -> None:
 
 def test_prune_killed_between_index_and_objects(place: Environment) -> None:
     deployed(place, 90, 60, 0)
-    ended = replace(
+    ended = dataclasses.replace(
         place,
         variables={
             **place.variables,

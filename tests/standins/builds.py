@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from dbtdeploy import artifacts, files
 from dbtdeploy.assemble import Inputs
@@ -136,8 +137,7 @@ def result(
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Built:
+class Built(Struct, frozen=True, kw_only=True):
     """All files of one run; ``None`` for what was not written."""
 
     now: Sequence[Entry] = ()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from dbtdeploy import deploy_files, files, retry_state
 from dbtdeploy.assemble import Inputs
@@ -50,8 +51,7 @@ KEPT_FAILED = deploy_files.Publication(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deployed(Built):
+class Deployed(Built, frozen=True, kw_only=True):
     """All files of one deploy; ``None`` for what was not written."""
 
     run: files.Run = RUN

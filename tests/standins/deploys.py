@@ -11,10 +11,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from dbtdeploy import deploy_files, fence, files, lease, publish, read_version, versions
 from dbtdeploy.edges import store

@@ -10,9 +10,11 @@ import json
 import shutil
 import signal
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dbtdeploy import (
     deploy_files,

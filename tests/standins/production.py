@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from dbtdeploy import deploy_files, files, lease
 from dbtdeploy.edges.folder import Folder

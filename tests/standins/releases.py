@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from dbtdeploy import artifacts, files, gates, release_plan
 from dbtdeploy.look import Hanging, Look

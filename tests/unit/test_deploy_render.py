@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import annotate, deploy_files, deploy_view, files, render, view
 from dbtdeploy.assemble import build_report
@@ -151,7 +151,10 @@ UNPUBLISHED = replace(
             replace(UNPUBLISHED, failure=failure("StateCredentials", "No valid credentials")),
             "❌ production is new, but not published: no valid credentials",
         ),
-        (replace(UNPUBLISHED, failure=None), "❌ production is new, but perhaps not published"),
+        (
+            replace(UNPUBLISHED, failure=None),
+            "❌ production is new, but perhaps not published",
+        ),
         (
             replace(
                 deploy_builds.deployed(),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import assemble, deploy_files, files, redact, redacted
 from dbtdeploy.deploy_report import DeployReport
@@ -91,7 +91,12 @@ def test_slim_ci_has_no_deploy() -> None:
             "new",
             "publishing",
         ),
-        (replace(deploy_builds.deployed(), failure=failure("DocsFailed")), "error", "new", None),
+        (
+            replace(deploy_builds.deployed(), failure=failure("DocsFailed")),
+            "error",
+            "new",
+            None,
+        ),
         (
             replace(deploy_builds.deployed(), results=[], selected=[], publication=None),
             "nothing",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import errors, fetch_parse, files, read_version, registry, saved_parse, versions
 from dbtdeploy.edges.folder import Folder
@@ -14,7 +14,7 @@ from standins import parses
 from standins.deploys import RUN
 from standins.published import publish_index, published
 
-RUN_7 = dataclasses.replace(RUN, command="ci", event=dataclasses.replace(RUN.event, pull_request=7))
+RUN_7 = replace(RUN, command="ci", event=replace(RUN.event, pull_request=7))
 OWN = {fetch_parse.OWN}
 BOTH = {fetch_parse.OWN, fetch_parse.ENVIRONMENT}
 
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Folder:
     index = published(made)
     made.put(f"versions/{index.version}/{packed.item.key}", packed.body)
     objects = {**index.objects, versions.SAVED_PARSE: packed.item}
-    publish_index(made, dataclasses.replace(index, objects=objects, dbt_version="1.11.16"))
+    publish_index(made, replace(index, objects=objects, dbt_version="1.11.16"))
     return made
 
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_told_is_fetched(store: Folder, tmp_path: Path) -> None:
 
 def test_a_deploy_never_reads_what_pull_requests_wrote(store: Folder, tmp_path: Path) -> None:
     leave(store, tmp_path)
-    run = dataclasses.replace(RUN_7, command="deploy")
+    run = replace(RUN_7, command="deploy")
     assert fetched(store, tmp_path, run=run)[0] == {fetch_parse.ENVIRONMENT}
 
 

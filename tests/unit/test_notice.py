@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import typing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import errors, files, notice, notice_words, pagerduty, slack, webhook
 from dbtdeploy.deploy_files import Publication
@@ -396,7 +396,7 @@ def test_no_secret_is_told_in_whatever_spelling() -> None:
 )
 def test_who_is_told_of_what(event: str, people: bool, pages: str | None) -> None:
     command, _, outcome = event.partition(".")
-    made = replace(of(released=LIVE), command=command, outcome=outcome)  # type: ignore[arg-type]
+    made = replace(of(released=LIVE), command=command, outcome=outcome)
     assert made.event == event
     assert made.is_for_people is people
     paged = pagerduty.event(made, "k")
@@ -538,7 +538,7 @@ def test_a_delivery_is_signed_and_known_again() -> None:
 def test_every_field_and_event_is_described() -> None:
     page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
     told = webhook.delivery(of(released=LIVE), "").body
-    names = [*json.loads(told), *Trouble.__dataclass_fields__]
+    names = [*json.loads(told), *Trouble.__struct_fields__]
     assert [name for name in names if f"`{name}`" not in page] == []
     for command in ("deploy", "release", "rollback"):
         for outcome in typing.get_args(notice.Outcome):

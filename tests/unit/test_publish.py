@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import errors, fence, publish, read_version, versions
 from dbtdeploy.edges.folder import Folder

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from msgspec import structs
 
 from dbtdeploy import files
 from dbtdeploy.rebuilds import EVERY_KIND, full_refresh, wanted
@@ -19,7 +18,7 @@ def node(name: str, materialized: str = "table", **fields: object) -> files.Plan
         relation_name=f'"db"."analytics"."{name}"',
         materialized=materialized,
     )
-    return dataclasses.replace(made, **fields)  # type: ignore[arg-type]
+    return structs.replace(made, **fields)
 
 
 @pytest.mark.parametrize(

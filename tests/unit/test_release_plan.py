@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import errors, files, release_plan
 from dbtdeploy.release_files import Column, ReleaseNode, ReleasePlan, Spot

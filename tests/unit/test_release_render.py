@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import assemble, errors, files, gates, release_render, view
 from dbtdeploy.release_files import Gate, Released, ReleasePlan, RemovedNode, Spot

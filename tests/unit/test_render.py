@@ -3,9 +3,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import files, markdown, render, view
 from dbtdeploy.assemble import build_report

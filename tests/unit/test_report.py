@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import annotate, assemble, files, redact, redacted, render
 from dbtdeploy.report import NodeReport, Report, TestReport

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import errors, schema_mark, sweep
 from dbtdeploy.schema_mark import Mark, Owner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from dbtdeploy import errors, tag
 from dbtdeploy.release_files import Tag
@@ -37,7 +38,7 @@ def test_a_tag_where_it_should_be() -> None:
 
 
 def found(**changes: object) -> Found:
-    return Found(**{**vars(GOOD), **changes})
+    return Found(**{**structs.asdict(GOOD), **changes})
 
 
 @pytest.mark.fault(47)

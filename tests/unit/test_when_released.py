@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy import artifacts, assemble, redacted, render
 from dbtdeploy.release_report import NodeWhenReleased, WhenReleased

@@ -11,10 +11,10 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct, to_builtins
 
 from dbtdeploy.edges import actions, warm_dbt
 from dbtdeploy.edges.dbt_process import (
@@ -33,8 +33,7 @@ TRACE = "Traceback (most recent call last)"
 Line = Callable[[str], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """How one dbt process ended."""
 
     exit_code: int
@@ -43,14 +42,12 @@ class Outcome:
     """What dbt logged as errors, redacted."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Info:
+class _Info(Struct, frozen=True, kw_only=True):
     level: str = ""
     msg: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Event:
+class _Event(Struct, frozen=True, kw_only=True):
     info: _Info
 
 
@@ -284,7 +281,7 @@ class Dbt:
 
     def _note(self, name: str, usage: Usage) -> None:
         with (self._logs.parent / DBT_PROCESSES).open("ab") as noted:
-            noted.write(msgspec.json.encode({"name": name, **asdict(usage)}) + b"\n")
+            noted.write(msgspec.json.encode({"name": name, **to_builtins(usage)}) + b"\n")
 
     def _logged(self, log: Path) -> tuple[LogError, ...]:
         """The error events of a JSON log; lines that are no events are passed over."""

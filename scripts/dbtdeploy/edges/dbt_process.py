@@ -14,9 +14,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from dbtdeploy.edges import dbt_version
 
@@ -24,8 +25,7 @@ CANCEL_GRACE_SECONDS = 8.0
 """GitHub ends the whole job 10 s after it cancels (actions/runner, ``ProcessInvoker``)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Usage:
+class Usage(Struct, frozen=True, kw_only=True):
     """What one process took: seconds of wall time and of CPU, and its largest memory in bytes."""
 
     wall_seconds: float

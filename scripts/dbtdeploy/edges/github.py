@@ -9,7 +9,8 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dbtdeploy import refusal
 from dbtdeploy.edges.issue import Comment, Issue, login
@@ -28,8 +29,7 @@ INSTALLATION = "ghs_"
 (https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """A comment as GitHub has it now."""
 
     url: str

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from botocore import exceptions
+from msgspec import Struct
 
 from dbtdeploy import errors
 from dbtdeploy.edges.s3_operations import (
@@ -80,8 +80,7 @@ def invalid(said: str) -> errors.InvalidInput:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Failures:
+class Failures(Struct, frozen=True, kw_only=True):
     """The failures of one store in a bucket. Keys are relative to ``prefix``.
 
     ``attempts`` is how often a request was sent at most, for the message.

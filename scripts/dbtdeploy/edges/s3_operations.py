@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from botocore import exceptions
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy.objects import Conflict
 
@@ -16,8 +17,7 @@ BUSY = {"ConditionalRequestConflict", "OperationAborted"}
 """409: another write to the same key is under way."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Operation:
+class Operation(Struct, frozen=True, kw_only=True):
     """One thing to do with an object, and the words for its not being done."""
 
     name: str

@@ -17,10 +17,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct, to_builtins
 
 from dbtdeploy import errors
 from dbtdeploy.edges import dbt_version
@@ -92,8 +92,7 @@ def _executable(command: str, folder: Path, variables: Mapping[str, str]) -> str
     return shutil.which(looked_up, path=variables.get("PATH", ""))
 
 
-@dataclass(frozen=True, kw_only=True)
-class SavedParse:
+class SavedParse(Struct, frozen=True, kw_only=True):
     """Where dbt's parse may start from, and what becomes of it; see ``in_dbt/saved_parse.py``."""
 
     folders: tuple[str, ...]
@@ -262,7 +261,7 @@ class WarmDbt:
                 "variables": dict(variables),
                 "own_package": own_package,
                 "then": list(then),
-                "saved_parse": asdict(saved_parse) if saved_parse else None,
+                "saved_parse": to_builtins(saved_parse) if saved_parse else None,
             }
             try:
                 data = json.dumps(request).encode() + b"\n"
