@@ -154,7 +154,7 @@ def as_markdown(
 
 def _not_run(one: Measurement) -> str:
     names = ", ".join(NAMES[name] for name in one.left_out)
-    return f"Not run at {one.size:,} models, to keep the whole within half an hour: {names}."
+    return f"Not run at {one.size:,} models, to keep the whole short: {names}."
 
 
 def as_svg(sizes: Sequence[Measurement], versions: Mapping[str, str], date: str) -> str:
@@ -178,10 +178,11 @@ def _bars(of: Mapping[str, Medians]) -> list[Bar]:
 
 
 def _parts(one: Medians) -> dict[str, float]:
-    """Of each part its median; what medians of parts don't add up to is the rest's."""
+    """Each part's median, made to add up to the median of the whole: medians need not."""
     installing, dbt = one.installing.cpu_seconds, one.in_dbt.cpu_seconds
-    rest = max(0.0, one.whole.cpu_seconds - installing - dbt)
-    return {"installing": installing, "dbt": dbt, "rest": rest}
+    rest = max(0.0, one.rest.cpu_seconds - dbt)
+    scale = one.whole.cpu_seconds / (installing + dbt + rest or 1)
+    return {"installing": scale * installing, "dbt": scale * dbt, "rest": scale * rest}
 
 
 def _note(of: Mapping[str, Medians], name: str) -> str:
