@@ -1,7 +1,8 @@
 """What dbt does in more time than its result needs, done in less: the results stay the same.
 
-Each change stands alone and is left out where dbt is not as it is known (1.8 to 1.12). Figures are
-CPU seconds at 5,000 models and 15,000 tests with dbt 1.12, as ``make bench`` generates them.
+Each change stands alone and is left out where dbt is not as it is known (1.8 to 1.12). Where
+there are figures, they are CPU seconds at 5,000 models and 15,000 tests with dbt 1.12, as
+``make bench`` generates them.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _leave_out_the_pickled_graph() -> None:
 
 
 def _summarise_the_graph_from_names() -> None:
-    """``target/graph_summary.json``: each node becomes a dictionary, twice, for its type (5 s).
+    """``target/graph_summary.json``: each node becomes a dictionary, twice, for its type.
 
     Source: ``Linker.get_graph_summary`` in dbt/compilation.py.
     """
@@ -126,7 +127,7 @@ def _summarise_the_graph_from_names() -> None:
 
 
 def _look_for_cycles_in_order() -> None:
-    """Nodes that can be put in an order are in no cycle; dbt follows each edge for it (2 s).
+    """Nodes that can be put in an order are in no cycle; dbt follows each edge for it.
 
     Where there is one, dbt finds it and says so. Source: ``Linker.find_cycles`` in
     dbt/compilation.py.
@@ -173,7 +174,7 @@ def _read_state_once() -> None:
 
 
 def _read_results_when_asked() -> None:
-    """State's run_results.json is read for the ``result`` method alone, and always (2 s).
+    """State's run_results.json is read for the ``result`` method alone, and always.
 
     Sources: ``PreviousState.__init__`` in dbt/contracts/state.py, ``ResultSelectorMethod.search``
     in dbt/graph/selector_methods.py.
@@ -198,7 +199,7 @@ def _read_results_when_asked() -> None:
 
 
 def _name_callers_without_their_source() -> None:
-    """A behaviour flag is told the module that asks; dbt reads 90 source files for it (0.2 s).
+    """A behaviour flag is told the module that asks; dbt reads 90 source files for it.
 
     Source: ``BehaviorFlagRendered._default_source`` in dbt_common/behavior_flags.py.
     """
@@ -225,7 +226,7 @@ def _name_callers_without_their_source() -> None:
 
 
 def _name_each_schema_once() -> None:
-    """To know which schemas there are, the adapter makes a relation of each node (1 s).
+    """To know which schemas there are, the adapter makes a relation of each node.
 
     One node of each schema is enough. Where an adapter makes relations in a way of its own, that is
     left to it. Source: ``BaseAdapter._get_cache_schemas`` in dbt/adapters/base/impl.py.

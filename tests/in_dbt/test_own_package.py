@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from in_dbt import warm
@@ -21,7 +21,7 @@ def test_it_is_parsed_once_for_every_connection_and_anew_when_it_changes(
     newest: Warm, postgres_server: postgres.Server, database: postgres.Database, tmp_path: Path
 ) -> None:
     package = warm.write(tmp_path / "ours", OURS, database)
-    other = dataclasses.replace(postgres_server.create_role(database), host="localhost")
+    other = replace(postgres_server.create_role(database), host="localhost")
     parse = newest.kept / "own_package" / "partial_parse.msgpack"
     parse.unlink(missing_ok=True)
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
-import dataclasses
 import functools
 import json
 import os
@@ -28,7 +27,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -214,21 +213,19 @@ class Hub(History, Releases):
                 answer = self._checked(request)
             if fault is not None:
                 answer = None if fault.status is None else failed(fault.status, fault.message)
-                answer = answer and dataclasses.replace(answer, headers=fault.headers)
+                answer = answer and replace(answer, headers=fault.headers)
             where = request.base.removeprefix(self.url) + request.path
             where += f"?{urlencode(request.query)}" if request.query else ""
             status = answer.status if answer else 0
             self.seen.append(Seen(method=request.method, path=where, status=status))
             # A fault's own word on the limits stands.
-            return answer and dataclasses.replace(
-                answer, headers={**self._limits(), **answer.headers}
-            )
+            return answer and replace(answer, headers={**self._limits(), **answer.headers})
 
     def _fault(self, request: Request) -> Fault | None:
         where = f"{request.path}?{urlencode(request.query)}"
         for index, fault in enumerate(self._faults):
             if fault.method in {"", request.method} and fault.path in where:
-                left = dataclasses.replace(fault, times=fault.times - 1)
+                left = replace(fault, times=fault.times - 1)
                 self._faults[index : index + 1] = [left] if left.times else []
                 return fault
         return None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dbtdeploy.edges.store import open_store
@@ -69,8 +68,8 @@ def in_bucket(server: s3.Store, keys: s3.Keys | None = None, *, bucket: str | No
 
 def through(place: Place, url: str) -> Place:
     """The same bucket, reached at another address, such as that of a proxy."""
-    return dataclasses.replace(
+    return replace(
         place,
-        access=dataclasses.replace(place.access, endpoint_url=url),
+        access=replace(place.access, endpoint_url=url),
         environ={**place.environ, "DBT_DEPLOY_AWS_ENDPOINT_URL": url},
     )
