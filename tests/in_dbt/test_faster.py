@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,15 +113,9 @@ def told(any_warm: Warm, shop: Shop, driven: dict[str, Any], tmp_path: Path) -> 
     if any_warm.version not in driven:
         if not (any_warm.kept / "json_schemas.json").exists():
             any_warm.run(["parse"], shop.folder, variables=shop.variables)
-        done = subprocess.run(
-            [any_warm.command.with_name("python"), DRIVER, IN_DBT, any_warm.kept, tmp_path],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=any_warm.variables(tmp_path),
+        driven[any_warm.version] = any_warm.told(
+            DRIVER, IN_DBT, any_warm.kept, tmp_path, folder=tmp_path
         )
-        assert done.returncode == 0, done.stderr
-        driven[any_warm.version] = json.loads(done.stdout.splitlines()[-1])
     return driven[any_warm.version]
 
 

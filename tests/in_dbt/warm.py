@@ -104,6 +104,18 @@ class Warm:
             variables=self.variables(folder, ONLY_WHILE_IMPORTED="1"),
         )
 
+    def told(self, driver: Path, *arguments: str | Path, folder: Path) -> Any:
+        """What a driver, run in dbt's interpreter, printed last, as JSON."""
+        done = subprocess.run(
+            [self.command.with_name("python"), driver, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.variables(folder),
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
     def variables(self, home: Path, **more: str) -> dict[str, str]:
         """The environment of a command; whatever else is in ours is not in it."""
         return {
