@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
 from msgspec import to_builtins
 
 from dbtdeploy import (
@@ -23,6 +22,7 @@ from dbtdeploy import (
     run_job,
     settings,
     store_step,
+    typed_json,
 )
 from dbtdeploy.deploy_files import Dependent, Dependents, HeldLease
 from dbtdeploy.edges import actions
@@ -86,7 +86,7 @@ def _ask(
         name="check",
         not_done=look.UNTOUCHED,
     )
-    return msgspec.json.decode(made, type=list[str]), msgspec.json.decode(found, type=Look)
+    return typed_json.decode(made, list[str]), typed_json.decode(found, Look)
 
 
 def _places(

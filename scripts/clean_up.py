@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from dbtdeploy import (
     artifacts,
     clean_up_view,
@@ -28,6 +26,7 @@ from dbtdeploy import (
     settings,
     state,
     store_step,
+    typed_json,
 )
 from dbtdeploy.deploy_files import HeldLease
 from dbtdeploy.edges import actions
@@ -89,7 +88,7 @@ def _current(opened: Store) -> list[tuple[str, artifacts.Node]] | None:
         return None
     index = read_version.read_index(opened, pointer)
     content = read_version.read_object(opened, index, state.MANIFEST)
-    manifest = msgspec.json.decode(content, type=artifacts.Manifest)
+    manifest = typed_json.decode(content, artifacts.Manifest)
     return [one for one in manifest.nodes.items() if one[1].resource_type != "test"]
 
 

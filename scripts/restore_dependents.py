@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import msgspec
-
 from dbtdeploy import (
     artifacts,
     cli,
@@ -22,6 +20,7 @@ from dbtdeploy import (
     run_job,
     settings,
     store_step,
+    typed_json,
 )
 from dbtdeploy.deploy_files import Dependent, Dependents, HeldLease
 from dbtdeploy.edges import actions
@@ -68,7 +67,7 @@ def _make_again(run: files.Run, work: Path, kept: tuple[Dependent, ...]) -> list
         name="restore",
         not_done="What the build took along was not made again. The next deploy does it.",
     )
-    return msgspec.json.decode(ends, type=list[str])
+    return typed_json.decode(ends, list[str])
 
 
 def _may_make(thing: Dependent, built: Collection[str | None]) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from dbtdeploy import artifacts, errors, lease, publish, state, versions
+from dbtdeploy import artifacts, errors, lease, publish, state, typed_json, versions
 from dbtdeploy.deploy_files import StoreCommand
 from dbtdeploy.lease_words import who
 from dbtdeploy.objects import Store
@@ -55,7 +55,7 @@ def read_plain(store: Store) -> Plain:
             state.check_artifact(name, content, source=store.address(name))
     source = store.address(state.MANIFEST)
     manifest = state.read_manifest(contents[state.MANIFEST], source=source)
-    head = msgspec.json.decode(contents[state.MANIFEST], type=_Head)
+    head = typed_json.decode(contents[state.MANIFEST], _Head)
     return Plain(
         contents=contents, manifest=manifest, project=head.metadata.project_name or "unknown"
     )

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from dbtdeploy import typed_json
+
 EMPTY = msgspec.Raw(b"{}")
 NULL = msgspec.Raw(b"null")
 
@@ -197,12 +199,12 @@ def read_production_results(path: Path) -> RunResults | None:
 
 def decoded(raw: msgspec.Raw) -> Any:
     """A ``Raw`` field's value."""
-    return msgspec.json.decode(raw)
+    return typed_json.decode(raw)
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return typed_json.decode(path.read_bytes(), kind)
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError):
         # The report explains dbt's verdict and must not change it: without the file it says less.
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from dbtdeploy import typed_json
 from dbtdeploy.artifacts import COMPILING, Invocation
 from dbtdeploy.outcomes import OUTCOMES
 from dbtdeploy.report import GOOD
@@ -43,14 +44,14 @@ def run_results(new: bytes, old: bytes | None, manifest: bytes) -> tuple[bytes, 
         The run results, and how many of them are carried over. Never one that was not good, nor
         one of a node that is gone.
     """
-    before = msgspec.json.decode(old, type=_Old) if old else _Old()
+    before = typed_json.decode(old, _Old) if old else _Old()
     if before.args.which in COMPILING or not before.results:
         return new, 0
-    document = msgspec.json.decode(new, type=dict[str, msgspec.Raw])
-    results = msgspec.json.decode(document.get("results", b"[]"), type=list[msgspec.Raw])
-    sections = msgspec.json.decode(manifest, type=_Sections)
+    document = typed_json.decode(new, dict[str, msgspec.Raw])
+    results = typed_json.decode(document.get("results", b"[]"), list[msgspec.Raw])
+    sections = typed_json.decode(manifest, _Sections)
     wanted = {i for name in _Sections.__struct_fields__ for i in getattr(sections, name)}
-    wanted -= {msgspec.json.decode(result, type=_Result).unique_id for result in results}
+    wanted -= {typed_json.decode(result, _Result).unique_id for result in results}
     carried = [result for result in before.results if _is_wanted(result, wanted)]
     if not carried:
         return new, 0
@@ -59,5 +60,5 @@ def run_results(new: bytes, old: bytes | None, manifest: bytes) -> tuple[bytes, 
 
 
 def _is_wanted(raw: msgspec.Raw, wanted: set[str]) -> bool:
-    result = msgspec.json.decode(raw, type=_Result)
+    result = typed_json.decode(raw, _Result)
     return result.unique_id in wanted and OUTCOMES.get(result.status) in GOOD

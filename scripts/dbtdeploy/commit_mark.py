@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from dbtdeploy import typed_json
+
 NAME = "DBT_DEPLOY_COMMIT"
 
 Fields = dict[str, msgspec.Raw]
@@ -23,9 +25,9 @@ def write(manifest: Path, commit: str) -> None:
     """
     if not commit or not manifest.is_file():
         return
-    document = msgspec.json.decode(manifest.read_bytes(), type=Fields)
-    metadata = msgspec.json.decode(document["metadata"], type=Fields)
-    env = msgspec.json.decode(metadata.get("env", b"{}"), type=Fields)
+    document = typed_json.decode(manifest.read_bytes(), Fields)
+    metadata = typed_json.decode(document["metadata"], Fields)
+    env = typed_json.decode(metadata.get("env", b"{}"), Fields)
     env[NAME] = msgspec.Raw(msgspec.json.encode(commit))
     metadata["env"] = msgspec.Raw(msgspec.json.encode(env))
     document["metadata"] = msgspec.Raw(msgspec.json.encode(metadata))

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from dbtdeploy import typed_json
 from dbtdeploy.files import Event
 from dbtdeploy.settings import GitHubContext
 
@@ -64,7 +64,7 @@ def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
     Raises:
         msgspec.ValidationError: the payload is not GitHub's.
     """
-    parsed = msgspec.convert(payload, _Payload)
+    parsed = typed_json.convert(payload, _Payload)
     pull = parsed.pull_request
     sha, ref = context.sha, context.ref_name
     if pull is not None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from dbtdeploy import errors
+from dbtdeploy import errors, typed_json
 from dbtdeploy.redact import Redact
 
 RUN = "run.json"
@@ -372,7 +372,7 @@ def read(path: Path, kind: type[T]) -> T:
         InvalidInput: the file is not what its name says.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return typed_json.decode(path.read_bytes(), kind)
     except FileNotFoundError:
         raise errors.EarlierStepMissing(
             f"{path.name} is not in {path.parent}.",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from dbtdeploy import moments
+from dbtdeploy import moments, typed_json
 from dbtdeploy.deploy_files import SourceFreshness
 from dbtdeploy.files import LogError
 from dbtdeploy.redact import Redact
@@ -61,7 +61,7 @@ class _Results(msgspec.Struct):
 def watched(manifest: Path) -> frozenset[str] | None:
     """Ids of the sources that say how old they may be; None where the manifest cannot tell."""
     try:
-        sources = msgspec.json.decode(manifest.read_bytes(), type=_Manifest).sources
+        sources = typed_json.decode(manifest.read_bytes(), _Manifest).sources
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     return frozenset(
@@ -86,7 +86,7 @@ def read(
     """
     messages = [error.message for error in said]
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=_Results)
+        found = typed_json.decode(path.read_bytes(), _Results)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     sources = [

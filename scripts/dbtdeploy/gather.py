@@ -25,6 +25,7 @@ from dbtdeploy import (
     publishable,
     release_files,
     splice,
+    typed_json,
 )
 from dbtdeploy.outcomes import OUTCOMES
 from dbtdeploy.redact import Redact
@@ -219,7 +220,7 @@ def _draft(work: Path, run: files.Run, manifest: bytes, results: bytes) -> Index
     """Everything but the version, its time, its kind and its objects."""
     event = run.event
     held = files.read_if_there(work / deploy_files.LEASE, deploy_files.HeldLease)
-    metadata = msgspec.json.decode(manifest, type=_OfManifest).metadata
+    metadata = typed_json.decode(manifest, _OfManifest).metadata
     build = files.read_if_there(work / files.BUILD, files.Build)
     state = files.read_if_there(work / files.STATE, files.State)
     # What is checked out need not be what started the run.
@@ -258,12 +259,12 @@ def _seconds(build: files.Build) -> float:
 
 
 def _statuses(results: bytes) -> dict[str, str]:
-    found = msgspec.json.decode(results, type=artifacts.RunResults)
+    found = typed_json.decode(results, artifacts.RunResults)
     return {result.unique_id: result.status for result in found.results}
 
 
 def _manifest(content: bytes) -> artifacts.Manifest:
-    return msgspec.json.decode(content, type=artifacts.Manifest)
+    return typed_json.decode(content, artifacts.Manifest)
 
 
 def _needed(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from dbtdeploy import typed_json
 from dbtdeploy.redact import Redact, in_values
 
 Outcome = Literal["succeeded", "nothing", "failed", "taken-back", "held", "cancelled"]
@@ -89,4 +90,4 @@ class Notice(Struct, frozen=True, kw_only=True):
 
 def redacted(notice: Notice, redact: Redact) -> Notice:
     """The same notice with every secret replaced, before anything is escaped."""
-    return msgspec.convert(in_values(msgspec.to_builtins(notice), redact, kept=OURS), type=Notice)
+    return typed_json.convert(in_values(msgspec.to_builtins(notice), redact, kept=OURS), Notice)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from dbtdeploy import errors
+from dbtdeploy import errors, typed_json
 from dbtdeploy.files import PlannedNode
 
 BUILT = frozenset({"model", "seed", "snapshot", "test", "unit_test", "function"})
@@ -51,7 +51,7 @@ def read_listing(lines: Iterable[str]) -> tuple[PlannedNode, ...]:
     nodes: dict[str, PlannedNode] = {}
     for line in lines:
         try:
-            listed = msgspec.json.decode(line, type=_Listed)
+            listed = typed_json.decode(line, _Listed)
         except msgspec.DecodeError:
             if NODE in line:
                 raise _not_understood(line) from None

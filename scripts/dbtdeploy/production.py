@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from dbtdeploy import errors
+from dbtdeploy import errors, typed_json
 from dbtdeploy.baselines import Relation
 
 Relations = dict[str, Relation]
@@ -37,7 +37,7 @@ def read_relations(manifest: Path) -> Relations:
         StateCorrupt: the manifest cannot be read.
     """
     try:
-        found = msgspec.json.decode(manifest.read_bytes(), type=_Manifest)
+        found = typed_json.decode(manifest.read_bytes(), _Manifest)
     except (OSError, msgspec.DecodeError) as cause:
         raise errors.StateCorrupt(
             f"Production's {manifest.name} cannot be read: {cause}",

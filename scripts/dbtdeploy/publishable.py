@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from dbtdeploy import errors
+from dbtdeploy import errors, typed_json
 from dbtdeploy.redact import Redact, in_values
 
 IDENTITY = frozenset(
@@ -62,12 +62,10 @@ def artifact(name: str, content: bytes, redact: Redact) -> bytes:
     try:
         text = content.decode()
         if redact(text) == text:
-            msgspec.json.decode(content, type=msgspec.Raw)
+            typed_json.decode(content, msgspec.Raw)
             return content
-        redacted = msgspec.json.encode(
-            in_values(msgspec.json.decode(content), redact, kept=IDENTITY)
-        )
-        msgspec.json.decode(redacted, type=Mapping[str, msgspec.Raw])
+        redacted = msgspec.json.encode(in_values(typed_json.decode(content), redact, kept=IDENTITY))
+        typed_json.decode(redacted, Mapping[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
         raise errors.PublishingFailed(
             f"{name} of dbt's target folder is not JSON: {cause}",

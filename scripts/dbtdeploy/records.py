@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from dbtdeploy import errors
+from dbtdeploy import errors, typed_json
 
 LAYOUT = 1
 """A record of a higher number was written by a newer dbt-deploy."""
@@ -37,9 +37,9 @@ def decode(content: bytes, kind: type[T], *, source: str, remedy: str) -> T:
         StoreTooNew: a newer dbt-deploy wrote it.
     """
     try:
-        layout = msgspec.json.decode(content, type=_Head).layout
+        layout = typed_json.decode(content, _Head).layout
         if layout <= LAYOUT:
-            return msgspec.json.decode(content, type=kind)
+            return typed_json.decode(content, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         raise errors.StateCorrupt(
             f"{source} is damaged: {cause}.",

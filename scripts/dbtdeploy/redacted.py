@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from dbtdeploy import typed_json
 from dbtdeploy.redact import Redact, in_values
 from dbtdeploy.report import Report
 
@@ -21,4 +22,4 @@ OURS = frozenset(
 
 def report(whole: Report, redact: Redact) -> Report:
     """The same report with every secret replaced."""
-    return msgspec.convert(in_values(msgspec.to_builtins(whole), redact, kept=OURS), type=Report)
+    return typed_json.convert(in_values(msgspec.to_builtins(whole), redact, kept=OURS), Report)

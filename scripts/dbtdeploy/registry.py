@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from dbtdeploy import versions
+from dbtdeploy import typed_json, versions
 from dbtdeploy.files import Run
 from dbtdeploy.objects import Store
 from dbtdeploy.saved_parse import Packed
@@ -89,7 +89,7 @@ def read(store: Store, run: Run, number: int) -> Entry | None:
     if stored is None or len(stored.body) > MOST_BYTES:
         return None
     try:
-        entry = msgspec.json.decode(stored.body, type=Entry)
+        entry = typed_json.decode(stored.body, Entry)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     place = (entry.repository, entry.pull_request, entry.project, entry.target)

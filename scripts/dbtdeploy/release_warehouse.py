@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import to_builtins
 
-from dbtdeploy import errors, moments, release_mark
+from dbtdeploy import errors, moments, release_mark, typed_json
 from dbtdeploy.edges.dbt import Dbt
 from dbtdeploy.look import Hanging
 from dbtdeploy.release_files import ReleaseRecord, RemovedNode, Spot, SwappedNode
@@ -288,7 +287,7 @@ def _ask(
         not_done=not_done,
         failure=errors.ReleaseStepFailed,
     )
-    return msgspec.json.decode(said, type=answer)
+    return typed_json.decode(said, answer)
 
 
 def _fenced(place: Place, nonce: str, taken_at: str = "") -> dict[str, Any]:

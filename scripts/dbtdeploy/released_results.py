@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from dbtdeploy import typed_json
 from dbtdeploy.artifacts import Manifest
 
 ROWS = "rows"
@@ -25,7 +26,7 @@ def in_production(results: bytes, manifest: Manifest, rows: Mapping[str, int | N
         manifest: of the tagged commit, parsed with production's target.
         rows: by unique id.
     """
-    document = msgspec.json.decode(results, type=dict[str, Any])
+    document = typed_json.decode(results, dict[str, Any])
     for result in document.get("results", ()):
         unique_id = result.get("unique_id", "")
         node = manifest.find(unique_id)

@@ -16,6 +16,7 @@ from dbtdeploy import (
     rollback_target,
     splice,
     state,
+    typed_json,
     versions,
 )
 from dbtdeploy.inventory import Inventory
@@ -144,7 +145,7 @@ def _is_kept(unique_id: str) -> bool:
 def _manifest(store: Store, index: Index) -> artifacts.Manifest | None:
     try:
         content = read_version.read_object(store, index, state.MANIFEST)
-        return msgspec.json.decode(content, type=artifacts.Manifest)
+        return typed_json.decode(content, artifacts.Manifest)
     except (KeyError, msgspec.DecodeError, errors.StateCorrupt, errors.StateVersionMissing):
         # A rollback is for bad days: it does not fail for want of what it can do without.
         return None

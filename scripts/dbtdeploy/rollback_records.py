@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from dbtdeploy import read_version, release_files, versions
+from dbtdeploy import read_version, release_files, typed_json, versions
 from dbtdeploy.objects import Store
 from dbtdeploy.release_files import ReleaseRecord
 from dbtdeploy.rollback_target import Target
@@ -36,7 +36,7 @@ def read(store: Store, index: Index) -> ReleaseRecord:
         )
     content = read_version.read_object(store, index, release_files.RECORD)
     try:
-        return msgspec.json.decode(content, type=ReleaseRecord)
+        return typed_json.decode(content, ReleaseRecord)
     except msgspec.DecodeError as cause:
         key = versions.object_key(index.version, index.objects[release_files.RECORD])
         raise versions.corrupt(store.address(key), f"is no record of a release: {cause}") from None

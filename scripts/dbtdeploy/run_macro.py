@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
-from dbtdeploy import commands, dbt_step, errors, remedies
+from dbtdeploy import commands, dbt_step, errors, remedies, typed_json
 from dbtdeploy.edges.dbt import Dbt
 
 PACKAGE = Path(__file__).resolve().parents[2] / "templates" / "dbt_package"
@@ -62,7 +60,7 @@ def run_macro(
         failure=failure,
         not_done=not_done,
     )
-    return msgspec.json.decode(answers[-1], type=answer)
+    return typed_json.decode(answers[-1], answer)
 
 
 def new_token() -> str:

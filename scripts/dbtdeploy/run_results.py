@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from dbtdeploy import typed_json
 from dbtdeploy.redact import Redact
 
 PROOF = "DBT_DEPLOY_BUILD"
@@ -43,7 +44,7 @@ def statuses(path: Path, *, proof: str) -> dict[str, str] | None:
         proof: the value that the call got in DBT_ENV_CUSTOM_ENV_<PROOF>.
     """
     try:
-        parsed = msgspec.json.decode(path.read_bytes(), type=_RunResults)
+        parsed = typed_json.decode(path.read_bytes(), _RunResults)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     if parsed.metadata.env.get(PROOF) != proof:
@@ -60,10 +61,10 @@ def merged(older: bytes, newer: bytes) -> bytes:
 
     All but the results and the time they took is the older file's.
     """
-    document = msgspec.json.decode(older, type=dict[str, msgspec.Raw])
-    before, after = (msgspec.json.decode(part, type=_Raws) for part in (older, newer))
-    results = {msgspec.json.decode(raw, type=_Result).unique_id: raw for raw in before.results}
-    results |= {msgspec.json.decode(raw, type=_Result).unique_id: raw for raw in after.results}
+    document = typed_json.decode(older, dict[str, msgspec.Raw])
+    before, after = (typed_json.decode(part, _Raws) for part in (older, newer))
+    results = {typed_json.decode(raw, _Result).unique_id: raw for raw in before.results}
+    results |= {typed_json.decode(raw, _Result).unique_id: raw for raw in after.results}
     document["results"] = msgspec.Raw(msgspec.json.encode(list(results.values())))
     seconds = (before.elapsed_time or 0.0) + (after.elapsed_time or 0.0)
     document["elapsed_time"] = msgspec.Raw(msgspec.json.encode(seconds))
@@ -72,7 +73,7 @@ def merged(older: bytes, newer: bytes) -> bytes:
 
 def keep_redacted(source: Path, destination: Path, redact: Redact) -> None:
     """Copy run results with every string redacted but ids and statuses; structure stays."""
-    content = msgspec.json.decode(source.read_bytes())
+    content = typed_json.decode(source.read_bytes())
     destination.write_bytes(msgspec.json.encode(_redacted(content, redact)))
 
 

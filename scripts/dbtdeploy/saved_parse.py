@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from dbtdeploy import versions
+from dbtdeploy import typed_json, versions
 from dbtdeploy.versions import StoredObject
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def unpack(stored: bytes, folder: Path, *, source: str) -> None:
 def dbt_version(folder: Path) -> str | None:
     """Which dbt made a saved parse, as ``about.json`` says; None where it does not."""
     try:
-        return msgspec.json.decode((folder / ABOUT).read_bytes(), type=_About).made_with.dbt
+        return typed_json.decode((folder / ABOUT).read_bytes(), _About).made_with.dbt
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from dbtdeploy import files
+from dbtdeploy import files, typed_json
 from dbtdeploy.deploy_files import STATIC_DOCS
 
 MANIFEST = "manifest.json"
@@ -35,7 +35,7 @@ def is_compiled(target: Path) -> bool:
     """Whether the manifest holds the SQL of every node; not after a build of some nodes only."""
     try:
         content = (target / MANIFEST).read_bytes()
-        nodes = msgspec.json.decode(content, type=_Manifest).nodes.values()
+        nodes = typed_json.decode(content, _Manifest).nodes.values()
     except (FileNotFoundError, msgspec.DecodeError):
         return False
     return all(bytes(node.compiled_code) != b"null" for node in nodes if node.resource_type in CODE)

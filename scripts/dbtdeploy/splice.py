@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
+from dbtdeploy import typed_json
 from dbtdeploy.artifacts import Manifest, Node
 from dbtdeploy.plan import BUILT
 from dbtdeploy.reasons import MACROS, PENDING_MARK, RELATION, Reasons
@@ -93,8 +94,8 @@ def manifest(new: bytes, old: bytes | None, pending: Iterable[str]) -> bytes:
     wanted = set(pending)
     if not wanted:
         return new
-    document = msgspec.json.decode(new, type=Entries)
-    before = msgspec.json.decode(old, type=Entries) if old else {}
+    document = typed_json.decode(new, Entries)
+    before = typed_json.decode(old, Entries) if old else {}
     entries = {name: _section(document, name) for name in SECTIONS}
     kept = {
         unique_id: entry
@@ -193,7 +194,7 @@ def _read_through(unique_id: str, manifest: Manifest, seen: set[str]) -> Iterato
 
 
 def _section(document: Mapping[str, msgspec.Raw], name: str) -> Entries:
-    return msgspec.json.decode(document[name], type=Entries) if name in document else {}
+    return typed_json.decode(document[name], Entries) if name in document else {}
 
 
 def _raw(value: object) -> msgspec.Raw:
@@ -222,9 +223,9 @@ def _invisible(
 
 def _part(document: Entries, entries: Entries) -> Manifest:
     """A manifest of a few nodes, whatever their kind, and all macros."""
-    nodes = {i: msgspec.json.decode(entry, type=Node) for i, entry in entries.items()}
-    macros = msgspec.json.decode(
-        b'{"macros":' + bytes(document.get("macros", msgspec.Raw(b"{}"))) + b"}", type=Manifest
+    nodes = {i: typed_json.decode(entry, Node) for i, entry in entries.items()}
+    macros = typed_json.decode(
+        b'{"macros":' + bytes(document.get("macros", msgspec.Raw(b"{}"))) + b"}", Manifest
     ).macros
     return Manifest(nodes=nodes, macros=macros)
 
@@ -235,14 +236,14 @@ def _marked(entry: msgspec.Raw) -> msgspec.Raw:
     Of a unit test it compares a checksum; of other tests the fqn and eight settings; of all else
     each key of ``unrendered_config`` (``same_contents`` in 1.8 to 1.12).
     """
-    fields = msgspec.json.decode(entry, type=Entries)
-    kind = msgspec.json.decode(fields["resource_type"])
+    fields = typed_json.decode(entry, Entries)
+    kind = typed_json.decode(fields["resource_type"])
     if kind == "unit_test":
         return _raw(fields | {"checksum": _raw(PENDING_MARK)})
     if kind == "test":
-        fqn = [part for part in msgspec.json.decode(fields["fqn"]) if part != PENDING_MARK]
+        fqn = [part for part in typed_json.decode(fields["fqn"]) if part != PENDING_MARK]
         return _raw(fields | {"fqn": _raw([*fqn, PENDING_MARK])})
-    config = msgspec.json.decode(fields.get("unrendered_config", msgspec.Raw(b"{}")), type=Entries)
+    config = typed_json.decode(fields.get("unrendered_config", msgspec.Raw(b"{}")), Entries)
     return _raw(fields | {"unrendered_config": _raw(config | {PENDING_MARK: _raw(value=True)})})
 
 
@@ -250,8 +251,8 @@ def _mend_maps(document: Entries, *, removed: Collection[str], kept: Entries) ->
     """Make ``parent_map`` and ``child_map`` agree with what was put back or removed."""
     if "parent_map" not in document or "child_map" not in document:
         return
-    parents = msgspec.json.decode(document["parent_map"], type=Links)
-    children = msgspec.json.decode(document["child_map"], type=Links)
+    parents = typed_json.decode(document["parent_map"], Links)
+    children = typed_json.decode(document["child_map"], Links)
     there = parents.keys() - set(removed)
     for unique_id in (*removed, *kept):
         for parent in parents.pop(unique_id, []):
@@ -261,7 +262,7 @@ def _mend_maps(document: Entries, *, removed: Collection[str], kept: Entries) ->
             if child in parents:
                 parents[child] = [parent for parent in parents[child] if parent != unique_id]
     for unique_id, entry in kept.items():
-        reads = msgspec.json.decode(entry, type=Node).depends_on.nodes
+        reads = typed_json.decode(entry, Node).depends_on.nodes
         parents[unique_id] = [parent for parent in reads if parent in there]
         for parent in parents[unique_id]:
             children[parent] = sorted({*children.get(parent, []), unique_id})

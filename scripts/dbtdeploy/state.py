@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from dbtdeploy import errors, files, moments, phrases
+from dbtdeploy import errors, files, moments, phrases, typed_json
 
 MANIFEST = "manifest.json"
 KINDS = {
@@ -203,7 +203,7 @@ def describe(state: files.State, now: datetime) -> str:
 
 def _decode(content: bytes, kind: type[_A], source: str) -> _A:
     try:
-        return msgspec.json.decode(content, type=kind)
+        return typed_json.decode(content, kind)
     except msgspec.ValidationError as cause:
         raise _corrupt(source, content, f"is not an artifact of dbt's: {cause}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
-from dbtdeploy import files, lineage, read_version, release_files, state
+from dbtdeploy import files, lineage, read_version, release_files, state, typed_json
 from dbtdeploy.objects import Store
 from dbtdeploy.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.versions import Index
@@ -34,5 +32,5 @@ def fetch(store: Store, work: Path, *, version: str | None = None) -> Index | No
     for name, kind in KEPT.items():
         if index is not None and name in index.objects:
             content = read_version.read_object(store, index, name)
-            files.write(work / name, msgspec.json.decode(content, type=kind))
+            files.write(work / name, typed_json.decode(content, kind))
     return index

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from dbtdeploy import errors
+from dbtdeploy import errors, typed_json
 
 LAYOUT = 1
 """A store of a higher number was written by a newer dbt-deploy."""
@@ -269,10 +269,10 @@ def corrupt(source: str, said: str) -> errors.StateCorrupt:
 
 def _decode(content: bytes, kind: type[T], source: str) -> T:
     try:
-        head = msgspec.json.decode(content, type=Mapping[str, msgspec.Raw])
-        layout = msgspec.json.decode(head.get("layout", b"null"), type=int)
+        head = typed_json.decode(content, Mapping[str, msgspec.Raw])
+        layout = typed_json.decode(head.get("layout", b"null"), int)
         if layout <= LAYOUT:
-            return msgspec.json.decode(content, type=kind)
+            return typed_json.decode(content, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         raise corrupt(source, f"is damaged: {cause}") from None
     raise errors.StoreTooNew(

@@ -8,10 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from dbtdeploy import carry_forward, reasons, splice
+from dbtdeploy import carry_forward, reasons, splice, typed_json
 from dbtdeploy.artifacts import Manifest
 
 PROFILE = """\
@@ -162,7 +161,7 @@ class Project:
 
 
 def manifest_of(content: bytes) -> Manifest:
-    return msgspec.json.decode(content, type=Manifest)
+    return typed_json.decode(content, Manifest)
 
 
 def everything(content: bytes) -> set[str]:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from dbtdeploy import errors, read_version, state, versions
+from dbtdeploy import errors, read_version, state, typed_json, versions
 from dbtdeploy.edges.s3 import Bucket
 from dbtdeploy.objects import Store
 from standins import s3, stores, wire
@@ -232,12 +232,12 @@ def test_a_store_of_a_newer_dbt_deploy(which: str, folder: Store, fetched: Path)
 
 def test_fields_nobody_knows_are_passed_over(folder: Store, fetched: Path) -> None:
     index = published(folder)
-    more = msgspec.json.decode(versions.encode(index)) | {"colour": "blue"}
+    more = typed_json.decode(versions.encode(index)) | {"colour": "blue"}
     more["objects"]["manifest.json"]["colour"] = "red"
     content = msgspec.json.encode(more)
     pointer = versions.Pointer(version=index.version, index_sha256=versions.sha256(content))
     folder.put(versions.index_key(index.version), content)
-    told = msgspec.json.decode(versions.encode(pointer)) | {"colour": "green"}
+    told = typed_json.decode(versions.encode(pointer)) | {"colour": "green"}
     folder.put(versions.POINTER, msgspec.json.encode(told))
     assert read_version.fetch(folder, fetched).version == index.version
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from dbtdeploy import artifacts, files
+from dbtdeploy import artifacts, files, typed_json
 from dbtdeploy.assemble import Inputs
 from dbtdeploy.places import Sources
 
@@ -186,14 +185,12 @@ class Built(Struct, frozen=True, kw_only=True):
         def results(entries: Sequence[Entry] | None) -> artifacts.RunResults | None:
             if entries is None:
                 return None
-            return msgspec.json.decode(
-                json.dumps({"results": list(entries)}), type=artifacts.RunResults
-            )
+            return typed_json.decode(json.dumps({"results": list(entries)}), artifacts.RunResults)
 
         def manifest(entries: Sequence[Entry] | None) -> artifacts.Manifest | None:
             if entries is None:
                 return None
-            return msgspec.json.decode(self.manifest(entries), type=artifacts.Manifest)
+            return typed_json.decode(self.manifest(entries), artifacts.Manifest)
 
         found = self.state is not None and self.state.found
         return Inputs(

@@ -6,10 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
-from dbtdeploy import artifacts, files, gates, release_plan
+from dbtdeploy import artifacts, files, gates, release_plan, typed_json
 from dbtdeploy.look import Hanging, Look
 from dbtdeploy.release_files import Column, ReleasePlan, Spot, Tag
 from dbtdeploy.release_warehouse_types import (
@@ -62,9 +61,7 @@ def manifest(entries: Sequence[Entry]) -> artifacts.Manifest:
         kind = entry["unique_id"].partition(".")[0]
         sections.setdefault(places.get(kind, "nodes"), {})[entry["unique_id"]] = entry
     metadata = {"dbt_version": "1.11.16", "adapter_type": "postgres", "project_name": "shop"}
-    return msgspec.json.decode(
-        json.dumps({"metadata": metadata, **sections}), type=artifacts.Manifest
-    )
+    return typed_json.decode(json.dumps({"metadata": metadata, **sections}), artifacts.Manifest)
 
 
 def planned(entries: Sequence[Entry], **over: Any) -> files.Plan:
@@ -208,7 +205,7 @@ RESULTS = (
 
 
 def results(entries: Sequence[Entry] = RESULTS) -> artifacts.RunResults:
-    return msgspec.json.decode(json.dumps({"results": list(entries)}), type=artifacts.RunResults)
+    return typed_json.decode(json.dumps({"results": list(entries)}), artifacts.RunResults)
 
 
 def staged(plan: ReleasePlan) -> ReleasePlan:

@@ -3,10 +3,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
-from dbtdeploy import artifacts, locate
+from dbtdeploy import artifacts, locate, typed_json
 
 SQL = """\
 
@@ -63,7 +62,7 @@ unit_tests:
 
 
 def node(**fields: Any) -> artifacts.Node:
-    return msgspec.json.decode(json.dumps(fields), type=artifacts.Node)
+    return typed_json.decode(json.dumps(fields), artifacts.Node)
 
 
 ORDERS = node(name="orders", resource_type="model")

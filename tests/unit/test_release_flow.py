@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
 import yaml
 
@@ -19,6 +18,7 @@ from dbtdeploy import (
     released_results,
     staging_profile,
     swap_job,
+    typed_json,
 )
 from dbtdeploy.artifacts import Manifest
 from dbtdeploy.files import DbtProject, PlannedNode
@@ -201,7 +201,7 @@ def known(*nodes: ReleaseNode, live: tuple[LiveRelation, ...] = ()) -> swap_job.
         measured=Measured(
             nodes=(MeasuredNode(unique_id="model.shop.orders", columns_after=columns),)
         ),
-        manifest=msgspec.json.decode(json.dumps(manifest), type=Manifest),
+        manifest=typed_json.decode(json.dumps(manifest), Manifest),
     )
 
 
@@ -265,7 +265,7 @@ def test_results_of_staging_bear_the_names_of_production() -> None:
     manifest = {"nodes": {"model.shop.orders": {"relation_name": relation}}}
     content = released_results.in_production(
         json.dumps(made).encode(),
-        msgspec.json.decode(json.dumps(manifest), type=Manifest),
+        typed_json.decode(json.dumps(manifest), Manifest),
         {"model.shop.orders": 542, "test.shop.t": None},
     )
     assert b"dbt_green_" not in content

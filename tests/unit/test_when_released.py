@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from dbtdeploy import artifacts, assemble, redacted, render
+from dbtdeploy import artifacts, assemble, redacted, render, typed_json
 from dbtdeploy.release_report import NodeWhenReleased, WhenReleased
 from dbtdeploy.report import Report
 from standins import builds, deploy_builds, releases
@@ -21,7 +21,7 @@ from standins.pages import ALLOWED_TAGS, HOSTILE, Page
 def report(built: Built, exposure: Entry | None = None) -> Report:
     inputs = built.inputs()
     if exposure is not None and inputs.manifest is not None:
-        node = msgspec.json.decode(json.dumps(exposure), type=artifacts.Node)
+        node = typed_json.decode(json.dumps(exposure), artifacts.Node)
         known = {exposure["unique_id"]: node}
         inputs = replace(inputs, manifest=msgspec.structs.replace(inputs.manifest, exposures=known))
     return assemble.build_report(inputs)

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, to_builtins
 
+from dbtdeploy import typed_json
 from dbtdeploy.edges import actions, warm_dbt
 from dbtdeploy.edges.dbt_process import (
     CANCEL_GRACE_SECONDS,
@@ -290,7 +291,7 @@ class Dbt:
         found = []
         for line in log.read_bytes().splitlines():
             with contextlib.suppress(msgspec.DecodeError):
-                event = msgspec.json.decode(line, type=_Event)
+                event = typed_json.decode(line, _Event)
                 message = event.info.msg.strip()
                 # A stack trace is for dbt's developers; the message before it says what happened.
                 if event.info.level == "error" and message and not message.startswith(TRACE):

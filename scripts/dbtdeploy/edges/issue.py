@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from dbtdeploy import typed_json
 from dbtdeploy.edges.patience import PER_PAGE
 from dbtdeploy.edges.rest import Refused, Rest
 from dbtdeploy.refusal import Refusal
@@ -77,7 +78,7 @@ def login(rest: Rest) -> str:
 
 def _decoded(content: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(content, type=kind)
+        return typed_json.decode(content, kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # A proxy's page, say: as good as no answer.
         said = "what came is not an answer of GitHub's"

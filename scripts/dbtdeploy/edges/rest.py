@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 import certifi
 import msgspec
 
+from dbtdeploy import typed_json
 from dbtdeploy.edges.patience import TIMEOUT_SECONDS, USER_AGENT, answered, no_answer
 from dbtdeploy.refusal import Refusal
 from dbtdeploy.settings import GitHubAccess
@@ -177,6 +178,6 @@ def _signed(proxy: SplitResult) -> dict[str, str]:
 
 def _json(content: bytes) -> object:
     try:
-        return msgspec.json.decode(content)
+        return typed_json.decode(content)
     except msgspec.DecodeError:
         return None

@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import botocore.loaders
 import botocore.session
-import msgspec
 from botocore import exceptions
 from botocore.config import Config
 
+from dbtdeploy import typed_json
 from dbtdeploy.edges import s3_failures, s3_operations
 from dbtdeploy.edges.s3_operations import DELETE, LIST, READ, WRITE, WRITE_IF, Operation
 from dbtdeploy.objects import ABSENT, Conflict, Entry, Stored
@@ -71,7 +71,7 @@ class _Models(botocore.loaders.JSONFileLoader):
         """A file by its name without suffix; None where there is none."""
         for suffix, unpacked in ((".json", bytes), (".json.gz", gzip.decompress)):
             with contextlib.suppress(FileNotFoundError):
-                return msgspec.json.decode(unpacked(Path(file_path + suffix).read_bytes()))
+                return typed_json.decode(unpacked(Path(file_path + suffix).read_bytes()))
         return None
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, to_builtins
 
-from dbtdeploy import errors
+from dbtdeploy import errors, typed_json
 from dbtdeploy.edges import dbt_version
 from dbtdeploy.edges.dbt_process import Usage
 
@@ -308,7 +308,7 @@ class WarmDbt:
             line = self._answers.readline()
         except OSError:
             return None
-        return msgspec.json.decode(line, type=_Told) if line else None
+        return typed_json.decode(line, _Told) if line else None
 
 
 class WarmProcess:
