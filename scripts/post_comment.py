@@ -4,7 +4,8 @@
     python post_comment.py finished    artifact/comment.md, as write_report.py left it
     python post_comment.py torn-down   atop the comment: the schemas are gone, or why not
 
-The build's verdict is not decided here: whatever goes wrong is a warning, and the exit code 0.
+The first two are part of start_pull_request.py and report_pull_request.py. The build's verdict is
+not decided here: whatever goes wrong is a warning, and the exit code 0.
 """
 
 from __future__ import annotations
@@ -22,14 +23,21 @@ TITLE = "The comment could not be written"
 
 
 def main() -> None:
-    """Write the comment, or say why there is none."""
+    """Write the comment that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("when", choices=["started", "finished", "torn-down"])
-    when = parser.parse_args().when
+    parser.add_argument("when", choices=list(WRITERS))
+    post(parser.parse_args().when)
+
+
+def post(when: str) -> None:
+    """Write the comment, or say why there is none; raises nothing but an interrupt.
+
+    Args:
+        when: ``started``, ``finished`` or ``torn-down``.
+    """
     try:
         work = settings.work_folder()
-        run = files.read(work / files.RUN, files.Run)
-        {"started": _started, "finished": _finished, "torn-down": _torn_down}[when](run, work)
+        WRITERS[when](files.read(work / files.RUN, files.Run), work)
     except errors.DbtDeployError as failure:
         actions.warning(TITLE, settings.redactor()(str(failure)))
     except Exception as fault:
@@ -103,6 +111,9 @@ def _write(run: files.Run, state: RunState, text: str | None, *, create: bool = 
             "This run's comment was written.\n"
             f"Set the input `comment-author` to {written.author}.",
         )
+
+
+WRITERS = {"started": _started, "finished": _finished, "torn-down": _torn_down}
 
 
 if __name__ == "__main__":

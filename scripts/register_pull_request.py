@@ -3,8 +3,8 @@
     python register_pull_request.py register    after the build, whatever became of it
     python register_pull_request.py forget      after teardown.json was written
 
-The first is a hint for teardown, the second saves the next push time. Whatever goes wrong is a
-warning, and the exit code 0.
+The schemas are a hint for teardown, the parse saves the next push time. ``register`` is part of
+report_pull_request.py. Whatever goes wrong is a warning, and the exit code 0.
 """
 
 from __future__ import annotations
@@ -37,15 +37,23 @@ POLICY = (
 
 
 def main() -> None:
-    """Write the entry of this pull request, or remove those of closed ones."""
+    """Do what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["register", "forget"])
-    what = parser.parse_args().what
+    parser.add_argument("what", choices=list(CHANGES))
+    change(parser.parse_args().what)
+
+
+def change(what: str) -> None:
+    """Write the entry of this pull request, or remove those of closed ones.
+
+    Args:
+        what: ``register`` or ``forget``.
+    """
     title = "The registry of pull requests was not changed"
     try:
         work = settings.work_folder()
         run = files.read(work / files.RUN, files.Run)
-        _register(run, work) if what == "register" else _forget(run, work)
+        CHANGES[what](run, work)
     except errors.StateAccessDenied as failure:
         text = settings.redactor()(f"{failure.what}\nAll else goes on without it.\n{_policy(run)}")
         actions.warning(title, text)
@@ -62,7 +70,9 @@ def _register(run: files.Run, work: Path) -> None:
     if number is None:
         print(f"Nothing to register: this run ({run.event.name}) belongs to no pull request.")
         return
-    plan = files.read(work / files.PLAN, files.Plan)
+    plan = files.read_if_there(work / files.PLAN, files.Plan)
+    if plan is None or not plan.nodes:
+        return  # no schema was made, and there is nothing that a later push could start from
     schemas = sorted({node.schema or "" for node in guard.written(plan.nodes)})
     opened = store_step.opened(run.policy.state)
     if schemas:
@@ -124,6 +134,9 @@ def _policy(run: files.Run) -> str:
     if not place.startswith("s3://"):
         return "Let the job's user write in that folder."
     return POLICY.format(resource=f"arn:aws:s3:::{place[5:].rstrip('/')}/{registry.PREFIX}*")
+
+
+CHANGES = {"register": _register, "forget": _forget}
 
 
 if __name__ == "__main__":

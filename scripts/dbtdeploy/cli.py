@@ -31,10 +31,17 @@ def run(step: Callable[[], int | None]) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _as_interrupt)
     actions.talk_to_runner(settings.in_actions())
+    code = attempt(step)
+    sys.stdout.flush()
+    raise SystemExit(code)
+
+
+def attempt(step: Callable[[], int | None]) -> int:
+    """Like ``run``, for a part of a script: returns the exit code."""
     try:
-        code = step() or 0
+        return step() or 0
     except KeyboardInterrupt:
-        code = _leave(
+        return _leave(
             errors.Cancelled(
                 "The run was cancelled.",
                 not_done="It did not finish.",
@@ -42,7 +49,7 @@ def run(step: Callable[[], int | None]) -> NoReturn:
             )
         )
     except errors.DbtDeployError as failure:
-        code = _leave(failure)
+        return _leave(failure)
     except Exception as fault:
         print_trace(fault)
         _leave(
@@ -52,9 +59,7 @@ def run(step: Callable[[], int | None]) -> NoReturn:
                 remedy="The step's log holds the details; please report it with them.",
             )
         )
-        code = UNEXPECTED
-    sys.stdout.flush()
-    raise SystemExit(code)
+        return UNEXPECTED
 
 
 def print_trace(fault: Exception) -> None:

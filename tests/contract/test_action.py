@@ -93,10 +93,12 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
         *("plan_rollback.py", "roll_back.py", "clean_up.py"),
     }
     on_github = {
-        *("post_comment.py", "choose_schemas.py", "check_tag.py", "write_github_release.py"),
+        *("start_pull_request.py", "report_pull_request.py", "post_comment.py"),
+        *("choose_schemas.py", "check_tag.py", "write_github_release.py"),
     }
     in_store = {
         *("take_lease.py", "fetch_state.py", "publish_artifacts.py", "release_lease.py"),
+        *("start_pull_request.py", "report_pull_request.py"),
         *("register_pull_request.py", "choose_schemas.py"),
         *("show_status.py", "list_versions.py", "prune_versions.py", "adopt_state.py"),
         *("set_driver.py", "set_hold.py", "break_lease.py"),
@@ -112,7 +114,7 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
     assert holders["aws-access-key-id"] == in_store | under_the_lease
     assert holders["aws-secret-access-key"] == in_store | under_the_lease
     # Manifest and parse hold values of env_var(): what stores them must know what to take out.
-    storing = {"publish_artifacts.py", "upload_docs.py", "register_pull_request.py"}
+    storing = {"publish_artifacts.py", "upload_docs.py", "report_pull_request.py"}
     assert holders["dbt-env"] == in_warehouse | storing
     assert holders["github-token"] == on_github
     for secret in TOLD_WITH:
@@ -129,8 +131,10 @@ def test_foreign_packages_are_installed_where_no_secret_is() -> None:
 
 
 def test_what_must_run_after_a_failure_does() -> None:
-    assert step("write_report.py")["if"].startswith("always()")
-    for script in ("restore_dependents.py", "publish_artifacts.py", "release_lease.py"):
+    for script in (
+        *("write_report.py", "report_pull_request.py"),
+        *("restore_dependents.py", "publish_artifacts.py", "release_lease.py"),
+    ):
         assert step(script)["if"].startswith("always()"), script
     for script in (
         "write_github_release.py",
@@ -140,13 +144,10 @@ def test_what_must_run_after_a_failure_does() -> None:
     ):
         last = [s for s in STEPS if f"scripts/{script}" in s.get("run", "")][-1]
         assert last["if"].startswith("always()"), script
-    # What people are told of or shown never changes the verdict.
-    comment, told = STEPS[-2:]
-    assert "finished" in comment["run"]
+    # What people are told of never changes the verdict.
+    told = STEPS[-1]
     assert "notify.py" in told["run"]
-    for one in (comment, told):
-        assert one["if"].startswith("always()")
-        assert one["continue-on-error"] is True
+    assert told["continue-on-error"] is True
 
 
 def test_a_lease_that_was_taken_is_released_though_its_step_did_not_end_well() -> None:

@@ -198,7 +198,7 @@ def test_opened_then_synchronize(author: Author, caller: Caller) -> None:
     second = caller.run(pushed, author.event(pushed), run_id=2)
     assert second.finished.exit_code == 1
     assert "Build what was modified" in second.finished.steps("Failure")
-    assert "Comment on the pull request" in second.finished.steps("Success")
+    assert "Report on the pull request" in second.finished.steps("Success")
     (updated,) = author.comments
     assert updated != comment
     assert "no_such_column" in updated
