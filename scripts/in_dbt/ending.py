@@ -9,6 +9,7 @@ import threading
 import traceback
 
 import faster
+import kept_codecs
 import schemas
 
 
@@ -22,6 +23,7 @@ def end(code: int) -> None:
         for step in (
             faster.write_what_waits,
             schemas.write_new,
+            kept_codecs.write_new,
             threading._shutdown,  # type: ignore[attr-defined]
             atexit._run_exitfuncs,
             sys.stdout.flush,

@@ -40,6 +40,7 @@ if HERE not in sys.path:  # as with PYTHONSAFEPATH
 import checked_build  # noqa: E402  found by the lines above
 import ending  # noqa: E402
 import faster  # noqa: E402
+import kept_codecs  # noqa: E402
 import late_codecs  # noqa: E402
 import own_package  # noqa: E402
 import saved_parse  # noqa: E402
@@ -63,6 +64,7 @@ def main() -> None:
     sys.path.remove(HERE)
     if not getattr(sys.flags, "safe_path", False):
         sys.path.insert(0, os.path.dirname(os.path.realpath(command)))
+    kept_codecs.use(folder)
     version = _import(adapters)
     faster.install()
     schemas.use(folder)

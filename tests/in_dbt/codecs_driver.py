@@ -1,7 +1,8 @@
 """Runs in the interpreter of a dbt: the code that mashumaro makes to read and write its classes.
 
-Usage: ``python codecs_driver.py IN_DBT early|late``; prints a JSON object of the code by class,
-format and method, the last that was made, and how many pieces were made by the import.
+Usage: ``python codecs_driver.py IN_DBT early|late|FOLDER``, with the folder where code is kept.
+Prints a JSON object: ``made``, the code by class, format and method, the last that was made;
+``at once``, how many pieces were made by the import; ``put``, what stands on each class at the end.
 """
 
 # Python 3.8, and dbt is imported where it is needed.
@@ -15,7 +16,11 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from types import CodeType, FunctionType
 from typing import Any
+
+DRAWN = re.compile("[0-9a-f]{32}| at 0x[0-9a-f]+")
+"""Parts of names that mashumaro draws, and addresses."""
 
 made: dict[str, str] = {}
 
@@ -64,17 +69,57 @@ def use_all() -> None:
                     getattr(object.__new__(cls), name)()
 
 
+def what_is_put() -> dict[str, list[str]]:
+    """The methods of mashumaro's by class and name, whole: code, defaults, what the code names."""
+    from mashumaro.mixins.dict import DataClassDictMixin
+
+    found: dict[str, list[str]] = {}
+    for cls in dict.fromkeys(classes(DataClassDictMixin)):
+        for name, method in vars(cls).items():
+            if DRAWN.search(name) or name.startswith("__mashumaro_"):
+                key = DRAWN.sub("", f"{cls.__module__}.{cls.__qualname__} {name}")
+                found.setdefault(key, []).append(DRAWN.sub("", repr(described(method))))
+    return {key: sorted(methods) for key, methods in found.items()}
+
+
+def described(method: Any) -> Any:
+    function = getattr(method, "__func__", method)
+    function = getattr(function, "__func__", function)
+    if not isinstance(function, FunctionType):
+        return method
+    code, known = function.__code__, function.__globals__
+    names = {name: known[name] for name in sorted(set(named(code))) if name in known}
+    defaults = function.__defaults__, function.__kwdefaults__
+    return type(method), function.__name__, written(code), defaults, names
+
+
+def named(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from named(constant)
+
+
+def written(code: CodeType) -> Any:
+    constants = [written(c) if isinstance(c, CodeType) else c for c in code.co_consts]
+    return code.co_name, code.co_code, code.co_names, code.co_varnames, code.co_flags, constants
+
+
 def main(in_dbt: str, when: str) -> None:
     sys.path.insert(0, in_dbt)
     write_down_what_is_made()
-    if when == "late":
+    if when != "early":
         importlib.import_module("late_codecs").install()
+    kept = importlib.import_module("kept_codecs")
+    if "/" in when:
+        kept.use(when)
     import dbt.adapters.postgres
     import dbt.cli.main  # noqa: F401  all classes
 
     at_once = len(made)
     use_all()
-    print(json.dumps({"at once": at_once, "made": made}))
+    kept.write_new()
+    print(json.dumps({"at once": at_once, "made": made, "put": what_is_put()}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""report_pull_request.py: report, comment and registry in one process, each whatever the others do."""
+"""report_pull_request.py: report, comment, registry in one process, each whatever the others do."""
 
 from __future__ import annotations
 

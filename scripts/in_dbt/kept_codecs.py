@@ -1,0 +1,273 @@
+"""mashumaro's code for dbt's classes, kept between jobs: made once for an environment, then read.
+
+A build reads and writes some 200 of dbt's classes as dictionaries or msgpack. mashumaro writes the
+code for that by looking into each field's type, and compiles it: 0.7 s of CPU in each process with
+dbt 1.12. The code depends on nothing but the classes, so it is kept in a folder that is named after
+all installed packages, as what Python compiles is kept: as code objects, for one version of Python.
+
+Kept is what one ``CodeBuilder`` put on its class, where all that the code names can be found again
+by module and name. Whatever is not so is left to mashumaro.
+
+Source: ``CodeBuilder.add_unpack_method`` and ``add_pack_method`` in
+mashumaro/core/meta/code/builder.py, 3.14 and 3.17.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import importlib.util
+import marshal
+import os
+import re
+import sys
+import tempfile
+import threading
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+
+FILE = "codecs.bin"
+DIGEST_BYTES = 32
+PLAIN = (type(None), bool, int, float, str, bytes)
+DRAWN = re.compile("[0-9a-f]{32}")
+"""mashumaro draws a part of its helpers' names, with ``uuid4``."""
+
+WRAPPERS: Dict[str, Any] = {
+    "function": None,
+    "classmethod": classmethod,
+    "staticmethod": staticmethod,
+}
+
+_known: Dict[str, bytes] = {}
+_new: Dict[str, bytes] = {}
+_paths: List[str] = []
+
+
+class _Making(threading.local):
+    """Keys of what the code that this thread makes needs on other classes; None if not kept."""
+
+    needs: Optional[List[Optional[str]]] = None
+
+
+_making = _Making()
+
+
+def use(folder: str) -> None:
+    """Take code from this folder; have made what is not there. Before dbt is imported.
+
+    Args:
+        folder: of this environment and of no other; it may be missing.
+    """
+    try:
+        from mashumaro.core.meta.code import builder
+
+        makers = {
+            name: getattr(builder.CodeBuilder, name)
+            for name in ("add_unpack_method", "add_pack_method")
+        }
+    except (ImportError, AttributeError):
+        return
+    _paths[:] = [os.path.join(folder, FILE)]
+    _known.update(_read(_paths[0]))
+    for name, make in makers.items():
+        setattr(builder.CodeBuilder, name, _keeping(name, make, vars(builder)))
+
+
+def write_new() -> None:
+    """Write the file anew if code was made that was not in it."""
+    if not _new:
+        return
+    path = _paths[0]
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        # Another process may have written meanwhile: what it made stays.
+        content = marshal.dumps({**_read(path), **_new})
+        number, name = tempfile.mkstemp(dir=folder, prefix=FILE)
+        with os.fdopen(number, "wb") as out:
+            out.write(_digest(content) + content)
+        os.replace(name, path)
+    except OSError:
+        # A cache that cannot be written costs time and nothing else.
+        return
+
+
+def _read(path: str) -> Dict[str, bytes]:
+    try:
+        with open(path, "rb") as kept:
+            whole = kept.read()
+    except OSError:
+        return {}
+    digest, content = whole[:DIGEST_BYTES], whole[DIGEST_BYTES:]
+    # ``marshal`` trusts what it reads, so it reads nothing but what was written whole.
+    return marshal.loads(content) if digest == _digest(content) else {}  # noqa: S302
+
+
+def _digest(content: bytes) -> bytes:
+    """Of the content and of the Python that can read it."""
+    return hashlib.sha256(importlib.util.MAGIC_NUMBER + content).digest()
+
+
+def _keeping(name: str, make: Any, base: Dict[str, Any]) -> Any:
+    def add(self: Any) -> None:
+        key = _key(name, self)
+        if key is None or not _put(key, base):
+            _make(key, make, self, base)
+        if _making.needs is not None:
+            _making.needs.append(key if key in _known else None)
+
+    return add
+
+
+def _make(key: Optional[str], make: Any, builder: Any, base: Dict[str, Any]) -> None:
+    before = dict(vars(builder.cls))
+    outer, needs = _making.needs, []  # type: ignore[var-annotated]
+    _making.needs = needs
+    try:
+        make(builder)
+    finally:
+        _making.needs = outer
+    if key is not None and None not in needs:
+        put = {n: v for n, v in vars(builder.cls).items() if before.get(n) is not v}
+        entry = _entry(builder.cls, put, builder.globals, base)
+        if entry is not None:
+            _new[key] = _known[key] = marshal.dumps((*entry, needs))
+
+
+def _key(name: str, builder: Any) -> Optional[str]:
+    """All that tells one piece of code from another; None for one that is not kept."""
+    special = (builder.dialect, builder.initial_type_args, builder.encoder_kwargs)
+    if any(special) or builder.attrs is not builder.cls:
+        return None
+    parts = [builder.cls, builder.decoder, builder.encoder, builder.default_dialect]
+    stored = [_stored(part) for part in parts]
+    if None in stored:
+        return None
+    return repr((name, builder.format_name, builder.allow_postponed_evaluation, stored))
+
+
+def _entry(
+    cls: Any, put: Dict[str, Any], names: Dict[str, Any], base: Dict[str, Any]
+) -> Optional[Any]:
+    """What was put on a class, and what its code names; None if that cannot be kept."""
+    methods: Dict[int, Tuple[List[str], Any]] = {}
+    strategies = {}
+    used: Set[str] = set()
+    for name, value in put.items():
+        if id(value) in methods:
+            methods[id(value)][0].append(name)
+            continue
+        method = _method(value, names)
+        strategy = None if method else _strategy(value, cls)
+        if method is not None:
+            methods[id(value)] = ([name], method)
+            used.update(_names(method[2]))
+        elif strategy is not None:
+            strategies[name] = strategy
+        else:
+            return None
+    # A helper of an earlier piece of code is not there when only this one is put.
+    if any(DRAWN.search(name) and name not in put and name not in names for name in used):
+        return None
+    found = {}
+    for name in sorted(used & names.keys()):
+        if name in base and base[name] is names[name]:
+            continue
+        found[name] = _stored(names[name])
+        if found[name] is None:
+            return None
+    return _stored(cls), found, list(methods.values()), strategies
+
+
+def _method(value: Any, names: Dict[str, Any]) -> Optional[Tuple[Any, ...]]:
+    kind = type(value).__name__
+    if kind not in WRAPPERS:
+        return None
+    made = value if WRAPPERS[kind] is None else value.__func__
+    if type(made) is not FunctionType or made.__globals__ is not names:
+        return None
+    if made.__closure__ or made.__dict__ or made.__annotations__:
+        return None
+    defaults = [_stored(one) for one in made.__defaults__ or ()]
+    by_name = {name: _stored(one) for name, one in (made.__kwdefaults__ or {}).items()}
+    if None in defaults or None in by_name.values():
+        return None
+    return kind, made.__name__, made.__code__, defaults, by_name
+
+
+def _strategy(value: Any, cls: Any) -> Optional[Tuple[Any, ...]]:
+    """Of a method that is how the class's configuration has a type read or written."""
+    bound = value.__func__ if isinstance(value, staticmethod) else value
+    for kind, way in getattr(cls.Config, "serialization_strategy", {}).items():
+        if isinstance(bound, MethodType) and bound.__self__ is way:
+            stored = _stored(kind)
+            same = getattr(way, bound.__name__, None) == bound
+            return (stored, bound.__name__, bound is not value) if stored and same else None
+    return None
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _stored(value: Any) -> Optional[Tuple[str, ...]]:
+    """How to have this value again: itself, a module, or a name in a module; None if in no way."""
+    if type(value) in PLAIN:
+        return ("plain", value)
+    if isinstance(value, ModuleType):
+        where: Tuple[str, ...] = ("named", value.__name__, "")
+    elif isinstance(value, enum.Enum):
+        where = ("named", type(value).__module__, type(value).__qualname__ + "." + value.name)
+    else:
+        module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+        if not isinstance(module, str) or not isinstance(name, str):
+            return None
+        where = ("named", module, name)
+    try:
+        return where if _value(where) is value else None
+    except (AttributeError, KeyError):
+        return None
+
+
+def _value(where: Tuple[str, ...]) -> Any:
+    """Raises AttributeError or KeyError where it is not."""
+    if where[0] == "plain":
+        return where[1]
+    value: Any = sys.modules[where[1]]
+    for part in filter(None, where[2].split(".")):
+        value = getattr(value, part)
+    return value
+
+
+def _put(key: str, base: Dict[str, Any], on_the_way: Tuple[str, ...] = ()) -> bool:
+    """Put kept code on its class; False, and that is unchanged, where it or a name is not found."""
+    if key not in _known:
+        return False
+    where, found, methods, strategies, needs = marshal.loads(_known[key])  # noqa: S302  see _read
+    try:
+        cls = _value(where)
+        names = {**base, **{name: _value(where) for name, where in found.items()}}
+        ready = [(titles, _function(method, names)) for titles, method in methods]
+        for name, (kind, method, is_static) in strategies.items():
+            bound = getattr(cls.Config.serialization_strategy[_value(kind)], method)
+            ready.append(([name], staticmethod(bound) if is_static else bound))
+    except (AttributeError, KeyError):
+        return False
+    way = (*on_the_way, key)
+    if not all(need in way or _put(need, base, way) for need in needs):
+        return False
+    for titles, function in ready:
+        for title in titles:
+            setattr(cls, title, function)
+    return True
+
+
+def _function(method: Tuple[Any, ...], names: Dict[str, Any]) -> Any:
+    kind, name, code, defaults, by_name = method
+    made = FunctionType(code, names, name, tuple(map(_value, defaults)) or None)
+    made.__kwdefaults__ = {key: _value(where) for key, where in by_name.items()} or None
+    wrapper = WRAPPERS[kind]
+    return made if wrapper is None else wrapper(made)
