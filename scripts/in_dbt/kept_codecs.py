@@ -15,6 +15,7 @@ mashumaro/core/meta/code/builder.py, 3.14 and 3.17.
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 import importlib.util
 import marshal
@@ -40,6 +41,8 @@ WRAPPERS: Dict[str, Any] = {
 
 _known: Dict[str, bytes] = {}
 _new: Dict[str, bytes] = {}
+_made_by: Dict[Tuple[type, str], Optional[str]] = {}
+"""Key of the code that last put this method on this class; None if it is not kept."""
 _paths: List[str] = []
 
 
@@ -60,17 +63,21 @@ def use(folder: str) -> None:
     """
     try:
         from mashumaro.core.meta.code import builder
+        from mashumaro.core.meta.types import pack, unpack
 
         makers = {
             name: getattr(builder.CodeBuilder, name)
             for name in ("add_unpack_method", "add_pack_method")
         }
+        lookups = {module: module.get_class_that_defines_method for module in (pack, unpack)}
     except (ImportError, AttributeError):
         return
     _paths[:] = [os.path.join(folder, FILE)]
     _known.update(_read(_paths[0]))
     for name, make in makers.items():
         setattr(builder.CodeBuilder, name, _keeping(name, make, vars(builder)))
+    for module, look in lookups.items():
+        module.get_class_that_defines_method = _noticing(look)
 
 
 def write_new() -> None:
@@ -127,11 +134,26 @@ def _make(key: Optional[str], make: Any, builder: Any, base: Dict[str, Any]) -> 
         make(builder)
     finally:
         _making.needs = outer
+    put = {n: v for n, v in vars(builder.cls).items() if before.get(n) is not v}
+    entry = None
     if key is not None and None not in needs:
-        put = {n: v for n, v in vars(builder.cls).items() if before.get(n) is not v}
         entry = _entry(builder.cls, put, builder.globals, base)
         if entry is not None:
             _new[key] = _known[key] = marshal.dumps((*entry, needs))
+    _made_by.update({(builder.cls, name): key if entry else None for name in put})
+
+
+def _noticing(look: Any) -> Any:
+    """What the code finds there already is needed as much as what is made for it."""
+
+    @functools.wraps(look)
+    def get_class_that_defines_method(method_name: str, cls: Any) -> Any:
+        needs, found = _making.needs, look(method_name, cls)
+        if needs is not None and (found, method_name) in _made_by:
+            needs.append(_made_by[found, method_name])
+        return found
+
+    return get_class_that_defines_method
 
 
 def _key(name: str, builder: Any) -> Optional[str]:
@@ -262,6 +284,7 @@ def _put(key: str, base: Dict[str, Any], on_the_way: Tuple[str, ...] = ()) -> bo
     for titles, function in ready:
         for title in titles:
             setattr(cls, title, function)
+            _made_by[cls, title] = key
     return True
 
 

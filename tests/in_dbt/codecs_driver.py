@@ -3,6 +3,9 @@
 Usage: ``python codecs_driver.py IN_DBT early|late|FOLDER``, with the folder where code is kept.
 Prints a JSON object: ``made``, the code by class, format and method, the last that was made;
 ``at once``, how many pieces were made by the import; ``put``, what stands on each class at the end.
+
+``python codecs_driver.py IN_DBT FOLDER alone``: uses each msgpack method of dbt's graph in a
+process of its own, twice, with and without what is kept. Prints uses by which the kept puts less.
 """
 
 # Python 3.8, and dbt is imported where it is needed.
@@ -13,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -52,21 +56,54 @@ def classes(of: Any) -> Iterator[Any]:
         yield from classes(each)
 
 
-def use_all() -> None:
-    """Read and write each class in each way, as far as that comes without its fields."""
+def methods() -> Iterator[tuple[Any, str, Any]]:
     from mashumaro.mixins.dict import DataClassDictMixin
 
     for cls in dict.fromkeys(classes(DataClassDictMixin)):
-        cls.__abstractmethods__ = frozenset()
         for name, method in list(vars(cls).items()):
-            if not (name.startswith("__mashumaro_") and name.endswith("__")):
-                continue
-            # What is missing shows when the code runs, after it has been made.
-            with contextlib.suppress(Exception):
-                if isinstance(method, classmethod):
-                    getattr(cls, name)(b"" if "msgpack" in name else {})
-                else:
-                    getattr(object.__new__(cls), name)()
+            if name.startswith("__mashumaro_") and name.endswith("__"):
+                yield cls, name, method
+
+
+def use(cls: Any, name: str, method: Any) -> None:
+    """Read or write this class, as far as that comes without its fields."""
+    cls.__abstractmethods__ = frozenset()
+    # What is missing shows when the code runs, after it has been made.
+    with contextlib.suppress(Exception):
+        if isinstance(method, classmethod):
+            getattr(cls, name)(b"" if "msgpack" in name else {})
+        else:
+            getattr(object.__new__(cls), name)()
+
+
+def alone(kept: Any) -> list[str]:
+    found = []
+    nothing: dict[str, bytes] = {}
+    for cls, name, method in methods():
+        if cls.__module__.startswith("dbt.contracts.graph.") and "msgpack" in name:
+            by_kept, made = (
+                named_after(cls, name, method, known) for known in (kept._known, nothing)
+            )
+            if not made <= by_kept:
+                found.append(f"{cls.__qualname__} {name}: {sorted(made - by_kept)}")
+    return found
+
+
+def named_after(cls: Any, name: str, method: Any, known: dict[str, bytes]) -> set[str]:
+    """The methods that are on the classes after one use, by a forked process."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        kept = sys.modules["kept_codecs"]
+        kept._known = known  # type: ignore[attr-defined]
+        use(cls, name, method)
+        with os.fdopen(writing, "w") as told:
+            told.write("\n".join(f"{cls.__qualname__} {name}" for cls, name, _ in methods()))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        content = said.read()
+    os.wait()
+    return set(content.split("\n"))
 
 
 def what_is_put() -> dict[str, list[str]]:
@@ -105,7 +142,7 @@ def written(code: CodeType) -> Any:
     return code.co_name, code.co_code, code.co_names, code.co_varnames, code.co_flags, constants
 
 
-def main(in_dbt: str, when: str) -> None:
+def main(in_dbt: str, when: str, *how: str) -> None:
     sys.path.insert(0, in_dbt)
     write_down_what_is_made()
     if when != "early":
@@ -116,8 +153,12 @@ def main(in_dbt: str, when: str) -> None:
     import dbt.adapters.postgres
     import dbt.cli.main  # noqa: F401  all classes
 
+    if how:
+        print(json.dumps(alone(kept)))
+        return
     at_once = len(made)
-    use_all()
+    for found in list(methods()):
+        use(*found)
     kept.write_new()
     print(json.dumps({"at once": at_once, "made": made, "put": what_is_put()}))
 

@@ -39,3 +39,10 @@ def test_what_is_not_whole_is_made_anew(newest: Warm, tmp_path: Path) -> None:
     assert told(newest, kept)["made"].keys() == first["made"].keys()
     assert len(file.read_bytes()) > 0.9 * len(whole)
     assert is_read(told(newest, kept), first)
+
+
+def test_a_piece_brings_all_that_it_needs(newest: Warm, tmp_path: Path) -> None:
+    """In another process, where other pieces are there already, or are not."""
+    kept = tmp_path / "kept"
+    told(newest, kept)
+    assert newest.told(DRIVER, IN_DBT, str(kept), "alone", folder=tmp_path) == []
