@@ -135,12 +135,23 @@ def _make(key: Optional[str], make: Any, builder: Any, base: Dict[str, Any]) -> 
     finally:
         _making.needs = outer
     put = {n: v for n, v in vars(builder.cls).items() if before.get(n) is not v}
-    entry = None
-    if key is not None and None not in needs:
+    if key is not None and (None in needs or not _keep(key, builder, put, base, needs)):
+        key = None
+    _made_by.update({(builder.cls, name): key for name in put})
+
+
+def _keep(
+    key: str, builder: Any, put: Dict[str, Any], base: Dict[str, Any], needs: List[Any]
+) -> bool:
+    try:
         entry = _entry(builder.cls, put, builder.globals, base)
-        if entry is not None:
-            _new[key] = _known[key] = marshal.dumps((*entry, needs))
-    _made_by.update({(builder.cls, name): key if entry else None for name in put})
+        if entry is None:
+            return False
+        _new[key] = _known[key] = marshal.dumps((*entry, needs))
+    except Exception:
+        # Whatever a class may do when it is looked at: the code is there, and dbt goes on with it.
+        return False
+    return True
 
 
 def _noticing(look: Any) -> Any:
@@ -220,7 +231,8 @@ def _method(value: Any, names: Dict[str, Any]) -> Optional[Tuple[Any, ...]]:
 def _strategy(value: Any, cls: Any) -> Optional[Tuple[Any, ...]]:
     """Of a method that is how the class's configuration has a type read or written."""
     bound = value.__func__ if isinstance(value, staticmethod) else value
-    for kind, way in getattr(cls.Config, "serialization_strategy", {}).items():
+    ways = getattr(getattr(cls, "Config", None), "serialization_strategy", {})
+    for kind, way in ways.items():
         if isinstance(bound, MethodType) and bound.__self__ is way:
             stored = _stored(kind)
             same = getattr(way, bound.__name__, None) == bound

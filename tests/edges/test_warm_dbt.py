@@ -198,20 +198,23 @@ def test_another_system_runs_the_command(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("editable", [True, False])
-def test_a_dbt_from_a_folder_or_a_branch_is_known_by_its_files(
-    tmp_path: Path, editable: bool
+@pytest.mark.parametrize("package", ["dbt_core-1.11.16", "mashumaro-3.14"])
+def test_a_package_from_a_folder_or_a_branch_is_known_by_its_files(
+    tmp_path: Path, package: str, editable: bool
 ) -> None:
     command = installed(tmp_path / "venv", imports="1.11.16")
-    metadata = tmp_path / "venv/lib/python3.11/site-packages/dbt_core-1.11.16.dist-info"
+    metadata = tmp_path / f"venv/lib/python3.11/site-packages/{package}.dist-info"
+    metadata.mkdir(exist_ok=True)
     digests = [(dbt_version.beside(command) or pytest.fail("no dbt")).digest]
     for content in ("dbt/a.py,sha256=1,1", "dbt/a.py,sha256=2,1"):
         (metadata / "RECORD").write_text(content)
         url = {"url": "file:///src", "dir_info": {"editable": editable}}
         (metadata / "direct_url.json").write_text(json.dumps(url))
         digests.append((dbt_version.beside(command) or pytest.fail("no dbt")).digest)
-    assert len(set(digests)) == (2 if editable else 3)
-    assert ("" in digests) is editable
-    assert (shared(command) is None) is editable
+    is_unknown = editable and package.startswith("dbt")
+    assert len(set(digests)) == (3 if not editable else 2 if is_unknown else 1)
+    assert ("" in digests) is is_unknown
+    assert (shared(command) is None) is is_unknown
 
 
 def test_two_environments_do_not_share_what_is_kept(tmp_path: Path) -> None:

@@ -100,14 +100,16 @@ def beside(executable: Path) -> InstalledDbt | None:
 
 def _digest(packages: Path, version: str) -> str:
     made_of = [str(packages), *sorted(path.name for path in packages.glob("*.dist-info"))]
-    for origin in sorted(packages.glob("dbt_*.dist-info/direct_url.json")):
+    for origin in sorted(packages.glob("*.dist-info/direct_url.json")):
         # From a folder or a branch: other code may bear the same version. RECORD has its digests,
         # but not those of an editable one, which changes without being installed again.
         # https://packaging.python.org/en/latest/specifications/direct-url/
         record = origin.with_name("RECORD")
-        if not record.is_file() or EDITABLE.search(origin.read_text(encoding="utf-8")):
+        if record.is_file() and not EDITABLE.search(origin.read_text(encoding="utf-8")):
+            made_of.append(record.read_text(encoding="utf-8"))
+        elif origin.parent.name.startswith("dbt_"):
             return ""
-        made_of.append(record.read_text(encoding="utf-8"))
+        # Another editable one is the caller's own project, as Poetry installs it beside dbt.
     digest = hashlib.sha256("\n".join(made_of).encode()).hexdigest()
     return f"{version}-{digest[:16]}"
 
