@@ -44,6 +44,8 @@ _new: Dict[str, bytes] = {}
 _made_by: Dict[Tuple[type, str], Optional[str]] = {}
 """Key of the code that last put this method on this class; None if it is not kept."""
 _paths: List[str] = []
+_made: List[Tuple[str, Any]] = []
+"""Which maker made each new piece, and with what builder."""
 
 
 class _Making(threading.local):
@@ -81,9 +83,15 @@ def use(folder: str) -> None:
 
 
 def write_new() -> None:
-    """Write the file anew if code was made that was not in it."""
+    """Write the file anew if code was made that was not in it.
+
+    The job whose cache is kept may be a deploy, which writes what later jobs read: with the code
+    that writes a class goes the code that reads it, and the other way round.
+    """
     if not _new:
         return
+    for name, builder in _made.copy():
+        _make_the_other(name, builder)
     path = _paths[0]
     folder = os.path.dirname(path)
     try:
@@ -119,14 +127,14 @@ def _keeping(name: str, make: Any, base: Dict[str, Any]) -> Any:
     def add(self: Any) -> None:
         key = _key(name, self)
         if key is None or not _put(key, base):
-            _make(key, make, self, base)
+            _make(key, name, make, self, base)
         if _making.needs is not None:
             _making.needs.append(key if key in _known else None)
 
     return add
 
 
-def _make(key: Optional[str], make: Any, builder: Any, base: Dict[str, Any]) -> None:
+def _make(key: Optional[str], name: str, make: Any, builder: Any, base: Dict[str, Any]) -> None:
     before = dict(vars(builder.cls))
     outer, needs = _making.needs, []  # type: ignore[var-annotated]
     _making.needs = needs
@@ -135,23 +143,50 @@ def _make(key: Optional[str], make: Any, builder: Any, base: Dict[str, Any]) -> 
     finally:
         _making.needs = outer
     put = {n: v for n, v in vars(builder.cls).items() if before.get(n) is not v}
-    if key is not None and (None in needs or not _keep(key, builder, put, base, needs)):
+    if key is not None and (None in needs or not _keep(key, (name, builder), put, base, needs)):
         key = None
-    _made_by.update({(builder.cls, name): key for name in put})
+    _made_by.update({(builder.cls, title): key for title in put})
 
 
 def _keep(
-    key: str, builder: Any, put: Dict[str, Any], base: Dict[str, Any], needs: List[Any]
+    key: str, made: Tuple[str, Any], put: Dict[str, Any], base: Dict[str, Any], needs: List[Any]
 ) -> bool:
     try:
-        entry = _entry(builder.cls, put, builder.globals, base)
+        entry = _entry(made[1].cls, put, made[1].globals, base)
         if entry is None:
             return False
         _new[key] = _known[key] = marshal.dumps((*entry, needs))
+        _made.append(made)
     except Exception:
         # Whatever a class may do when it is looked at: the code is there, and dbt goes on with it.
         return False
     return True
+
+
+def _make_the_other(name: str, builder: Any) -> None:
+    """The code that reads a class for the code that writes it, or the other way round."""
+    reads = name == "add_unpack_method"
+    coders = {}
+    try:
+        if builder.format_name == "msgpack" and (builder.decoder or builder.encoder):
+            from mashumaro.mixins import msgpack
+
+            coders = (
+                {"encoder": msgpack.default_encoder}
+                if reads
+                else {"decoder": msgpack.default_decoder}
+            )
+        other = type(builder)(
+            builder.cls,
+            allow_postponed_evaluation=builder.allow_postponed_evaluation,
+            format_name=builder.format_name,
+            default_dialect=builder.default_dialect,
+            **coders,
+        )
+        other.add_pack_method() if reads else other.add_unpack_method()
+    except Exception:
+        # dbt has done its work; a class that cannot be both read and written is made when it is.
+        return
 
 
 def _noticing(look: Any) -> Any:

@@ -4,6 +4,8 @@ Usage: ``python codecs_driver.py IN_DBT early|late|FOLDER``, with the folder whe
 Prints a JSON object: ``made``, the code by class, format and method, the last that was made;
 ``at once``, how many pieces were made by the import; ``put``, what stands on each class at the end.
 
+With ``reads`` or ``writes`` after it only that is used.
+
 ``python codecs_driver.py IN_DBT FOLDER alone``: uses each msgpack method of dbt's graph in a
 process of its own, twice, with and without what is kept. Prints uses by which the kept puts less.
 """
@@ -153,14 +155,16 @@ def main(in_dbt: str, when: str, *how: str) -> None:
     import dbt.adapters.postgres
     import dbt.cli.main  # noqa: F401  all classes
 
-    if how:
+    if how == ("alone",):
         print(json.dumps(alone(kept)))
         return
     at_once = len(made)
-    for found in list(methods()):
-        use(*found)
+    for cls, name, method in list(methods()):
+        if not how or isinstance(method, classmethod) is ("reads" in how):
+            use(cls, name, method)
+    told = {"at once": at_once, "made": dict(made), "put": what_is_put()}
     kept.write_new()
-    print(json.dumps({"at once": at_once, "made": made, "put": what_is_put()}))
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

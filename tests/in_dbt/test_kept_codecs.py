@@ -11,8 +11,8 @@ DRIVER = Path(__file__).with_name("codecs_driver.py")
 IN_DBT = Path(__file__).parents[2] / "scripts" / "in_dbt"
 
 
-def told(warm: Warm, kept: Path) -> dict[str, Any]:
-    return dict(warm.told(DRIVER, IN_DBT, str(kept), folder=kept.parent))
+def told(warm: Warm, kept: Path, *how: str) -> dict[str, Any]:
+    return dict(warm.told(DRIVER, IN_DBT, str(kept), *how, folder=kept.parent))
 
 
 def is_read(told: dict[str, Any], whole: dict[str, Any]) -> bool:
@@ -28,6 +28,13 @@ def test_what_is_read_is_what_is_made(any_warm: Warm, tmp_path: Path) -> None:
     for one in (first, again):
         assert one["put"].keys() == plain["put"].keys()
         assert [k for k, put in one["put"].items() if put != plain["put"][k]] == []
+
+
+def test_what_one_job_writes_the_next_can_read(newest: Warm, tmp_path: Path) -> None:
+    """The first may be a deploy and what it kept all that there is for pull requests."""
+    anew = told(newest, tmp_path / "empty", "reads")
+    told(newest, tmp_path / "kept", "writes")
+    assert is_read(told(newest, tmp_path / "kept", "reads"), anew)
 
 
 def test_what_is_not_whole_is_made_anew(newest: Warm, tmp_path: Path) -> None:
