@@ -22,10 +22,11 @@ import marshal
 import os
 import re
 import sys
-import tempfile
 import threading
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+
+import kept_file
 
 FILE = "codecs.bin"
 DIGEST_BYTES = 32
@@ -92,19 +93,9 @@ def write_new() -> None:
         return
     for name, builder in _made.copy():
         _make_the_other(name, builder)
-    path = _paths[0]
-    folder = os.path.dirname(path)
-    try:
-        os.makedirs(folder, exist_ok=True)
-        # Another process may have written meanwhile: what it made stays.
-        content = marshal.dumps({**_read(path), **_new})
-        number, name = tempfile.mkstemp(dir=folder, prefix=FILE)
-        with os.fdopen(number, "wb") as out:
-            out.write(_digest(content) + content)
-        os.replace(name, path)
-    except OSError:
-        # A cache that cannot be written costs time and nothing else.
-        return
+    # Another process may have written meanwhile: what it made stays.
+    content = marshal.dumps({**_read(_paths[0]), **_new})
+    kept_file.write(_paths[0], _digest(content) + content)
 
 
 def _read(path: str) -> Dict[str, bytes]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import functools
 import json
 import os
-import tempfile
 from typing import Any, Dict, List
+
+import kept_file
 
 FILE = "json_schemas.json"
 OURS = ("dbt.", "dbt_common.")
@@ -56,18 +57,8 @@ def write_new() -> None:
     """Write the file anew if a schema was made that was not in it."""
     if not _new:
         return
-    path = _paths[0]
-    folder = os.path.dirname(path)
-    try:
-        os.makedirs(folder, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=folder, prefix=FILE)
-        with os.fdopen(number, "w", encoding="utf-8") as out:
-            # Another process may have written meanwhile: what it found stays.
-            json.dump({**_read(path), **_known}, out)
-        os.replace(name, path)
-    except OSError:
-        # A cache that cannot be written costs time and nothing else.
-        return
+    # Another process may have written meanwhile: what it found stays.
+    kept_file.write(_paths[0], json.dumps({**_read(_paths[0]), **_known}).encode())
 
 
 def _keep(name: str, schema: Any) -> None:
