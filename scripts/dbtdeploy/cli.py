@@ -6,8 +6,11 @@ Exit codes: 0 done; a failure's own code (see ``errors.py``); 3 for a fault of o
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from types import FrameType
@@ -32,8 +35,14 @@ def run(step: Callable[[], int | None]) -> NoReturn:
     signal.signal(signal.SIGTERM, _as_interrupt)
     actions.talk_to_runner(settings.in_actions())
     code = attempt(step)
-    sys.stdout.flush()
-    raise SystemExit(code)
+    try:
+        # What Python does at its end, but for taking all its objects apart: 0.03 s of CPU.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 def attempt(step: Callable[[], int | None]) -> int:
