@@ -106,6 +106,22 @@ assert boto3.Session().get_credentials().method == "assume-role-with-web-identit
 """
 
 
+GITHUB = """
+import importlib.util
+from dbtdeploy.edges import deployments, github_api, pulls, releases, tags
+assert importlib.util.find_spec("cryptography") is None
+"""
+
+
+def test_our_environment_reaches_github_without_what_signs_in_as_an_app(runner: Runner) -> None:
+    code, log, outputs = runner.run("own", "installed")
+    assert code == 0, log
+    scripts = str(Path(__file__).parents[2] / "scripts")
+    subprocess.run(
+        [outputs["python"], "-c", GITHUB], check=True, env={**os.environ, "PYTHONPATH": scripts}
+    )
+
+
 def test_our_environment_reaches_the_store_in_each_way(runner: Runner, s3_open: s3.Store) -> None:
     """Without what boto3 knows of other services; a role, too, is assumed by one of them."""
     code, log, outputs = runner.run("own", "installed")
