@@ -14,22 +14,21 @@ mashumaro/core/meta/code/builder.py, 3.14 and 3.17.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
-import hashlib
-import importlib.util
 import marshal
 import os
 import re
 import sys
 import threading
+import typing
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import kept_file
 
 FILE = "codecs.bin"
-DIGEST_BYTES = 32
 PLAIN = (type(None), bool, int, float, str, bytes)
 DRAWN = re.compile("[0-9a-f]{32}")
 """mashumaro draws a part of its helpers' names, with ``uuid4``."""
@@ -76,7 +75,7 @@ def use(folder: str) -> None:
     except (ImportError, AttributeError):
         return
     _paths[:] = [os.path.join(folder, FILE)]
-    _known.update(_read(_paths[0]))
+    _known.update(kept_file.read_code(_paths[0]))
     for name, make in makers.items():
         setattr(builder.CodeBuilder, name, _keeping(name, make, vars(builder)))
     for module, look in lookups.items():
@@ -87,31 +86,17 @@ def write_new() -> None:
     """Write the file anew if code was made that was not in it.
 
     The job whose cache is kept may be a deploy, which writes what later jobs read: with the code
-    that writes a class goes the code that reads it, and the other way round.
+    that writes a class goes the code that reads it, and the other way round; and all that reading a
+    manifest may need, which tries each kind of node in turn.
     """
     if not _new:
         return
+    # dbt has done its work: what cannot be made here is made when it is used.
+    with contextlib.suppress(Exception):
+        _read_all_of_a_manifest()
     for name, builder in _made.copy():
         _make_the_other(name, builder)
-    # Another process may have written meanwhile: what it made stays.
-    content = marshal.dumps({**_read(_paths[0]), **_new})
-    kept_file.write(_paths[0], _digest(content) + content)
-
-
-def _read(path: str) -> Dict[str, bytes]:
-    try:
-        with open(path, "rb") as kept:
-            whole = kept.read()
-    except OSError:
-        return {}
-    digest, content = whole[:DIGEST_BYTES], whole[DIGEST_BYTES:]
-    # ``marshal`` trusts what it reads, so it reads nothing but what was written whole.
-    return marshal.loads(content) if digest == _digest(content) else {}  # noqa: S302
-
-
-def _digest(content: bytes) -> bytes:
-    """Of the content and of the Python that can read it."""
-    return hashlib.sha256(importlib.util.MAGIC_NUMBER + content).digest()
+    kept_file.add_code(_paths[0], _new)
 
 
 def _keeping(name: str, make: Any, base: Dict[str, Any]) -> Any:
@@ -152,6 +137,22 @@ def _keep(
         # Whatever a class may do when it is looked at: the code is there, and dbt goes on with it.
         return False
     return True
+
+
+def _read_all_of_a_manifest() -> None:
+    from dbt.artifacts.schemas.manifest import WritableManifest
+
+    seen: Set[Any] = set()
+    left: List[Any] = [WritableManifest]
+    while left:
+        kind = left.pop()
+        left.extend(typing.get_args(kind))
+        if hasattr(kind, "__dataclass_fields__") and kind not in seen:
+            seen.add(kind)
+            left.extend(typing.get_type_hints(kind).values())
+            with contextlib.suppress(Exception):
+                # What is missing in it shows when the code is there.
+                kind.from_dict({})
 
 
 def _make_the_other(name: str, builder: Any) -> None:
@@ -210,19 +211,19 @@ def _entry(
 ) -> Optional[Any]:
     """What was put on a class, and what its code names; None if that cannot be kept."""
     methods: Dict[int, Tuple[List[str], Any]] = {}
-    strategies = {}
+    ways = {}
     used: Set[str] = set()
     for name, value in put.items():
         if id(value) in methods:
             methods[id(value)][0].append(name)
             continue
         method = _method(value, names)
-        strategy = None if method else _strategy(value, cls)
+        way = None if method else _way(value, cls)
         if method is not None:
             methods[id(value)] = ([name], method)
             used.update(_names(method[2]))
-        elif strategy is not None:
-            strategies[name] = strategy
+        elif way is not None:
+            ways[name] = way
         else:
             return None
     # A helper of an earlier piece of code is not there when only this one is put.
@@ -235,7 +236,7 @@ def _entry(
         found[name] = _stored(names[name])
         if found[name] is None:
             return None
-    return _stored(cls), found, list(methods.values()), strategies
+    return _stored(cls), found, list(methods.values()), ways
 
 
 def _method(value: Any, names: Dict[str, Any]) -> Optional[Tuple[Any, ...]]:
@@ -254,16 +255,32 @@ def _method(value: Any, names: Dict[str, Any]) -> Optional[Tuple[Any, ...]]:
     return kind, made.__name__, made.__code__, defaults, by_name
 
 
-def _strategy(value: Any, cls: Any) -> Optional[Tuple[Any, ...]]:
-    """Of a method that is how the class's configuration has a type read or written."""
-    bound = value.__func__ if isinstance(value, staticmethod) else value
-    ways = getattr(getattr(cls, "Config", None), "serialization_strategy", {})
-    for kind, way in ways.items():
-        if isinstance(bound, MethodType) and bound.__self__ is way:
-            stored = _stored(kind)
-            same = getattr(way, bound.__name__, None) == bound
-            return (stored, bound.__name__, bound is not value) if stored and same else None
+def _way(value: Any, cls: Any) -> Optional[Tuple[Any, ...]]:
+    """Of a method that the class itself has for reading or writing a type, or one of its fields."""
+    method = value.__func__ if isinstance(value, staticmethod) else value
+    for kind, way in _by_type(cls).items():
+        if isinstance(method, MethodType) and method.__self__ is way:
+            where = ("type", _stored(kind), method.__name__)
+            return (
+                (*where, method is not value) if where[1] and _found(where, cls) == method else None
+            )
+    for name, field in getattr(cls, "__dataclass_fields__", {}).items():
+        for key in ("serialize", "deserialize"):
+            if field.metadata.get(key) is method:
+                return ("field", name, key, method is not value)
     return None
+
+
+def _by_type(cls: Any) -> Dict[Any, Any]:
+    found: Dict[Any, Any] = getattr(getattr(cls, "Config", None), "serialization_strategy", {})
+    return found
+
+
+def _found(where: Tuple[Any, ...], cls: Any) -> Any:
+    """The method that ``_way`` described; raises AttributeError or KeyError where it is not."""
+    if where[0] == "field":
+        return cls.__dataclass_fields__[where[1]].metadata[where[2]]
+    return getattr(_by_type(cls)[_value(where[1])], where[2])
 
 
 def _names(code: CodeType) -> Iterator[str]:
@@ -306,14 +323,14 @@ def _put(key: str, base: Dict[str, Any], on_the_way: Tuple[str, ...] = ()) -> bo
     """Put kept code on its class; False, and that is unchanged, where it or a name is not found."""
     if key not in _known:
         return False
-    where, found, methods, strategies, needs = marshal.loads(_known[key])  # noqa: S302  see _read
+    where, found, methods, ways, needs = marshal.loads(_known[key])  # noqa: S302  from read_code
     try:
         cls = _value(where)
         names = {**base, **{name: _value(where) for name, where in found.items()}}
         ready = [(titles, _function(method, names)) for titles, method in methods]
-        for name, (kind, method, is_static) in strategies.items():
-            bound = getattr(cls.Config.serialization_strategy[_value(kind)], method)
-            ready.append(([name], staticmethod(bound) if is_static else bound))
+        for name, way in ways.items():
+            method = _found(way, cls)
+            ready.append(([name], staticmethod(method) if way[-1] else method))
     except (AttributeError, KeyError):
         return False
     way = (*on_the_way, key)
