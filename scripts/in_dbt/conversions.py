@@ -12,6 +12,7 @@ own fields have defaults; every other goes dbt's way.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, get_type_hints
 
 _plans: dict[Any, Any] = {}
@@ -44,19 +45,30 @@ def install() -> None:
 
 def _copy(source: Any, made_of: Any, shared: frozenset[str]) -> Any:
     """An instance with the shared fields of another, and defaults for the rest."""
-    values = source.__dict__
     made = made_of.__new__(made_of)
-    for field in dataclasses.fields(made_of):
-        if field.name in shared:
-            value = values[field.name]
-        elif field.default_factory is not dataclasses.MISSING:
-            value = field.default_factory()
+    values, ours = source.__dict__, made.__dict__
+    for name, is_shared, factory, default in _fields(made_of, shared):
+        if is_shared:
+            ours[name] = values[name]
         else:
-            value = field.default
-        made.__dict__[field.name] = value
+            ours[name] = default if factory is None else factory()
     if hasattr(made, "__post_init__"):
         made.__post_init__()
     return made
+
+
+@functools.lru_cache(maxsize=None)
+def _fields(made_of: Any, shared: frozenset[str]) -> list[tuple[str, bool, Any, Any]]:
+    """Of each field its name, whether it is shared, the factory of its default, its default."""
+    return [
+        (
+            field.name,
+            field.name in shared,
+            None if field.default_factory is dataclasses.MISSING else field.default_factory,
+            field.default,
+        )
+        for field in dataclasses.fields(made_of)
+    ]
 
 
 def _shared(node_class: Any) -> frozenset[str] | None:

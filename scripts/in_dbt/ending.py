@@ -10,6 +10,8 @@ import traceback
 
 import faster
 import kept_codecs
+import kept_dataclasses
+import kept_templates
 import schemas
 
 
@@ -24,6 +26,8 @@ def end(code: int) -> None:
             faster.write_what_waits,
             schemas.write_new,
             kept_codecs.write_new,
+            kept_dataclasses.write_new,
+            kept_templates.write_new,
             threading._shutdown,  # type: ignore[attr-defined]
             atexit._run_exitfuncs,
             sys.stdout.flush,

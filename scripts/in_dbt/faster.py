@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import conversions
+import state_nodes
 
 import edges
 
@@ -35,7 +36,10 @@ def install() -> None:
     _name_callers_without_their_source()
     _name_each_schema_once()
     _select_modified_once()
+    _know_the_fields_of_a_config()
+    _merge_quoting_once()
     conversions.install()
+    state_nodes.install()
     _collect_while_nodes_run()
 
 
@@ -277,6 +281,66 @@ def _select_modified_once() -> None:
         return iter(found[key][0])
 
     StateSelectorMethod.search = remembered
+
+
+def _know_the_fields_of_a_config() -> None:
+    """Which fields a configuration has, and which of them count when it is compared.
+
+    dbt asks it of the class for each node, each time (0.4 s). Sources:
+    ``AdditionalPropertiesMixin`` in dbt_common/contracts/config/properties.py and
+    ``CompareBehavior`` in dbt_common/contracts/config/metadata.py.
+    """
+    try:
+        from dbt_common.contracts.config.base import CompareBehavior
+        from dbt_common.dataclass_schema import dbtClassMixin
+    except ImportError:
+        return
+    names = getattr(dbtClassMixin.__dict__.get("_get_field_names"), "__func__", None)
+    include = getattr(CompareBehavior.__dict__.get("should_include"), "__func__", None)
+    if names is None or include is None:
+        return
+
+    @functools.lru_cache(maxsize=None)
+    def field_names(cls: Any) -> Any:
+        return names(cls)
+
+    @functools.lru_cache(maxsize=None)
+    def should_include(cls: Any, fld: Any) -> Any:
+        return include(cls, fld)
+
+    methods: Any = (field_names, should_include)
+    dbtClassMixin._get_field_names = classmethod(methods[0])
+    CompareBehavior.should_include = classmethod(methods[1])
+
+
+def _merge_quoting_once() -> None:
+    """How each node's relation is quoted is worked out anew, copy by copy, twice (0.3 s).
+
+    What was merged of the same plain values is remembered. Source: ``BaseRelation.create_from`` in
+    dbt/adapters/base/relation.py.
+    """
+    from dbt.adapters.base import relation
+
+    merge = getattr(relation, "deep_merge", None)
+    if merge is None:
+        return
+    known: dict[Any, Any] = {}
+
+    def deep_merge(*policies: Any) -> Any:
+        if not policies or not all(map(_is_plain, policies)):
+            return merge(*policies)
+        key = tuple(tuple(policy.items()) for policy in policies)
+        if key not in known:
+            known[key] = merge(*policies)
+        return dict(known[key])
+
+    relation.deep_merge = deep_merge
+
+
+def _is_plain(policy: Any) -> bool:
+    return type(policy) is dict and all(
+        value is None or type(value) is bool for value in policy.values()
+    )
 
 
 def _collect_while_nodes_run() -> None:

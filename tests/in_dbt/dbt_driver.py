@@ -312,11 +312,80 @@ def results_late(folder: str) -> dict[str, Any]:
     return found
 
 
+def late(held: list[str]) -> dict[str, Any]:
+    """What was not imported with dbt, and whether dbt makes the real thing when it calls it."""
+    not_there = [name for name in held if name not in sys.modules]
+    osi = sys.modules.get("dbt.parser.osi")
+    real = "metricflow.converters.osi_to_msi"
+    made = osi and type(osi.OSIToMSIConverter()).__module__ == real
+    return {"held": held, "not there": not_there, "made": made, "sqlglot": "sqlglot" in sys.modules}
+
+
+def quotings_differ() -> list[str]:
+    """Policies of which another is merged than dbt's own, or one that is not the caller's alone."""
+    from dbt.adapters.base import relation
+
+    theirs = relation.deep_merge
+    importlib.import_module("faster")._merge_quoting_once()
+    chance = random.Random(2)
+    names = ["database", "schema", "identifier"]
+    found = []
+    for _ in range(300):
+        policies: list[Any] = [
+            {name: chance.choice([True, False, None]) for name in names[: chance.randint(0, 3)]}
+            for _ in range(chance.randint(1, 4))
+        ]
+        if chance.random() < 0.2:
+            policies[-1] = {"deep": {"deeper": [1]}, "other": 1}
+        ours = relation.deep_merge(*policies)
+        if ours != theirs(*policies) or list(ours) != list(theirs(*policies)):
+            found.append(repr(policies))
+        ours["changed"] = True
+    return found
+
+
+def fields_differ() -> list[str]:
+    """Configurations whose fields, or those that count when it is compared, are other ones."""
+    from dbt_common.contracts.config.base import BaseConfig, CompareBehavior
+
+    def of(cls: Any) -> list[Any]:
+        count = [CompareBehavior.should_include(field) for field, _ in cls._get_fields()]
+        return [cls._get_field_names(), count]
+
+    left, configs = [BaseConfig], []
+    while left:
+        left.extend(left[0].__subclasses__())
+        configs.append(left.pop(0))
+    theirs = [of(cls) for cls in configs]
+    importlib.import_module("faster")._know_the_fields_of_a_config()
+    assert any(False in count for _, count in theirs)
+    return [cls.__name__ for n, cls in enumerate(configs) if [of(cls), of(cls)] != [theirs[n]] * 2]
+
+
+def templates_differ(kept: str) -> dict[str, Any]:
+    """Of the kept macros how many there are, and which are not what Jinja compiles."""
+    from dbt_common.clients import jinja
+
+    file: Any = importlib.import_module("kept_file")
+    found = file.read_code(os.path.join(kept, "templates.bin"))
+    differing = [
+        text for text, code in found.items() if jinja.get_environment().compile(text) != code
+    ]
+    return {"kept": len(found), "differing": differing}
+
+
 def main(in_dbt: str, kept: str, folder: str) -> None:
     sys.path.insert(0, in_dbt)
+    late_imports = importlib.import_module("late_imports")
+    held = late_imports.hold_back()
     import dbt.cli.main  # noqa: F401  all classes
 
+    late_imports.let_go(held)
     answer = {
+        "late imports": late(held),
+        "templates": templates_differ(kept),
+        "quotings": quotings_differ(),
+        "fields": fields_differ(),
         "schemas": schemas_differ(kept),
         "schemas used": schemas_used(folder),
         "edges": edges_differ(),

@@ -23,6 +23,8 @@ import json, sys
 sys.path.insert(0, sys.argv[1])
 import dbt.cli.main
 import conversions
+import state_nodes
+from dbt.artifacts.resources import Seed
 from dbt.artifacts.schemas.manifest import WritableManifest
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import BaseNode
@@ -51,9 +53,34 @@ def whole():
     return nodes, json.dumps(resources, default=str)
 
 
-dbt_way = whole()
+def refused():
+    broken = json.load(open(sys.argv[2]))
+    next(n for n in broken["nodes"].values() if n["resource_type"] == "seed").pop("name")
+    unknown = json.load(open(sys.argv[2]))
+    next(iter(unknown["nodes"].values()))["resource_type"] = "other"
+    for data in (broken, unknown, {}):
+        try:
+            yield repr(WritableManifest.upgrade_schema_version(data))
+        except Exception as error:
+            yield type(error).__name__ + str(error)[:1000]
+
+
+def tried():
+    count = []
+    whole = Seed.from_dict
+    Seed.from_dict = lambda d: (count.append(1), whole(d))[1]
+    read = WritableManifest.read_and_check_versions(sys.argv[2])
+    Seed.from_dict = whole
+    return len(count), sum(node.resource_type == "seed" for node in read.nodes.values())
+
+
+dbt_way, refusals = whole(), list(refused())
 conversions.install()
+state_nodes.install()
 short_way = whole()
+assert list(refused()) == refusals
+made, seeds = tried()
+assert made == seeds > 0, "each node is read as its own kind only"
 shortly = [c.__name__ for c, shared in conversions._plans.items() if shared]
 different = [key for key in dbt_way[0] if dbt_way[0][key] != short_way[0].get(key)]
 same = dbt_way[1] == short_way[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,7 @@ def driven() -> dict[str, Any]:
 def told(any_warm: Warm, shop: Shop, driven: dict[str, Any], tmp_path: Path) -> Any:
     """What the driver tells about a version, and about what its warm dbt has kept."""
     if any_warm.version not in driven:
-        if not (any_warm.kept / "json_schemas.json").exists():
-            any_warm.run(["parse"], shop.folder, variables=shop.variables)
+        any_warm.run(["build", "--select", "+alone"], shop.folder, variables=shop.variables)
         driven[any_warm.version] = any_warm.told(
             DRIVER, IN_DBT, any_warm.kept, tmp_path, folder=tmp_path
         )
@@ -157,6 +157,44 @@ def test_results_of_state_are_read_when_they_are_asked_for(told: Any) -> None:
         "unknown": "IncompatibleSchemaError",
         "unknown, read": [0, 1],
     }
+
+
+def test_quoting_is_merged_as_dbt_does(told: Any) -> None:
+    assert told["quotings"] == []
+
+
+def test_the_fields_of_a_configuration_are_those_that_dbt_finds(told: Any) -> None:
+    assert told["fields"] == []
+
+
+def test_macros_are_kept_as_jinja_compiles_them(told: Any) -> None:
+    assert told["templates"]["differing"] == []
+    assert told["templates"]["kept"] >= 10
+
+
+def test_what_is_kept_is_not_made_again(
+    any_warm: Warm, shop: Shop, told: Any, tmp_path: Path
+) -> None:
+    assert told["templates"]["kept"]
+    shutil.copytree(any_warm.kept, tmp_path / "kept")
+    files = sorted(file for file in (tmp_path / "kept").iterdir() if file.is_file())
+    made = [file.stat().st_mtime_ns for file in files]
+    next_job = Warm(any_warm.version, any_warm.command, tmp_path)
+    try:
+        arguments = ["build", "--select", "+alone"]
+        assert next_job.run(arguments, shop.folder, variables=shop.variables).code == 0
+    finally:
+        next_job.server.close()
+    assert len(files) == 4  # schemas, codecs, dataclasses and templates
+    assert [file.stat().st_mtime_ns for file in files] == made
+
+
+def test_what_is_seldom_called_is_imported_when_it_is(told: Any) -> None:
+    found = told["late imports"]
+    assert found["not there"] == found["held"]
+    # Only dbt 1.12 imports it.
+    assert found["made"] in (None, True)
+    assert found["sqlglot"] == bool(found["held"] and found["made"])
 
 
 def test_kept_schemas_are_those_that_dbt_derives(told: Any) -> None:

@@ -33,8 +33,10 @@ def late():
     tell("thread", "done")
 
 if os.environ.get("PROBE"):
-    ours = ["checked_build", "conversions", "edges", "ending", "faster", "late_codecs", "neutral"]
-    ours += ["own_package", "saved_parse", "schemas", "serve", "transfer", "dbtdeploy"]
+    ours = ["checked_build", "conversions", "edges", "ending", "faster", "kept_codecs", "kept_file"]
+    ours += ["kept_dataclasses", "kept_templates", "late_codecs", "late_imports", "neutral"]
+    ours += ["own_package", "saved_parse", "schemas", "serve", "state_nodes", "transfer"]
+    ours += ["dbtdeploy"]
     tell("seen.json", {
         "argv": sys.argv, "cwd": os.getcwd(), "environ": dict(os.environ), "path": sys.path,
         "importable": [n for n in ours if n in sys.modules or importlib.util.find_spec(n)],
