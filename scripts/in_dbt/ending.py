@@ -26,7 +26,7 @@ def end(code: int) -> None:
             faster.write_what_waits,
             schemas.write_new,
             kept_codecs.write_new,
-            kept_dataclasses.write_new,
+            kept_dataclasses.kept.write_new,
             kept_templates.write_new,
             threading._shutdown,  # type: ignore[attr-defined]
             atexit._run_exitfuncs,

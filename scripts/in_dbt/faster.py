@@ -300,19 +300,14 @@ def _know_the_fields_of_a_config() -> None:
     if names is None or include is None:
         return
 
-    @functools.lru_cache(maxsize=None)
     def field_names(cls: Any) -> Any:
         found = names(cls)
         # A list that is searched as a set, once for each key of each configuration.
         return type("Names", (list,), {"__contains__": frozenset(found).__contains__})(found)
 
-    @functools.lru_cache(maxsize=None)
-    def should_include(cls: Any, fld: Any) -> Any:
-        return include(cls, fld)
-
-    methods: Any = (field_names, should_include)
-    dbtClassMixin._get_field_names = classmethod(methods[0])
-    CompareBehavior.should_include = classmethod(methods[1])
+    cached: Any = functools.lru_cache(maxsize=None)
+    dbtClassMixin._get_field_names = classmethod(cached(field_names))
+    CompareBehavior.should_include = classmethod(cached(include))
 
 
 def _merge_quoting_once() -> None:

@@ -18,7 +18,6 @@ import contextlib
 import enum
 import functools
 import marshal
-import os
 import re
 import sys
 import threading
@@ -28,7 +27,6 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import kept_file
 
-FILE = "codecs.bin"
 PLAIN = (type(None), bool, int, float, str, bytes)
 DRAWN = re.compile("[0-9a-f]{32}")
 """mashumaro draws a part of its helpers' names, with ``uuid4``."""
@@ -39,11 +37,10 @@ WRAPPERS: Dict[str, Any] = {
     "staticmethod": staticmethod,
 }
 
-_known: Dict[str, bytes] = {}
-_new: Dict[str, bytes] = {}
+kept = kept_file.KeptCode("codecs.bin")
+"""By what tells one piece from another (``_key``), each marshalled by itself."""
 _made_by: Dict[Tuple[type, str], Optional[str]] = {}
 """Key of the code that last put this method on this class; None if it is not kept."""
-_paths: List[str] = []
 _made: List[Tuple[str, Any]] = []
 """Which maker made each new piece, and with what builder."""
 
@@ -74,8 +71,7 @@ def use(folder: str) -> None:
         lookups = {module: module.get_class_that_defines_method for module in (pack, unpack)}
     except (ImportError, AttributeError):
         return
-    _paths[:] = [os.path.join(folder, FILE)]
-    _known.update(kept_file.read_code(_paths[0]))
+    kept.use(folder)
     for name, make in makers.items():
         setattr(builder.CodeBuilder, name, _keeping(name, make, vars(builder)))
     for module, look in lookups.items():
@@ -89,14 +85,15 @@ def write_new() -> None:
     that writes a class goes the code that reads it, and the other way round; and all that reading a
     manifest may need, which tries each kind of node in turn.
     """
-    if not _new:
-        return
-    # dbt has done its work: what cannot be made here is made when it is used.
-    with contextlib.suppress(Exception):
-        _read_all_of_a_manifest()
-    for name, builder in _made.copy():
-        _make_the_other(name, builder)
-    kept_file.add_code(_paths[0], _new)
+    if kept.new:
+        # What other commands of this job have made is not made again.
+        kept.read()
+        # dbt has done its work: what cannot be made here is made when it is used.
+        with contextlib.suppress(Exception):
+            _read_all_of_a_manifest()
+        for name, builder in _made.copy():
+            _make_the_other(name, builder)
+    kept.write_new()
 
 
 def _keeping(name: str, make: Any, base: Dict[str, Any]) -> Any:
@@ -105,7 +102,7 @@ def _keeping(name: str, make: Any, base: Dict[str, Any]) -> Any:
         if key is None or not _put(key, base):
             _make(key, name, make, self, base)
         if _making.needs is not None:
-            _making.needs.append(key if key in _known else None)
+            _making.needs.append(key if key in kept.known else None)
 
     return add
 
@@ -131,7 +128,7 @@ def _keep(
         entry = _entry(made[1].cls, put, made[1].globals, base)
         if entry is None:
             return False
-        _new[key] = _known[key] = marshal.dumps((*entry, needs))
+        kept.add(key, marshal.dumps((*entry, needs)))
         _made.append(made)
     except Exception:
         # Whatever a class may do when it is looked at: the code is there, and dbt goes on with it.
@@ -260,10 +257,8 @@ def _way(value: Any, cls: Any) -> Optional[Tuple[Any, ...]]:
     method = value.__func__ if isinstance(value, staticmethod) else value
     for kind, way in _by_type(cls).items():
         if isinstance(method, MethodType) and method.__self__ is way:
-            where = ("type", _stored(kind), method.__name__)
-            return (
-                (*where, method is not value) if where[1] and _found(where, cls) == method else None
-            )
+            where = ("type", _stored(kind), method.__name__, method is not value)
+            return where if where[1] and _found(where, cls) == method else None
     for name, field in getattr(cls, "__dataclass_fields__", {}).items():
         for key in ("serialize", "deserialize"):
             if field.metadata.get(key) is method:
@@ -321,9 +316,9 @@ def _value(where: Tuple[str, ...]) -> Any:
 
 def _put(key: str, base: Dict[str, Any], on_the_way: Tuple[str, ...] = ()) -> bool:
     """Put kept code on its class; False, and that is unchanged, where it or a name is not found."""
-    if key not in _known:
+    if key not in kept.known:
         return False
-    where, found, methods, ways, needs = marshal.loads(_known[key])  # noqa: S302  from read_code
+    where, found, methods, ways, needs = marshal.loads(kept.known[key])  # noqa: S302  as in KeptCode
     try:
         cls = _value(where)
         names = {**base, **{name: _value(where) for name, where in found.items()}}

@@ -12,18 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import os
-from types import CodeType
-from typing import Any, Dict, List
+import sys
+from typing import Any
 
 import kept_file
 
-FILE = "dataclasses.bin"
-
-_known: Dict[str, CodeType] = {}
-"""By their source."""
-_new: Dict[str, CodeType] = {}
-_paths: List[str] = []
+kept = kept_file.KeptCode("dataclasses.bin")
+"""By the source."""
 
 
 def use(folder: str) -> None:
@@ -32,30 +27,24 @@ def use(folder: str) -> None:
     Args:
         folder: of this environment and of no other; it may be missing.
     """
-    _paths[:] = [os.path.join(folder, FILE)]
-    _known.update(kept_file.read_code(_paths[0]))
+    kept.use(folder)
     # Found before Python's own by the one call of ``exec`` that the module has.
     dataclasses.exec = _exec  # type: ignore[attr-defined]
     _leave_docstrings()
 
 
-def write_new() -> None:
-    """Write the file anew if code was compiled that was not in it."""
-    if _new:
-        kept_file.add_code(_paths[0], _new)
-
-
 def _exec(source: Any, names: Any = None, local_names: Any = None) -> None:
-    code = _known.get(source)
+    code = kept.known.get(source)
     if code is None:
         code = compile(source, "<string>", "exec", dont_inherit=True)
-        _known[source] = _new[source] = code
+        kept.add(source, code)
     exec(code, names, local_names)  # noqa: S102  as the module does
 
 
 def _leave_docstrings() -> None:
     process = getattr(dataclasses, "_process_class", None)
-    if process is None:
+    # From 3.14 on the text is made of annotations that are not evaluated.
+    if process is None or sys.version_info >= (3, 14):
         return
 
     def process_class(cls: Any, *args: Any, **options: Any) -> Any:
@@ -72,7 +61,7 @@ def _leave_docstrings() -> None:
 
 
 class _Docstring:
-    """Python's own text, made when it is asked for."""
+    """The text that Python would make with the class, made when it is asked for."""
 
     is_finished = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import marshal
@@ -20,6 +21,7 @@ def write(path: str, content: bytes) -> None:
         content: all of it.
     """
     folder, name = os.path.split(path)
+    partial = None
     try:
         os.makedirs(folder, exist_ok=True)
         number, partial = tempfile.mkstemp(dir=folder, prefix=name)
@@ -28,30 +30,61 @@ def write(path: str, content: bytes) -> None:
         os.replace(partial, path)
     except OSError:
         # A cache that cannot be written costs time and nothing else.
-        return
+        with contextlib.suppress(OSError):
+            if partial is not None:
+                os.unlink(partial)
 
 
-def read_code(path: str) -> Dict[str, Any]:
-    """What ``add_code`` wrote; nothing where that is missing, damaged or of another Python."""
-    try:
-        with open(path, "rb") as kept:
-            whole = kept.read()
-    except OSError:
-        return {}
-    digest, content = whole[:DIGEST_BYTES], whole[DIGEST_BYTES:]
-    # ``marshal`` trusts what it reads, so it reads nothing but what was written whole.
-    return marshal.loads(content) if digest == _digest(content) else {}  # noqa: S302
+class KeptCode:
+    """Code objects in one file, and what ``marshal`` can write beside them, each by a key."""
 
+    def __init__(self, name: str) -> None:
+        """Nothing is known until a folder is.
 
-def add_code(path: str, new: Dict[str, Any]) -> None:
-    """Write code objects, and what ``marshal`` writes beside them, to those that are kept already.
+        Args:
+            name: of the file.
+        """
+        self.name = name
+        self.path = ""
+        self.known: Dict[str, Any] = {}
+        self.new: Dict[str, Any] = {}
+        """What the file does not have."""
 
-    Args:
-        path: of the file. Another process may have written it meanwhile: what it made stays.
-        new: by any name.
-    """
-    content = marshal.dumps({**read_code(path), **new})
-    write(path, _digest(content) + content)
+    def use(self, folder: str) -> None:
+        """Know what is in this folder.
+
+        Args:
+            folder: of this environment and of no other; it may be missing, and its file damaged or
+                of another Python.
+        """
+        self.path = os.path.join(folder, self.name)
+        self.read()
+
+    def add(self, key: str, code: Any) -> None:
+        """Know this too, and write it at the end."""
+        self.known[key] = self.new[key] = code
+
+    def write_new(self) -> None:
+        """Write what was added, if another process has not written the same meanwhile."""
+        if self.new:
+            there = self._content()
+            if not self.new.keys() <= there.keys():
+                content = marshal.dumps({**there, **self.new})
+                write(self.path, _digest(content) + content)
+
+    def read(self) -> None:
+        """Know what other processes have written by now."""
+        self.known.update(self._content())
+
+    def _content(self) -> Dict[str, Any]:
+        try:
+            with open(self.path, "rb") as kept:
+                whole = kept.read()
+        except OSError:
+            return {}
+        digest, content = whole[:DIGEST_BYTES], whole[DIGEST_BYTES:]
+        # ``marshal`` trusts what it reads, so it reads nothing but what was written whole.
+        return marshal.loads(content) if digest == _digest(content) else {}  # noqa: S302
 
 
 def _digest(content: bytes) -> bytes:

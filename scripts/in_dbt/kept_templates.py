@@ -4,28 +4,24 @@ A command compiles the macros that it calls, some 30 of those that come with dbt
 does it anew: Jinja reads the text, writes Python and compiles that (0.04 s of CPU). The outcome
 depends on the text and the installed packages, so that it is found by the whole text.
 
-Not kept are macros of the project and its packages: they would pile up where a folder stays.
+Not kept are macros of the project and its packages: they would pile up where a folder stays. Of
+ours there are those of each version of this action that was used with it.
 Source: ``TemplateCache.get_node_template`` in dbt_common/clients/jinja.py.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-from types import CodeType
-from typing import Any, Dict, List
+from typing import Any, List
 
 import kept_file
 
-FILE = "templates.bin"
 OURS = "dbtdeploy"
 """``name`` in templates/dbt_package/dbt_project.yml."""
 
-_known: Dict[str, CodeType] = {}
-"""By their text."""
-_new: Dict[str, CodeType] = {}
-_paths: List[str] = []
+kept = kept_file.KeptCode("templates.bin")
+"""By the macro's text."""
 
 
 class _Making(threading.local):
@@ -48,11 +44,10 @@ def use(folder: str, adapters: List[str]) -> None:
 
     look_up = getattr(getattr(jinja, "TemplateCache", None), "get_node_template", None)
     environment: Any = getattr(jinja, "MacroFuzzEnvironment", None)
-    if look_up is None or environment is None or getattr(jinja, "MACRO_DEBUGGING", True):
+    if look_up is None or environment is None or not hasattr(jinja, "MACRO_DEBUGGING"):
         return
     packages = {"dbt", OURS, *("dbt_" + name for name in adapters)}
-    _paths[:] = [os.path.join(folder, FILE)]
-    _known.update(kept_file.read_code(_paths[0]))
+    kept.use(folder)
     compile_anew = environment.compile
 
     def get_node_template(self: Any, node: Any) -> Any:
@@ -63,13 +58,13 @@ def use(folder: str, adapters: List[str]) -> None:
             _making.is_kept = False
 
     def compile_or_find(self: Any, source: Any, *args: Any, **options: Any) -> Any:
-        is_kept = _making.is_kept and type(self) is environment and type(source) is str
-        if not is_kept or args or options:
+        is_plain = type(self) is environment and type(source) is str and not args and not options
+        # With dbt's --macro-debugging the code names a file that is written for it.
+        if not _making.is_kept or not is_plain or jinja.MACRO_DEBUGGING:
             return compile_anew(self, source, *args, **options)
-        code = _known.get(source)
-        if code is None:
-            code = _known[source] = _new[source] = compile_anew(self, source)
-        return code
+        if source not in kept.known:
+            kept.add(source, compile_anew(self, source))
+        return kept.known[source]
 
     jinja.TemplateCache.get_node_template = get_node_template
     environment.compile = compile_or_find
@@ -81,12 +76,13 @@ def write_new() -> None:
     The job whose cache is kept may be a deploy: where it ran one macro of ours, the others, which
     pull requests call, are compiled too.
     """
-    if not _new:
-        return
-    with contextlib.suppress(Exception):
-        # What cannot be compiled here is compiled when it is called.
-        _compile_ours()
-    kept_file.add_code(_paths[0], _new)
+    if kept.new:
+        # What other commands of this job have compiled is not compiled again.
+        kept.read()
+        with contextlib.suppress(Exception):
+            # What cannot be compiled here is compiled when it is called.
+            _compile_ours()
+    kept.write_new()
 
 
 def _compile_ours() -> None:

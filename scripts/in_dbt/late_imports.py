@@ -37,7 +37,8 @@ def let_go(held: List[str]) -> None:
 def _is_there(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ImportError:
+    except Exception:
+        # Its packages are imported to look for it. Where dbt wants them, it meets the same.
         return False
 
 

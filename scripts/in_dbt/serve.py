@@ -75,8 +75,9 @@ def main() -> None:
     faster.install()
     schemas.use(folder)
     kept_templates.use(folder, adapters)
-    # dbt's first lock starts this watcher; without one that is there, each process its own.
-    resource_tracker.ensure_running()
+    # dbt's first lock starts this watcher of semaphores, where none is there that a fork may use.
+    with contextlib.suppress(Exception):
+        resource_tracker.ensure_running()
     gc.freeze()
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -124,7 +125,7 @@ def _import(adapters: list[str]) -> str:
 
 def _import_what_each_command_needs() -> None:
     """To read the answer to a query: dbt imports it at the first, in each process (0.05 s)."""
-    with contextlib.suppress(ImportError, AttributeError):
+    with contextlib.suppress(Exception):
         importlib.import_module("dbt_common.clients.agate_helper")
         # It reads how numbers are written in the locale, which stays.
         importlib.import_module("agate").Number()
@@ -155,12 +156,16 @@ def _reap(sock: socket.socket, began: dict[int, float]) -> None:
         pid, status, usage = os.wait4(-1, os.WNOHANG)
         if pid == 0:
             return
+        start = began.pop(pid, None)
+        if start is None:
+            # Not a command: the watcher of semaphores.
+            continue
         _tell(
             sock,
             {
                 "pid": pid,
                 "status": status,
-                "wall_seconds": time.monotonic() - began.pop(pid),
+                "wall_seconds": time.monotonic() - start,
                 "cpu_seconds": usage.ru_utime + usage.ru_stime,
                 "peak_bytes": usage.ru_maxrss * 1024,
             },

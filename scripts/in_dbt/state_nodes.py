@@ -72,6 +72,8 @@ def _read_by_kind(manifest: Any, kinds: dict[str, list[Any]]) -> None:
 
 
 def _read(kinds: list[Any], node: Any) -> Any:
+    # Without it a kind that is tried in vain would put one there: not written by dbt.
+    node["database"]
     *first, last = kinds
     for kind in first:
         with contextlib.suppress(Exception):

@@ -84,7 +84,7 @@ def alone(kept: Any) -> list[str]:
     for cls, name, method in methods():
         if cls.__module__.startswith("dbt.contracts.graph.") and "msgpack" in name:
             by_kept, made = (
-                named_after(cls, name, method, known) for known in (kept._known, nothing)
+                named_after(cls, name, method, known) for known in (kept.kept.known, nothing)
             )
             if not made <= by_kept:
                 found.append(f"{cls.__qualname__} {name}: {sorted(made - by_kept)}")
@@ -95,8 +95,7 @@ def named_after(cls: Any, name: str, method: Any, known: dict[str, bytes]) -> se
     """The methods that are on the classes after one use, by a forked process."""
     reading, writing = os.pipe()
     if os.fork() == 0:
-        kept = sys.modules["kept_codecs"]
-        kept._known = known  # type: ignore[attr-defined]
+        sys.modules["kept_codecs"].kept.known = known
         use(cls, name, method)
         with os.fdopen(writing, "w") as told:
             told.write("\n".join(f"{cls.__qualname__} {name}" for cls, name, _ in methods()))

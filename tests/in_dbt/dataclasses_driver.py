@@ -15,6 +15,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -60,6 +61,37 @@ def written(code: CodeType) -> Any:
     return code.co_name, code.co_code, code.co_names, code.co_varnames, code.co_flags, constants
 
 
+def more() -> list[Any]:
+    """Of kinds that dbt may have none of: with slots, with a docstring, without a signature."""
+
+    @dataclass(frozen=True, order=True, **({"slots": True} if sys.version_info >= (3, 10) else {}))
+    class Slotted:
+        a: int
+        b: str = "b"
+
+    @dataclass
+    class Told:
+        """It says what it is."""
+
+        a: int = 1
+
+    class Meta(type):
+        def __call__(cls, *args: Any) -> Any:
+            return super().__call__(*args)
+
+    @dataclass
+    class Called(metaclass=Meta):
+        a: int
+
+    @dataclass(frozen=True)
+    class Below(Slotted):
+        c: float = 1.0
+
+    assert Below.__doc__ is not None
+    assert Below(1, "x").__doc__ == Below.__doc__
+    return [Slotted, Told, Called, Below]
+
+
 def main(in_dbt: str, *folder: str) -> None:
     sys.path.insert(0, in_dbt)
     kept: Any = importlib.import_module("kept_dataclasses")
@@ -68,13 +100,15 @@ def main(in_dbt: str, *folder: str) -> None:
     import dbt.adapters.postgres
     import dbt.cli.main  # noqa: F401  all classes
 
+    held = more()
     made: dict[str, list[str]] = {}
     for cls in classes(object, set()):
         if "__dataclass_fields__" in vars(cls):
             told = json.dumps(described(cls), sort_keys=True)
             made.setdefault(f"{cls.__module__}.{cls.__qualname__}", []).append(told)
-    new = len(kept._new)
-    kept.write_new()
+    assert all(f"{cls.__module__}.{cls.__qualname__}" in made for cls in held)
+    new = len(kept.kept.new)
+    kept.kept.write_new()
     print(json.dumps({"made": {name: sorted(told) for name, told in made.items()}, "new": new}))
 
 

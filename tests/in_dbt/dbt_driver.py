@@ -363,15 +363,45 @@ def fields_differ() -> list[str]:
 
 
 def templates_differ(kept: str) -> dict[str, Any]:
-    """Of the kept macros how many there are, and which are not what Jinja compiles."""
+    """Of the kept macros how many there are, which differ from Jinja's, and when it compiles."""
     from dbt_common.clients import jinja
 
-    file: Any = importlib.import_module("kept_file")
-    found = file.read_code(os.path.join(kept, "templates.bin"))
+    templates: Any = importlib.import_module("kept_templates")
+    environment: Any = jinja.MacroFuzzEnvironment
+    compile_anew = environment.compile
+    templates.use(kept, ["postgres"])
+    found = dict(templates.kept.known)
     differing = [
-        text for text, code in found.items() if jinja.get_environment().compile(text) != code
+        text for text, code in found.items() if compile_anew(jinja.get_environment(), text) != code
     ]
-    return {"kept": len(found), "differing": differing}
+    generated: list[str] = []
+    generate = environment._generate
+
+    def noted(self: Any, *args: Any, **options: Any) -> Any:
+        generated.append("once")
+        return generate(self, *args, **options)
+
+    environment._generate = noted
+    text = next(iter(found))
+
+    def compiled(package: str, debugging: bool = False) -> int:
+        generated.clear()
+        jinja.template_cache.clear()
+        jinja.MACRO_DEBUGGING = debugging
+        node = SimpleNamespace(macro_sql=text, package_name=package)
+        jinja.template_cache.get_node_template(node)
+        return len(generated)
+
+    return {
+        "kept": len(found),
+        "differing": differing,
+        "compiled": {
+            "dbt's": compiled("dbt"),
+            "the project's": compiled("shop"),
+            "debugged": compiled("dbt", debugging=True),
+        },
+        "new": len(templates.kept.new),
+    }
 
 
 def main(in_dbt: str, kept: str, folder: str) -> None:

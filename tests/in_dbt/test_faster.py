@@ -170,6 +170,9 @@ def test_the_fields_of_a_configuration_are_those_that_dbt_finds(told: Any) -> No
 def test_macros_are_kept_as_jinja_compiles_them(told: Any) -> None:
     assert told["templates"]["differing"] == []
     assert told["templates"]["kept"] >= 10
+    # Of the project's nothing is kept; what is debugged names a file of its own.
+    assert told["templates"]["compiled"] == {"dbt's": 0, "the project's": 1, "debugged": 1}
+    assert told["templates"]["new"] == 0
 
 
 def test_what_is_kept_is_not_made_again(

@@ -181,6 +181,22 @@ def test_an_interrupt_right_after_the_start_is_not_lost(newest: Warm, tmp_path: 
         assert process.wait()[0] != 0
 
 
+def test_it_outlives_the_watcher_of_its_semaphores(newest: Warm, tmp_path: Path) -> None:
+    """multiprocessing starts one process that watches them, here one for all commands."""
+    own = Warm(newest.version, newest.command, tmp_path)
+    try:
+        assert own.run(["--version"], tmp_path).code == 0
+        server = own.server._server
+        assert server is not None
+        (watcher,) = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        assert b"resource_tracker" in Path(f"/proc/{watcher}/cmdline").read_bytes()
+        os.kill(int(watcher), signal.SIGKILL)
+        for _ in range(3):
+            assert own.run(["--version"], tmp_path).code == 0
+    finally:
+        own.server.close()
+
+
 def test_what_a_command_took_is_told(newest: Warm, tmp_path: Path) -> None:
     process = newest.server.start(
         ["ls", "--help"], folder=str(tmp_path), variables=newest.variables(tmp_path)
