@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("dbtdeploy", "dbtdeploy/edges")
+PACKAGES = ("dbtdeploy", "dbtdeploy/edges", "in_dbt")
 CACHE = "__pycache__"
 
 
@@ -70,7 +70,7 @@ def _link_or_copy(kept: str, there: str) -> None:
 
 
 def _sources(scripts: Path) -> Iterator[Path]:
-    """Of the package alone: Python keeps no bytecode of what it is told to run."""
+    """Of what is imported alone: Python keeps no bytecode of what it is told to run."""
     for package in PACKAGES:
         yield from sorted((scripts / package).glob("*.py"))
 

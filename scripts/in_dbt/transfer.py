@@ -18,6 +18,8 @@ from itertools import chain
 from types import SimpleNamespace
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Set, Tuple
 
+import neutral
+
 NAMED = frozenset(("model", "seed", "snapshot", "test", "analysis", "operation", "function"))
 
 # Keys of yml files whose entries handle_schema_file_changes of dbt/parser/partial.py parses again
@@ -111,19 +113,15 @@ class Survey:
     Args:
         manifest: the parse, as it is after ManifestLoader.load.
         root_project, all_projects: as ManifestLoader has them.
-        neutral: the module neutral.py.
         adapter: dbt's adapter.
     """
 
-    def __init__(
-        self, manifest: Any, root_project: Any, all_projects: Any, neutral: Any, adapter: Any
-    ) -> None:
+    def __init__(self, manifest: Any, root_project: Any, all_projects: Any, adapter: Any) -> None:
         from dbt_common.clients.jinja import get_environment
 
         self.manifest = manifest
         self.root = root_project
         self.projects = all_projects
-        self.neutral = neutral
         self.macros = macro_texts(manifest)
         packages = {macro.package_name for macro in manifest.macros.values()} | set(all_projects)
         replaced = getattr(type(adapter), "_parse_replacements_", {})
@@ -179,7 +177,7 @@ class Survey:
             for keys, text in _strings(loaded):
                 if keys[0] in NOT_RENDERED or HOOKS & {key.lstrip("+") for key in keys}:
                     continue
-                reason = self.judge.yml(text) if self.neutral.has_jinja(text) else ""
+                reason = self.judge.yml(text) if neutral.has_jinja(text) else ""
                 if reason or "doc(" in text:
                     where = ".".join(keys)
                     raise CannotTransferError(f"{where} in dbt_project.yml of {name}: {reason}")
@@ -195,7 +193,7 @@ class Survey:
                     continue
                 name = entry.get("name")
                 for keys, text in _strings(entry):
-                    if self.neutral.has_jinja(text) and self._depends(keys, text):
+                    if neutral.has_jinja(text) and self._depends(keys, text):
                         self._add_entry(file_id, key, name)
 
     def _depends(self, keys: Tuple[str, ...], text: str) -> bool:
@@ -209,7 +207,7 @@ class Survey:
     def _add_entry(self, file_id: str, key: str, name: Any) -> None:
         if key not in ENTRIES:
             raise CannotTransferError(f"{key} in {file_id} depend on the target")
-        if not isinstance(name, str) or self.neutral.has_jinja(name) or "." in name:
+        if not isinstance(name, str) or neutral.has_jinja(name) or "." in name:
             raise CannotTransferError(f"the name of an entry in {file_id} is unusual")
         self.entries.setdefault(file_id, {}).setdefault(key, set()).add(name)
 
@@ -230,7 +228,7 @@ class Survey:
         if kind == "test" and getattr(node, "test_metadata", None) is not None:
             return self._generic_test(node)
         text = node.raw_code
-        if not self.neutral.has_jinja(text):
+        if not neutral.has_jinja(text):
             return ""
         if kind == "model" and self._static is not None and self._is_static(text):
             return ""
@@ -314,10 +312,9 @@ class Names:
     Args:
         manifest: has the macros (generate_schema_name and the like, of all packages).
         root_project: dbt's RuntimeConfig.
-        neutral: the module neutral.py.
     """
 
-    def __init__(self, manifest: Any, root_project: Any, neutral: Any) -> None:
+    def __init__(self, manifest: Any, root_project: Any) -> None:
         from dbt.parser.base import ConfiguredParser, RelationUpdate
 
         self.manifest = manifest
@@ -329,7 +326,7 @@ class Names:
         }
         self._known: Dict[Tuple[Any, ...], Any] = {}
         self._texts = macro_texts(manifest)
-        self._fixed = self._find_fixed(neutral)
+        self._fixed = self._find_fixed()
         self._reads = {
             component: () if component in self._fixed else self._read_of_node(update)
             for component, update in self._updates.items()
@@ -391,7 +388,7 @@ class Names:
             _gather(updater.macro.name, self._texts, found)
         return [text for name in found for text in self._texts[name]]
 
-    def _find_fixed(self, neutral: Any) -> FrozenSet[str]:
+    def _find_fixed(self) -> FrozenSet[str]:
         """The components whose macros give the same for every target of this database.
 
         The alias as a rule, and the database: of the target, they read its database at most.

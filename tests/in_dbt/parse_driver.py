@@ -10,7 +10,7 @@ Reads a list of requests (JSON) from a file, writes a list of answers to another
 from __future__ import annotations
 
 import gc
-import importlib.util
+import importlib
 import json
 import os
 import pickle
@@ -88,12 +88,9 @@ def parse(request: dict[str, Any], out: str) -> dict[str, Any]:
     os.chdir(request["project"])
     start = request.get("start")
     if start:
-        path = Path(os.environ["IN_DBT"]) / "saved_parse.py"
-        spec = importlib.util.spec_from_file_location("saved_parse", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        sys.path.insert(0, os.environ["IN_DBT"])
+        module = importlib.import_module("saved_parse")
+        del sys.path[0]
         module.start_from(
             start["folders"],
             kept=start["kept"],

@@ -36,7 +36,7 @@ if os.environ.get("PROBE"):
     ours = ["checked_build", "conversions", "edges", "ending", "faster", "kept_codecs", "kept_file"]
     ours += ["kept_dataclasses", "kept_templates", "late_codecs", "late_imports", "neutral"]
     ours += ["own_package", "saved_parse", "schemas", "serve", "state_nodes", "transfer"]
-    ours += ["dbtdeploy"]
+    ours += ["parse_changes", "parse_facts", "parse_folder", "refused", "dbtdeploy"]
     tell("seen.json", {
         "argv": sys.argv, "cwd": os.getcwd(), "environ": dict(os.environ), "path": sys.path,
         "importable": [n for n in ours if n in sys.modules or importlib.util.find_spec(n)],

@@ -20,7 +20,9 @@ HASHED = b"\x03\x00\x00\x00"
 def scripts(tmp_path: Path) -> Path:
     folder = tmp_path / "scripts"
     (folder / "dbtdeploy" / "edges").mkdir(parents=True)
-    for name in ("dbtdeploy/__init__.py", "dbtdeploy/core.py", "dbtdeploy/edges/edge.py"):
+    (folder / "in_dbt").mkdir()
+    names = ("dbtdeploy/__init__.py", "dbtdeploy/core.py", "dbtdeploy/edges/edge.py")
+    for name in (*names, "in_dbt/beside.py"):
         (folder / name).write_text("SAID = 'first'\n")
     return folder
 
@@ -45,7 +47,7 @@ def test_what_is_kept_is_found_in_the_next_job(scripts: Path, tmp_path: Path) ->
     bytecode.keep(scripts, kept)
     bytecode.lay(kept, scripts)
     laid = list(scripts.rglob("*.pyc"))
-    assert len(laid) == 3
+    assert len(laid) == 4
     assert {path.read_bytes()[4:8] for path in laid} == {HASHED}
     assert imported(scripts) == "first found"
 
@@ -70,7 +72,7 @@ def test_what_lies_there_stays(scripts: Path, tmp_path: Path) -> None:
     bytecode.keep(scripts, kept)
     bytecode.lay(kept, scripts)
     assert {path: path.read_bytes() for path in before} == before
-    assert len(list(scripts.rglob("*.pyc"))) == 3
+    assert len(list(scripts.rglob("*.pyc"))) == 4
 
 
 def test_where_nothing_was_kept_nothing_is_laid(scripts: Path, tmp_path: Path) -> None:
