@@ -11,6 +11,7 @@ import pprint
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
+import parse_folder
 import transfer
 from refused import RefusedError
 
@@ -64,7 +65,10 @@ def of(loader: Any) -> Dict[str, Any]:
     config = loader.root_project
     kind = config.credentials.type
     versions = {name: _version_of(name) for name in (*DISTRIBUTIONS, f"dbt-{kind}")}
-    files = {name: _sha256_of(os.path.join(config.project_root, name)) for name in PROJECT_FILES}
+    files = {
+        name: parse_folder.sha256_of(os.path.join(config.project_root, name))
+        for name in PROJECT_FILES
+    }
     flags = {
         name: _hash(_plain(value))
         for name, value in vars(get_flags()).items()
@@ -173,14 +177,6 @@ def _plain(value: Any) -> str:
     return f"{type(value).__name__}{_plain(members)}" if members else str(value)
 
 
-def _sha256_of(path: str) -> Optional[str]:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
-    except FileNotFoundError:
-        return None
-
-
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
@@ -196,4 +192,6 @@ def _version_of(distribution: str) -> Optional[str]:
 
 def _own_hash() -> str:
     here = os.path.dirname(os.path.abspath(__file__))
-    return _hash("".join(_sha256_of(os.path.join(here, name)) or "" for name in OWN_FILES))
+    return _hash(
+        "".join(parse_folder.sha256_of(os.path.join(here, name)) or "" for name in OWN_FILES)
+    )

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from refused import RefusedError
 
@@ -33,7 +33,7 @@ def read_about(folder: str) -> Dict[str, Any]:
 
 
 def verified(folder: str, about: Dict[str, Any]) -> bytes:
-    """Dbt's file, if it is the one that is described; raises RefusedError."""
+    """The parse in this folder, if it is the one that is described; raises RefusedError."""
     try:
         with open(os.path.join(folder, PARSE), "rb") as file:
             data = file.read()
@@ -59,9 +59,7 @@ def keep(source: str, folder: str, describe: Callable[[], Dict[str, Any]]) -> No
     copy = os.path.join(folder, PARSE)
     shutil.copyfile(source, copy + ".new")
     os.replace(copy + ".new", copy)
-    with open(copy, "rb") as file:
-        sha256 = hashlib.sha256(file.read()).hexdigest()
-    known = {"format": FORMAT, "sha256": sha256, "size": os.path.getsize(copy)}
+    known = {"format": FORMAT, "sha256": sha256_of(copy), "size": os.path.getsize(copy)}
     write_json(about, {**describe(), **known})
 
 
@@ -78,6 +76,15 @@ def keep_again(used: str, folder: str, beside: str) -> None:
         shutil.copyfile(os.path.join(used, name), os.path.join(folder, name))
     os.makedirs(os.path.dirname(beside), exist_ok=True)
     shutil.copyfile(os.path.join(used, PARSE), beside)
+
+
+def sha256_of(path: str) -> Optional[str]:
+    """The digest of a file's content in hexadecimal; None where there is no file."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def write_json(path: str, content: Any) -> None:
