@@ -24,10 +24,10 @@ if sys.version_info < (3, 10):  # noqa: UP036  an older python3 is what this is 
         "Use actions/setup-python before this action."
     )
 
-from dbtdeploy import bytecode, dbt_requirement, environments, errors, settings
-from dbtdeploy.dbt_requirement import DbtRequirement
-from dbtdeploy.edges import actions, uv
-from dbtdeploy.environments import Environment
+from dbtdeploy.base import actions_runner, errors, settings
+from dbtdeploy.setup import bytecode, dbt_requirement, uv_client, virtualenvs
+from dbtdeploy.setup.dbt_requirement import DbtRequirement
+from dbtdeploy.setup.virtualenvs import Environment
 
 SCRIPTS = Path(__file__).resolve().parent
 ROOT = SCRIPTS.parent
@@ -39,27 +39,27 @@ def main() -> None:
     mode = sys.argv[1] if len(sys.argv) == 2 else ""  # noqa: PLR2004
     setup = settings.Setup.from_environ()
     requirement = dbt_requirement.understand(setup.dbt, (setup.workspace, setup.project_dir))
-    machine = environments.Machine(
+    machine = virtualenvs.Machine(
         system=platform.system(),
         architecture=platform.machine(),
         python=f"{platform.python_version()} {Path(sys.executable).resolve()}",
     )
     own = Environment(
         folder=setup.folder / "own",
-        key=environments.own_key(
+        key=virtualenvs.own_key(
             machine, ROOT / "uv.lock", bytecode.sizes(SCRIPTS, ROOT / "templates")
         ),
     )
     today = datetime.now(timezone.utc).date()
     dbt = Environment(
-        folder=setup.folder / "dbt", key=environments.dbt_key(machine, requirement, today)
+        folder=setup.folder / "dbt", key=virtualenvs.dbt_key(machine, requirement, today)
     )
     outputs = settings.Runner.from_environ().output
     if mode == "key":
         # With another version of ours the caller's dbt is still found, by the key's beginning.
         other = f"dbt-deploy-{dbt.key}-"
         keys = {"key": f"{other}{own.key[:16]}", "restore-keys": other}
-        actions.set_outputs(outputs, {**keys, "folder": str(setup.folder)})
+        actions_runner.set_outputs(outputs, {**keys, "folder": str(setup.folder)})
     elif mode == "own":
         _make(own, lambda uv_command: _make_own(uv_command, own), setup.folder)
         bytecode.lay(own.folder / BYTECODE, SCRIPTS)
@@ -70,7 +70,7 @@ def main() -> None:
             "dbt": found or "dbt",
             "dbt-ready": str(ready).lower(),
         }
-        actions.set_outputs(outputs, outputs_of_own)
+        actions_runner.set_outputs(outputs, outputs_of_own)
     elif mode == "dbt":
         if requirement.installed:
             _require_dbt()
@@ -96,7 +96,7 @@ def _make(environment: Environment, make: Callable[[str], None], folder: Path) -
     folder.mkdir(parents=True, exist_ok=True)
     # Beside the folder that is cached: whole environments need no uv, which has 63 MB.
     tools = folder.with_name(f"{folder.name}-tools")
-    make(uv.find(tools, ROOT / "scripts" / "uv-requirement.txt"))
+    make(uv_client.find(tools, ROOT / "scripts" / "uv-requirement.txt"))
 
 
 def _make_own(command: str, own: Environment) -> None:
@@ -104,16 +104,16 @@ def _make_own(command: str, own: Environment) -> None:
     # PyGithub wants it to sign in as a GitHub App by its key, which we do not: 15 of 36 MB.
     without = ["--no-install-package", "cryptography"]
     sync = [command, "sync", "--frozen", "--no-dev", "--quiet", *without]
-    uv.run(
+    uv_client.run(
         [*sync, "--project", str(ROOT), "--python", sys.executable],
         folder=ROOT,
         extra={"UV_PROJECT_ENVIRONMENT": str(own.folder)},
         purpose="Setting up dbt-deploy's own environment",
     )
-    environments.leave_out_services(own.folder)
+    virtualenvs.leave_out_services(own.folder)
     bytecode.keep(SCRIPTS, own.folder / BYTECODE)
-    uv.run(
-        [str(own.bin / "python"), "-c", "from dbtdeploy import render; render.compile_all()"],
+    uv_client.run(
+        [str(own.bin / "python"), "-c", "from dbtdeploy.report import render; render.compile_all()"],
         folder=SCRIPTS,
         extra={},
         purpose="Compiling dbt-deploy's templates",
@@ -128,7 +128,7 @@ def _make_dbt(command: str, dbt: Environment, requirement: DbtRequirement, works
     install = [command, "pip", "install"]
     into = ["--python", str(dbt.bin / "python"), *requirement.arguments]
     for call in (venv, [*install, *into]):
-        uv.run(call, folder=workspace, extra={}, purpose="Installing dbt")
+        uv_client.run(call, folder=workspace, extra={}, purpose="Installing dbt")
     if not (dbt.bin / "dbt").is_file():
         raise errors.InvalidInput(
             "What the input `dbt` names was installed, and no dbt command is in it.",
@@ -153,7 +153,7 @@ def _run() -> int:
     try:
         main()
     except errors.DbtDeployError as failure:
-        actions.error(failure.title, str(failure))
+        actions_runner.error(failure.title, str(failure))
         _leave_for_the_report(failure)
         return failure.exit_code
     return 0

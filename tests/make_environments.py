@@ -14,8 +14,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from dbtdeploy import environments, errors  # noqa: E402  found by the line above
-from dbtdeploy.edges import uv  # noqa: E402
+from dbtdeploy.base import errors
+from dbtdeploy.setup import (
+    uv_client,
+    virtualenvs,
+)
 
 CACHE = ROOT / ".cache"
 NEWEST_PYTHON = {"1.8": (3, 12)}
@@ -42,8 +45,8 @@ def main(versions: list[str]) -> int:
         0, or 1 with the reason printed.
     """
     try:
-        command = uv.find(CACHE / "tools", ROOT / "scripts" / "uv-requirement.txt")
-        uv.run(
+        command = uv_client.find(CACHE / "tools", ROOT / "scripts" / "uv-requirement.txt")
+        uv_client.run(
             [command, "sync", "--frozen", "--quiet", "--python", sys.executable],
             folder=ROOT,
             extra={"UV_PROJECT_ENVIRONMENT": str(ROOT / ".venv")},
@@ -63,9 +66,9 @@ def _make_dbt(command: str, version: str) -> None:
         return
     listing = ROOT / "tests" / "requirements" / f"dbt-{version}.txt"
     folder = dbt_command(version).parent.parent
-    made = environments.Environment(
+    made = virtualenvs.Environment(
         folder=folder,
-        key=environments.digest([platform.python_version(), sys.executable, listing.read_bytes()]),
+        key=virtualenvs.digest([platform.python_version(), sys.executable, listing.read_bytes()]),
     )
     if made.is_complete():
         return
@@ -76,7 +79,7 @@ def _make_dbt(command: str, version: str) -> None:
     sync = [command, "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"]
     into = ["--python", str(folder / "bin" / "python"), str(listing)]
     for call in (venv, [*sync, *into]):
-        uv.run(call, folder=ROOT, extra={}, purpose=f"Installing dbt {version}")
+        uv_client.run(call, folder=ROOT, extra={}, purpose=f"Installing dbt {version}")
     made.mark_complete()
 
 

@@ -19,7 +19,7 @@ SCHEMA = ROOT / "docs" / "report.schema.json"
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from dbtdeploy.report import Report  # noqa: E402  found by the line above
+from dbtdeploy.report.report import Report  # noqa: E402  found by the line above
 
 HEADING = re.compile(r"^## (?P<type>\w+)$", re.MULTILINE)
 ROW = re.compile(r"^\| `(?P<field>\w+)` \| (?P<words>.+) \|$", re.MULTILINE)

@@ -17,9 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 import conversions
-import state_nodes
-
 import edges
+import state_nodes
 
 _waiting: list[Callable[[], None]] = []
 

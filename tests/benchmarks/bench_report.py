@@ -17,6 +17,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from standins import entry
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
@@ -38,7 +40,7 @@ def main() -> int:
         work = large(models).write(Path(folder))
         size = (work / "state" / "manifest.json").stat().st_size / 1e6
         print(f"{models:,} models, {3 * models:,} results, manifest of {size:.0f} MB on both sides")
-        report = measure([str(ROOT / "scripts" / "write_report.py")], work)
+        report = measure(entry.script("deploy/write_report")[1:], work)
         print(f"report: {report[0]:.2f} s of CPU, peak {report[1]:.0f} MB")
         read = measure(["-c", reading(work)], work)
         print(f"reading the state alone: {read[0]:.2f} s of CPU, peak {read[1]:.0f} MB")
@@ -86,7 +88,7 @@ def reading(work: Path) -> str:
     """A program that parses production's artifacts and nothing else."""
     folder = work / "state"
     return (
-        "from pathlib import Path\nfrom dbtdeploy import artifacts\n"
+        "from pathlib import Path\nfrom dbtdeploy.artifacts import artifacts\n"
         f"assert artifacts.read_manifest(Path({str(folder / 'manifest.json')!r}))\n"
         f"assert artifacts.read_run_results(Path({str(folder / 'run_results.json')!r}))\n"
     )

@@ -26,23 +26,22 @@ from msgspec.structs import replace
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from dbtdeploy import (  # noqa: E402  found by the line above
-    errors,
-    fence,
+from dbtdeploy.admin import prune, retention
+from dbtdeploy.artifacts import artifact_check
+from dbtdeploy.base import errors
+from dbtdeploy.store import (
+    fencing,
     inventory,
     lease,
-    lease_wait,
-    prune,
+    lease_acquire,
     publish,
-    read_version,
-    retention,
-    state,
+    version_reader,
     versions,
 )
-from dbtdeploy.lease_words import Lease  # noqa: E402
-from dbtdeploy.objects import Store  # noqa: E402
-from standins import s3  # noqa: E402
-from standins.deploys import (  # noqa: E402
+from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.object_store import Store
+from standins import s3
+from standins.deploys import (
     NAMES,
     Environment,
     artifacts_of,
@@ -149,7 +148,7 @@ def deploy(place: Environment, times: int) -> Deployed:
     pruned = 0
     for _ in range(times):
         wanted = Lease(nonce=lease.new_nonce(), holder="soak", purpose="deploy")
-        lease_wait.acquire(
+        lease_acquire.acquire(
             opened,
             wanted,
             environment="production",
@@ -158,7 +157,7 @@ def deploy(place: Environment, times: int) -> Deployed:
             say=waits.append,
         )
         try:
-            fence.fence(opened, wanted.nonce)
+            fencing.fence(opened, wanted.nonce)
             number = _number(opened) + 1
             _publish(opened, number, wanted.nonce)
             if number % PRUNE_EVERY == 0:
@@ -198,12 +197,12 @@ def read(place: Environment, times: int, deploys: int) -> Read:
     return Read(reads=reads, restarts=restarts, seen=frozenset(seen), faults=tuple(faults))
 
 
-def _fetch(opened: Store, folder: Path) -> tuple[state.Fetched, int]:
+def _fetch(opened: Store, folder: Path) -> tuple[artifact_check.Fetched, int]:
     """As readers do, but counting how often it began again."""
     for again in range(RESTARTS):
         with contextlib.suppress(errors.StateVersionMissing):
-            return read_version.fetch(opened, folder, restarts=0), again
-    return read_version.fetch(opened, folder), RESTARTS
+            return version_reader.fetch(opened, folder, restarts=0), again
+    return version_reader.fetch(opened, folder), RESTARTS
 
 
 def _publish(opened: Store, number: int, nonce: str) -> None:
@@ -243,9 +242,9 @@ def _prune(opened: Store, nonce: str) -> Iterator[str]:
 
 
 def _number(opened: Store) -> int:
-    pointer, _ = read_version.read_current(opened)
+    pointer, _ = version_reader.read_current(opened)
     assert pointer is not None
-    return read_version.read_index(opened, pointer).run_id
+    return version_reader.read_index(opened, pointer).run_id
 
 
 def _shares(whole: int, among: int) -> list[int]:

@@ -7,12 +7,19 @@ from typing import Any
 
 import pytest
 
+import run
 from contract.readme_tables import ROOT, load_action, placed
-from dbtdeploy.settings import Inputs
+from dbtdeploy.base.settings import Inputs
 
 ACTION = load_action()
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
-SCRIPT = re.compile(r'scripts/(\w+\.py)"')
+SCRIPT = re.compile(r'scripts/(?:(setup_environment)\.py|run\.py" (\w+) (\w+))')
+
+
+def scripts(run: str) -> list[str]:
+    """The scripts that a step runs, ``deploy/take_lease``."""
+    return ["/".join(filter(None, found)) for found in SCRIPT.findall(run)]
+
 
 NOT_SETTINGS = {
     "dbt",  # setup_environment.py; the scripts get the command it found
@@ -42,13 +49,13 @@ TOLD_WITH = (
 
 
 def step(script: str) -> dict[str, Any]:
-    return next(s for s in STEPS if f"scripts/{script}" in s.get("run", ""))
+    return next(s for s in STEPS if script in scripts(s.get("run", "")))
 
 
 def test_every_input_is_a_setting_and_reaches_the_script_that_reads_it() -> None:
     settings = {name.replace("_", "-") for name in Inputs.__dataclass_fields__}
     assert set(ACTION["inputs"]) - NOT_SETTINGS == settings - {"dbt-command"}
-    env = step("start_run.py")["env"]
+    env = step("start/start_run")["env"]
     for name in set(ACTION["inputs"]) - NOT_SETTINGS:
         assert env[f"DBT_DEPLOY_{name.upper().replace('-', '_')}"] == f"${{{{ inputs.{name} }}}}"
 
@@ -60,8 +67,8 @@ def test_every_input_is_used() -> None:
 
 
 def test_every_script_is_a_step_and_every_step_a_script() -> None:
-    used = {name for s in STEPS for name in SCRIPT.findall(s.get("run", ""))}
-    there = {path.name for path in (ROOT / "scripts").glob("*.py")}
+    used = {name for s in STEPS for name in scripts(s.get("run", ""))}
+    there = {"setup_environment", *run.names()}
     assert used == there
 
 
@@ -77,7 +84,7 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
             name
             for s in STEPS
             if any(f"inputs.{secret} " in str(value) for value in s.get("env", {}).values())
-            for name in SCRIPT.findall(s["run"])
+            for name in scripts(s["run"])
         }
         for secret in (
             *("dbt-env", "github-token", "aws-access-key-id", "aws-secret-access-key"),
@@ -85,40 +92,66 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
         )
     }
     in_warehouse = {
-        *("check_freshness.py", "plan_build.py", "build_modified.py"),
-        *("check_production.py", "build_production.py", "restore_dependents.py"),
-        *("generate_docs.py", "find_schemas.py", "drop_schemas.py"),
-        *("settle_release.py", "plan_release.py", "stage_release.py", "build_staging.py"),
-        *("check_release.py", "swap_release.py", "check_live.py"),
-        *("plan_rollback.py", "roll_back.py", "clean_up.py"),
+        *("deploy/check_freshness", "deploy/plan_build", "ci/build_modified"),
+        *("deploy/check_production", "deploy/build_production", "deploy/restore_dependents"),
+        *("deploy/generate_docs", "teardown/find_schemas", "teardown/drop_schemas"),
+        *(
+            "deploy/recover_release",
+            "release/plan_release",
+            "release/stage_release",
+            "release/build_staging",
+        ),
+        *("release/check_release", "release/swap_release", "release/check_live"),
+        *("rollback/plan_rollback", "rollback/roll_back", "clean_up/clean_up"),
     }
     on_github = {
-        *("start_pull_request.py", "report_pull_request.py", "post_comment.py"),
-        *("choose_schemas.py", "check_tag.py", "write_github_release.py"),
+        *("ci/start_pull_request", "ci/report_pull_request", "ci/post_comment"),
+        *("teardown/choose_schemas", "release/check_tag", "release/write_github_release"),
     }
     in_store = {
-        *("take_lease.py", "fetch_state.py", "publish_artifacts.py", "release_lease.py"),
-        *("start_pull_request.py", "report_pull_request.py"),
-        *("register_pull_request.py", "choose_schemas.py"),
-        *("show_status.py", "list_versions.py", "prune_versions.py", "adopt_state.py"),
-        *("set_driver.py", "set_hold.py", "break_lease.py"),
-        *("settle_release.py", "swap_release.py", "publish_release.py", "upload_docs.py"),
-        *("check_live.py", "plan_direct.py", "plan_rollback.py", "roll_back.py", "clean_up.py"),
+        *(
+            "deploy/take_lease",
+            "deploy/fetch_state",
+            "deploy/publish_artifacts",
+            "deploy/release_lease",
+        ),
+        *("ci/start_pull_request", "ci/report_pull_request"),
+        *("ci/register_pull_request", "teardown/choose_schemas"),
+        *("store/show_status", "store/list_versions", "store/prune_versions", "store/adopt_state"),
+        *("store/set_driver", "store/set_hold", "store/break_lease"),
+        *(
+            "deploy/recover_release",
+            "release/swap_release",
+            "release/publish_release",
+            "deploy/upload_docs",
+        ),
+        *(
+            "release/check_live",
+            "release/plan_direct",
+            "rollback/plan_rollback",
+            "rollback/roll_back",
+            "clean_up/clean_up",
+        ),
     }
     # Each renews the lease while dbt works, or keeps in the store what dbt may take along.
     under_the_lease = {
-        *("check_freshness.py", "check_production.py", "build_production.py"),
-        *("restore_dependents.py", "generate_docs.py"),
-        *("plan_release.py", "stage_release.py", "build_staging.py", "check_release.py"),
+        *("deploy/check_freshness", "deploy/check_production", "deploy/build_production"),
+        *("deploy/restore_dependents", "deploy/generate_docs"),
+        *(
+            "release/plan_release",
+            "release/stage_release",
+            "release/build_staging",
+            "release/check_release",
+        ),
     }
     assert holders["aws-access-key-id"] == in_store | under_the_lease
     assert holders["aws-secret-access-key"] == in_store | under_the_lease
     # Manifest and parse hold values of env_var(): what stores them must know what to take out.
-    storing = {"publish_artifacts.py", "upload_docs.py", "report_pull_request.py"}
+    storing = {"deploy/publish_artifacts", "deploy/upload_docs", "ci/report_pull_request"}
     assert holders["dbt-env"] == in_warehouse | storing
     assert holders["github-token"] == on_github
     for secret in TOLD_WITH:
-        assert holders[secret] == {"notify.py"}
+        assert holders[secret] == {"notify/notify"}
 
 
 @pytest.mark.fault(51)
@@ -132,51 +165,75 @@ def test_foreign_packages_are_installed_where_no_secret_is() -> None:
 
 def test_what_must_run_after_a_failure_does() -> None:
     for script in (
-        *("write_report.py", "report_pull_request.py"),
-        *("restore_dependents.py", "publish_artifacts.py", "release_lease.py"),
+        *("deploy/write_report", "ci/report_pull_request"),
+        *("deploy/restore_dependents", "deploy/publish_artifacts", "deploy/release_lease"),
     ):
         assert step(script)["if"].startswith("always()"), script
     for script in (
-        "write_github_release.py",
-        "write_release_summary.py",
-        "write_rollback_summary.py",
-        "notify.py",
+        "release/write_github_release",
+        "release/write_release_summary",
+        "rollback/write_rollback_summary",
+        "notify/notify",
     ):
-        last = [s for s in STEPS if f"scripts/{script}" in s.get("run", "")][-1]
+        last = [s for s in STEPS if script in scripts(s.get("run", ""))][-1]
         assert last["if"].startswith("always()"), script
     # What people are told of never changes the verdict.
     told = STEPS[-1]
-    assert "notify.py" in told["run"]
+    assert scripts(told["run"]) == ["notify/notify"]
     assert told["continue-on-error"] is True
 
 
 def test_a_lease_that_was_taken_is_released_though_its_step_did_not_end_well() -> None:
-    assert "lease.outcome == 'success'" not in step("release_lease.py")["if"]
+    assert "lease.outcome == 'success'" not in step("deploy/release_lease")["if"]
 
 
 def test_what_a_killed_run_took_along_is_looked_for_with_nothing_to_build_too() -> None:
-    assert "'0'" not in step("check_production.py")["if"]
-    assert "nodes != '0'" in step("build_production.py")["if"]
+    assert "'0'" not in step("deploy/check_production")["if"]
+    assert "nodes != '0'" in step("deploy/build_production")["if"]
 
 
 def test_the_lease_is_released_when_nothing_writes_any_more() -> None:
-    order = [name for s in STEPS for name in SCRIPT.findall(s.get("run", ""))]
-    work = order[order.index("take_lease.py") : order.index("release_lease.py")]
-    assert {"build_production.py", "restore_dependents.py", "publish_artifacts.py"} <= set(work)
-    assert work.index("check_production.py") < work.index("build_production.py")
-    assert work.index("restore_dependents.py") < work.index("publish_artifacts.py")
+    order = [name for s in STEPS for name in scripts(s.get("run", ""))]
+    work = order[order.index("deploy/take_lease") : order.index("deploy/release_lease")]
+    assert {
+        "deploy/build_production",
+        "deploy/restore_dependents",
+        "deploy/publish_artifacts",
+    } <= set(work)
+    assert work.index("deploy/check_production") < work.index("deploy/build_production")
+    assert work.index("deploy/restore_dependents") < work.index("deploy/publish_artifacts")
 
 
 def test_a_release_goes_live_only_after_all_that_can_refuse_it_and_is_published_after_that() -> (
     None
 ):
-    order = [name for s in STEPS for name in SCRIPT.findall(s.get("run", ""))]
+    order = [name for s in STEPS for name in scripts(s.get("run", ""))]
     flow = [
-        *("check_tag.py", "take_lease.py", "settle_release.py", "fetch_state.py"),
-        *("plan_build.py", "plan_release.py", "check_freshness.py", "stage_release.py"),
-        *("build_staging.py", "check_release.py", "write_github_release.py", "swap_release.py"),
-        *("check_live.py", "publish_release.py", "plan_direct.py", "check_production.py"),
-        *("build_production.py", "publish_artifacts.py", "upload_docs.py", "release_lease.py"),
+        *("release/check_tag", "deploy/take_lease", "deploy/recover_release", "deploy/fetch_state"),
+        *(
+            "deploy/plan_build",
+            "release/plan_release",
+            "deploy/check_freshness",
+            "release/stage_release",
+        ),
+        *(
+            "release/build_staging",
+            "release/check_release",
+            "release/write_github_release",
+            "release/swap_release",
+        ),
+        *(
+            "release/check_live",
+            "release/publish_release",
+            "release/plan_direct",
+            "deploy/check_production",
+        ),
+        *(
+            "deploy/build_production",
+            "deploy/publish_artifacts",
+            "deploy/upload_docs",
+            "deploy/release_lease",
+        ),
     ]
     assert [name for name in dict.fromkeys(order) if name in flow] == flow
 

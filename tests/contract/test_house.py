@@ -7,48 +7,42 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PACKAGE = SCRIPTS / "dbtdeploy"
 
-JOINTS = {
-    "build_step.py",
-    "cli.py",
-    "dbt_step.py",
-    "fingerprint_step.py",
-    "plan_step.py",
-    "prepare_step.py",
-    "release_warehouse.py",
-    "report_step.py",
-    "run_job.py",
-    "run_macro.py",
-    "store_step.py",
-}
-"""Between the scripts and the edges: the error boundary, and what the dbt scripts share."""
+ORDER = (
+    *("admin", "ci", "rollback", "clean_up", "release", "deploy", "teardown"),
+    *("notify", "report", "warehouse", "github", "dbt", "store", "artifacts", "context"),
+    *("setup", "base"),
+)
+"""The packages from top to bottom: each imports only itself and those that come after it."""
 
 OWNERS = {
     "boto3": set(),
     "github": {
-        "edges/deployments.py",
-        "edges/github_api.py",
-        "edges/pulls.py",
-        "edges/releases.py",
-        "edges/tags.py",
+        "github/deployments_api.py",
+        "github/pygithub_client.py",
+        "github/releases_api.py",
+        "github/tags_api.py",
+        "teardown/pull_requests_api.py",
     },
-    "certifi": {"edges/rest.py"},
-    "jinja2": {"render.py"},
-    "requests": {"edges/http.py"},
+    "certifi": {"github/rest_client.py"},
+    "jinja2": {"report/render.py"},
+    "requests": {"notify/http_client.py"},
     "subprocess": {
-        "edges/dbt_process.py",
-        "edges/dbt_version.py",
-        "edges/git.py",
-        "edges/uv.py",
-        "edges/warm_dbt.py",
+        "base/git_client.py",
+        "dbt/dbt_process.py",
+        "dbt/installed_version.py",
+        "dbt/warm_server.py",
+        "setup/uv_client.py",
     },
 }
+"""Each library that touches the world, and the modules that may import it."""
+
+MODULES_IN_A_FOLDER = 26
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+STARTED = sorted(path for path in SCRIPTS.glob("*/*.py") if path.parent.name in {"run"})
 
 
 def name(path: Path) -> str:
@@ -63,32 +57,59 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{found.module}.{alias.name}" for alias in found.names)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_the_core_imports_no_edge(path: Path) -> None:
-    if name(path).startswith("edges/") or name(path) in JOINTS:
-        return
-    assert [module for module in imported(path) if module.startswith("dbtdeploy.edges")] == []
+def test_every_package_has_its_place_in_the_order() -> None:
+    there = {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"}
+    assert there == set(ORDER)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_each_library_that_touches_the_world_has_its_module(path: Path) -> None:
-    for library, owners in OWNERS.items():
-        if name(path) not in owners:
-            assert library not in {module.split(".")[0] for module in imported(path)}
+def test_imports_run_downwards_only() -> None:
+    upwards = [
+        f"{name(path)} imports {module}"
+        for path in MODULES
+        for module in imported(path)
+        if module.startswith("dbtdeploy.")
+        if ORDER.index(module.split(".")[1]) < ORDER.index(path.parent.name)
+    ]
+    assert upwards == []
 
 
-@pytest.mark.parametrize("path", [*MODULES, *SCRIPTS.glob("*.py")], ids=lambda p: p.name)
-def test_only_settings_read_the_environment(path: Path) -> None:
-    read = [
-        found
+def test_no_module_is_in_two_places() -> None:
+    stems = [path.stem for path in MODULES if path.stem != "__init__"]
+    assert sorted(stems) == sorted(set(stems))
+
+
+def test_no_folder_is_too_full_to_be_read() -> None:
+    folders = {path.parent for path in [*MODULES, *SCRIPTS.glob("*/*.py")]}
+    full = {
+        folder.name: count
+        for folder in folders
+        if (count := len(list(folder.glob("[!_]*.py")))) > MODULES_IN_A_FOLDER
+    }
+    assert full == {}
+
+
+def test_each_library_that_touches_the_world_has_its_module() -> None:
+    found = {
+        (library, name(path))
+        for path in MODULES
+        for library in {module.split(".")[0] for module in imported(path)} & set(OWNERS)
+    }
+    assert {one for one in found if one[1] not in OWNERS[one[0]]} == set()
+
+
+def test_only_settings_read_the_environment() -> None:
+    read = {
+        path.name
+        for path in [*MODULES, *SCRIPTS.glob("*.py"), *SCRIPTS.glob("*/*.py")]
+        if path.parent.name != "in_dbt"
         for found in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(found, ast.Attribute) and found.attr in ("environ", "getenv", "environb")
-    ]
+    }
     # uv gets the runner's environment whole, before settings can be told apart from it.
-    assert not read or path.name in ("settings.py", "uv.py")
+    assert read == {"settings.py", "uv_client.py"}
 
 
 def test_no_script_hides_a_module_of_the_standard_library_or_of_dbt() -> None:
-    for path in [*SCRIPTS.glob("*.py"), PACKAGE]:
+    for path in [*SCRIPTS.iterdir()]:
         assert path.stem not in sys.stdlib_module_names
         assert not path.stem.startswith("dbt_")

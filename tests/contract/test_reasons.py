@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy import artifacts, reasons
+from dbtdeploy.artifacts import artifacts, state_diff
 
 SUBSELECTORS = (
-    reasons.BODY,
-    reasons.CONFIGS,
-    reasons.RELATION,
-    reasons.MACROS,
-    reasons.CONTRACT,
-    reasons.PERSISTED_DESCRIPTIONS,
+    state_diff.BODY,
+    state_diff.CONFIGS,
+    state_diff.RELATION,
+    state_diff.MACROS,
+    state_diff.CONTRACT,
+    state_diff.PERSISTED_DESCRIPTIONS,
 )
 
 PROFILE = """\
@@ -119,8 +119,8 @@ def test_each_subselector_finds_what_dbt_finds(
 ) -> None:
     selected = _selected(dbt_command, project, f"state:modified.{subselector}")
     # dbt counts what is new under most subselectors; we call it new.
-    changed = {node for node in selected if reasons.NEW not in ours[node]}
-    if subselector == reasons.BODY:
+    changed = {node for node in selected if state_diff.NEW not in ours[node]}
+    if subselector == state_diff.BODY:
         # Of a generic test dbt compares its config only, though the subselector looks at its body.
         changed = {node for node in changed if not _is_generic(node)}
     assert {node for node, found in ours.items() if subselector in found} == changed
@@ -138,13 +138,13 @@ def test_a_reason_for_every_modified_node_and_for_no_other(
 def test_new_is_what_dbt_calls_new(
     project: Path, dbt_command: Path, ours: dict[str, tuple[str, ...]]
 ) -> None:
-    new = {node for node, found in ours.items() if reasons.NEW in found}
+    new = {node for node, found in ours.items() if state_diff.NEW in found}
     assert new == _selected(dbt_command, project, "state:new")
 
 
 def test_the_changed_macro_is_named_through_the_one_that_calls_it(project: Path) -> None:
     current, state = _manifests(project)
-    assert reasons.Reasons(current, state).changed_macros("model.reasons.macro") == ("inner",)
+    assert state_diff.Reasons(current, state).changed_macros("model.reasons.macro") == ("inner",)
 
 
 def _changed_project(folder: Path, dbt: Path) -> Path:
@@ -170,7 +170,7 @@ def _manifests(project: Path) -> tuple[artifacts.Manifest, artifacts.Manifest]:
 
 def _ours(project: Path) -> dict[str, tuple[str, ...]]:
     current, state = _manifests(project)
-    compared = reasons.Reasons(current, state)
+    compared = state_diff.Reasons(current, state)
     return {node: compared.of(node) for node in [*current.nodes, *current.unit_tests]}
 
 

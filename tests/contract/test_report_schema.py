@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import report_schema
-from dbtdeploy import assemble, deploy_report, release_report, report
+from dbtdeploy.report import build_report, deploy_report, release_report, report
 from standins import builds, deploy_builds
 
 
@@ -47,7 +47,7 @@ def test_reports_are_valid(name: str) -> None:
         "deployed": deploy_builds.deployed(),
         "undone": deploy_builds.failed(),
     }
-    made = assemble.build_report(cases[name].inputs())
+    made = build_report.build_report(cases[name].inputs())
     schema = json.loads(report_schema.SCHEMA.read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     validator.check_schema(schema)

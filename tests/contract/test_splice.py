@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from dbtdeploy import carry_forward, reasons, splice, typed_json
-from dbtdeploy.artifacts import Manifest
+from dbtdeploy.artifacts import merged_results, partial_manifest, state_diff
+from dbtdeploy.artifacts.artifacts import Manifest
+from dbtdeploy.base import json_codec
 
 PROFILE = """\
 splice:
@@ -161,7 +162,7 @@ class Project:
 
 
 def manifest_of(content: bytes) -> Manifest:
-    return typed_json.decode(content, Manifest)
+    return json_codec.decode(content, Manifest)
 
 
 def everything(content: bytes) -> set[str]:
@@ -194,32 +195,32 @@ def project(tmp_path: Path, any_dbt_command: Path) -> Project:
 def test_dbt_finds_modified_what_was_left_out_and_nothing_else(project: Project) -> None:
     new = project.parse()
     built = built_of(new)
-    pending = splice.pending(manifest_of(new), manifest_of(project.old), built)
+    pending = partial_manifest.pending(manifest_of(new), manifest_of(project.old), built)
     assert {i if i in LEFT else i.rpartition(".")[0] for i in pending} == LEFT
 
-    published = splice.manifest(new, project.old, pending)
+    published = partial_manifest.manifest(new, project.old, pending)
     assert project.modified(published) == set(pending)
     assert "model.splice.below_left" in project.modified(published, "state:modified+", "eager")
-    explained = reasons.Reasons(manifest_of(new), manifest_of(published))
+    explained = state_diff.Reasons(manifest_of(new), manifest_of(published))
     assert {i for i in everything(new) if explained.of(i)} == set(pending)
 
     # The next partial deploy builds some of it, and the one after it the rest.
     first = {i for i in pending if i.endswith(("macro_left", "body_left"))}
-    rest = splice.pending(manifest_of(new), manifest_of(published), first)
+    rest = partial_manifest.pending(manifest_of(new), manifest_of(published), first)
     assert set(rest) == set(pending) - first - {"unit_test.splice.body_left.of_left"} - {
         i for i in pending if "not_null_body_left" in i
     }
-    published = splice.manifest(new, published, rest)
+    published = partial_manifest.manifest(new, published, rest)
     assert project.modified(published) == set(rest)
-    done = splice.pending(manifest_of(new), manifest_of(published), set(rest))
+    done = partial_manifest.pending(manifest_of(new), manifest_of(published), set(rest))
     assert done == ()
-    assert splice.manifest(new, published, done) == new
+    assert partial_manifest.manifest(new, published, done) == new
 
 
 def test_a_change_taken_back_does_not_hide_the_macro_that_stays_changed(project: Project) -> None:
     new = project.parse()
-    pending = splice.pending(manifest_of(new), manifest_of(project.old), built_of(new))
-    published = splice.manifest(new, project.old, pending)
+    pending = partial_manifest.pending(manifest_of(new), manifest_of(project.old), built_of(new))
+    published = partial_manifest.manifest(new, project.old, pending)
     project.write({"models/both_left.sql": BEFORE["models/both_left.sql"]})
     project.write({"models/body_left.sql": BEFORE["models/same.sql"]})
     project.parse()
@@ -228,16 +229,16 @@ def test_a_change_taken_back_does_not_hide_the_macro_that_stays_changed(project:
 
 def test_without_state_what_was_not_built_stays_new(project: Project) -> None:
     new = project.parse()
-    pending = splice.pending(manifest_of(new), None, {"model.splice.base"})
-    published = splice.manifest(new, None, pending)
+    pending = partial_manifest.pending(manifest_of(new), None, {"model.splice.base"})
+    published = partial_manifest.manifest(new, None, pending)
     assert "model.splice.same" in pending
     assert project.modified(published, "state:new") == set(pending)
 
 
 def test_the_maps_agree_with_the_entries(project: Project) -> None:
     new = project.parse()
-    pending = splice.pending(manifest_of(new), manifest_of(project.old), built_of(new))
-    published = json.loads(splice.manifest(new, project.old, pending))
+    pending = partial_manifest.pending(manifest_of(new), manifest_of(project.old), built_of(new))
+    published = json.loads(partial_manifest.manifest(new, project.old, pending))
     there = {i for name in ("nodes", "sources", "unit_tests") for i in published[name]}
     assert set(published["parent_map"]) == set(published["child_map"]) == there
     links = {(p, c) for c, parents in published["parent_map"].items() for p in parents}
@@ -255,11 +256,11 @@ def test_results_of_what_was_not_built_are_carried_over(which: str) -> None:
     new = results("build", a="success").encode()
     old = results(which, a="pass", b="success", c="warn", d="error", gone="success").encode()
     nodes: dict[str, Any] = {i: {} for i in "abcd"}
-    content, carried = carry_forward.run_results(new, old, json.dumps({"nodes": nodes}).encode())
+    content, carried = merged_results.run_results(new, old, json.dumps({"nodes": nodes}).encode())
     found = {r["unique_id"]: r["status"] for r in json.loads(content)["results"]}
     assert json.loads(content)["metadata"] == {"m": "build"}
     if which == "generate":
         assert (content, carried) == (new, 0)
         return
     assert (found, carried) == ({"a": "success", "b": "success", "c": "warn"}, 2)
-    assert carry_forward.run_results(new, None, b"{}") == (new, 0)
+    assert merged_results.run_results(new, None, b"{}") == (new, 0)

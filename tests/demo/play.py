@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 
 import make_environments  # noqa: E402
-from dbtdeploy import release_files  # noqa: E402
+from dbtdeploy.context import release_files  # noqa: E402
 from demo import jobs, merge, processes, pull_requests, release, world  # noqa: E402
 from demo.jobs import Job  # noqa: E402
 from demo.progress import head, step  # noqa: E402

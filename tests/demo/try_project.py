@@ -14,17 +14,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from standins import entry
+
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 
-from dbtdeploy import files  # noqa: E402  found by the line above
+from dbtdeploy.context import work_files  # noqa: E402  found by the line above
 from standins import preview  # noqa: E402
 
 INPUTS = """
 Here an input is a variable, `target` for one is DBT_DEPLOY_TARGET=ci; and what the comment says of
 the secret `dbt-env` and of the job's `env` goes for the variables of this shell."""
 
-STEPS = ("fetch_state.py", "build_modified.py")
+STEPS = ("deploy/fetch_state", "ci/build_modified")
 
 
 def main() -> int:
@@ -57,18 +59,18 @@ def main() -> int:
         # Two colleagues on one warehouse get a schema each.
         "GITHUB_REF_NAME": f"try_{getpass.getuser()}",
     }
-    code = _run("start_run.py", environ)
+    code = _run("start/start_run", environ)
     if code:
         print(INPUTS)
         return code
     for script in STEPS:
-        if (work / files.PLAN).exists():  # nothing is to be built, as was found without dbt
+        if (work / work_files.PLAN).exists():  # nothing is to be built, as was found without dbt
             break
         code = _run(script, environ)
         if code:
             break
-    _run("write_report.py", environ)
-    comment = (work / files.COMMENT).read_text(encoding="utf-8")
+    _run("deploy/write_report", environ)
+    comment = (work / work_files.COMMENT).read_text(encoding="utf-8")
     page = output / "comment.html"
     page.write_text(preview.to_html(comment, "make try"), encoding="utf-8")
     print(f"\n{comment}\n\nAs GitHub would show it: {page}")
@@ -95,8 +97,8 @@ def _refusal(project: Path) -> str:
 
 
 def _run(script: str, environ: dict[str, str]) -> int:
-    print(f"== {script.removesuffix('.py').replace('_', ' ')}", flush=True)
-    command = [sys.executable, str(ROOT / "scripts" / script)]
+    print(f"== {script.partition('/')[2].replace('_', ' ')}", flush=True)
+    command = entry.script(script)
     return subprocess.run(command, env=environ, check=False).returncode
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy import files
+from dbtdeploy.context import work_files
 from demo import jobs
 from demo.jobs import Job
 from demo.repository import Checkout
@@ -43,7 +43,7 @@ def test_dbt_is_not_run_and_nobody_is_told(manager: Manager, author: Author) -> 
     assert author.comments == []
     assert job.result.step(BUILD).outcome == "skipped"
     work = Path(job.result.step("run").outputs["work"])
-    assert not (work / files.DBT_PROCESSES).exists()
+    assert not (work / work_files.DBT_PROCESSES).exists()
     assert job.report["production"]["unchanged"] is True
 
     # What plain dbt says of such a change.

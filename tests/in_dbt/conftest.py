@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import make_environments
-from dbtdeploy.edges import warm_dbt
+from dbtdeploy.dbt import warm_server
 from in_dbt import warm
 from standins import postgres
 
@@ -51,7 +51,7 @@ def newest(warm_dbts: Callable[[str], warm.Warm], monkeypatch: pytest.MonkeyPatc
 def _running(found: warm.Warm, monkeypatch: pytest.MonkeyPatch) -> warm.Warm:
     """As if a script had started it."""
     assert found.server.is_ready()
-    monkeypatch.setitem(warm_dbt._running, str(found.command), found.server)
+    monkeypatch.setitem(warm_server._running, str(found.command), found.server)
     return found
 
 

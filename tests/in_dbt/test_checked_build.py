@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dbtdeploy import commands
+from dbtdeploy.dbt import commands
 from in_dbt import warm
 from in_dbt.warm import Shop, Warm
 from standins import postgres

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dbtdeploy.edges import dbt_version
-from dbtdeploy.edges.dbt import Dbt
-from dbtdeploy.edges.warm_dbt import SavedParse, WarmDbt
-from dbtdeploy.files import DbtProject
+from dbtdeploy.context.work_files import DbtProject
+from dbtdeploy.dbt import installed_version
+from dbtdeploy.dbt.dbt_client import Dbt
+from dbtdeploy.dbt.warm_server import SavedParse, WarmDbt
 from standins import postgres
 
 PROBE = """
@@ -94,7 +94,7 @@ class Warm:
         self._probe = folder / "probe"
         self._probe.mkdir()
         (self._probe / "dbt_probe.py").write_text(PROBE)
-        found = dbt_version.beside(command)
+        found = installed_version.beside(command)
         assert found is not None
         self.server = WarmDbt(
             str(command),

@@ -10,14 +10,16 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from dbtdeploy import artifacts, files, typed_json
-from dbtdeploy.assemble import Inputs
-from dbtdeploy.places import Sources
+from dbtdeploy.artifacts import artifacts
+from dbtdeploy.base import json_codec
+from dbtdeploy.context import work_files
+from dbtdeploy.report.build_report import Inputs
+from dbtdeploy.report.source_links import Sources
 
 Entry = dict[str, Any]
 
-RUN = files.Run(
-    event=files.Event(
+RUN = work_files.Run(
+    event=work_files.Event(
         name="pull_request",
         repository="acme/analytics",
         sha="9f3c2e1aa5b0c7d8e9f00112233445566778899a",
@@ -26,7 +28,7 @@ RUN = files.Run(
         run_id=77,
         run_url="https://github.com/acme/analytics/actions/runs/77",
     ),
-    dbt=files.DbtProject(
+    dbt=work_files.DbtProject(
         command="dbt",
         project_dir="/nowhere/analytics",
         repository_path=".",
@@ -37,13 +39,13 @@ RUN = files.Run(
         target_path="/nowhere/analytics/target",
         packages_path="/nowhere/analytics/dbt_packages",
     ),
-    selection=files.Selection(select="state:modified+"),
-    policy=files.Policy(state="s3://acme-dbt/prod"),
+    selection=work_files.Selection(select="state:modified+"),
+    policy=work_files.Policy(state="s3://acme-dbt/prod"),
     schema="pr_482",
     started_at="2026-11-21T09:00:00+00:00",
 )
 
-STATE = files.State(
+STATE = work_files.State(
     location="s3://acme-dbt/prod",
     found=True,
     dbt_version="1.11.16",
@@ -53,7 +55,7 @@ STATE = files.State(
     artifacts=("manifest.json", "run_results.json"),
 )
 
-BUILD = files.Build(
+BUILD = work_files.Build(
     exit_code=0,
     interrupted=False,
     results=True,
@@ -145,11 +147,11 @@ class Built(Struct, frozen=True, kw_only=True):
     results_before: Sequence[Entry] | None = ()
     selected: Sequence[Entry] | None = None
     """What the plan holds; by default what has a result."""
-    run: files.Run = RUN
-    state: files.State | None = STATE
-    schemas: files.Schemas | None = field(default_factory=files.Schemas)
-    build: files.Build | None = BUILD
-    failure: files.Failure | None = None
+    run: work_files.Run = RUN
+    state: work_files.State | None = STATE
+    schemas: work_files.Schemas | None = field(default_factory=work_files.Schemas)
+    build: work_files.Build | None = BUILD
+    failure: work_files.Failure | None = None
     planned: bool = True
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -159,16 +161,16 @@ class Built(Struct, frozen=True, kw_only=True):
         metadata = {"dbt_version": "1.11.16", "adapter_type": "postgres"}
         return json.dumps({"metadata": metadata, "nodes": nodes, "unit_tests": units}).encode()
 
-    def plan(self) -> files.Plan | None:
+    def plan(self) -> work_files.Plan | None:
         if not self.planned:
             return None
         ids = [e["unique_id"] for e in self.results or ()]
         chosen = self.selected
         if chosen is None:
             chosen = [e for e in self.now if e["unique_id"] in ids]
-        return files.Plan(
+        return work_files.Plan(
             nodes=tuple(
-                files.PlannedNode(
+                work_files.PlannedNode(
                     unique_id=e["unique_id"],
                     resource_type=e["resource_type"],
                     name=e["name"],
@@ -185,12 +187,12 @@ class Built(Struct, frozen=True, kw_only=True):
         def results(entries: Sequence[Entry] | None) -> artifacts.RunResults | None:
             if entries is None:
                 return None
-            return typed_json.decode(json.dumps({"results": list(entries)}), artifacts.RunResults)
+            return json_codec.decode(json.dumps({"results": list(entries)}), artifacts.RunResults)
 
         def manifest(entries: Sequence[Entry] | None) -> artifacts.Manifest | None:
             if entries is None:
                 return None
-            return typed_json.decode(self.manifest(entries), artifacts.Manifest)
+            return json_codec.decode(self.manifest(entries), artifacts.Manifest)
 
         found = self.state is not None and self.state.found
         return Inputs(
@@ -220,24 +222,26 @@ class Built(Struct, frozen=True, kw_only=True):
             (project / name).parent.mkdir(parents=True, exist_ok=True)
             (project / name).write_text(text, encoding="utf-8")
         dbt = replace(self.run.dbt, project_dir=str(project), target_path=str(target))
-        files.write(work / files.RUN, replace(self.run, dbt=dbt))
+        work_files.write(work / work_files.RUN, replace(self.run, dbt=dbt))
         written = {
-            files.STATE: self.state,
-            files.PLAN: self.plan(),
-            files.SCHEMAS: self.schemas,
-            files.BUILD: self.build,
-            files.FAILURE: self.failure,
+            work_files.STATE: self.state,
+            work_files.PLAN: self.plan(),
+            work_files.SCHEMAS: self.schemas,
+            work_files.BUILD: self.build,
+            work_files.FAILURE: self.failure,
         }
         for name, value in written.items():
             if value is not None:
-                files.write(work / name, value)
+                work_files.write(work / name, value)
         (target / "manifest.json").write_bytes(self.manifest(self.now))
         if self.build and self.build.results:
-            _results(work / files.RUN_RESULTS, self.results)
+            _results(work / work_files.RUN_RESULTS, self.results)
         if self.state is not None and self.state.found and self.before is not None:
-            (work / files.STATE_FOLDER).mkdir(exist_ok=True)
-            (work / files.STATE_FOLDER / "manifest.json").write_bytes(self.manifest(self.before))
-            _results(work / files.STATE_FOLDER / "run_results.json", self.results_before)
+            (work / work_files.STATE_FOLDER).mkdir(exist_ok=True)
+            (work / work_files.STATE_FOLDER / "manifest.json").write_bytes(
+                self.manifest(self.before)
+            )
+            _results(work / work_files.STATE_FOLDER / "run_results.json", self.results_before)
         return work
 
 
@@ -312,9 +316,11 @@ def passed() -> Built:
             result(UNIQUE_ORDERS, "pass", failures=0, seconds=0.1),
             result(NOT_NULL_ORDERS, "pass", failures=0, seconds=0.1),
         ],
-        schemas=files.Schemas(
+        schemas=work_files.Schemas(
             schemas=("pr_482",),
-            baselines=(files.Baseline(unique_id="model.shop.customer_ltv", how="all", rows=935),),
+            baselines=(
+                work_files.Baseline(unique_id="model.shop.customer_ltv", how="all", rows=935),
+            ),
         ),
     )
 
@@ -356,18 +362,18 @@ def failed() -> Built:
             result(STG_PAYMENTS, seconds=0.3),
             result(UNIQUE_PAYMENTS, "fail", failures=12),
         ],
-        schemas=files.Schemas(),
+        schemas=work_files.Schemas(),
         build=replace(BUILD, exit_code=1),
         sources={"models/fct_orders.sql": source, "models/_models.yml": YML},
     )
 
 
-def failure(kind: str, title: str, what: str, **over: Any) -> files.Failure:
+def failure(kind: str, title: str, what: str, **over: Any) -> work_files.Failure:
     """What cli.run leaves of an expected failure."""
     said: dict[str, Any] = {
         "not_done": "Nothing was built.",
         "remedy": "Mend it.",
-        "step": "plan_build.py",
+        "step": "deploy/plan_build",
         **over,
     }
-    return files.Failure(kind=kind, title=title, what=what, exit_code=1, **said)
+    return work_files.Failure(kind=kind, title=title, what=what, exit_code=1, **said)

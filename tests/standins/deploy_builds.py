@@ -9,9 +9,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dbtdeploy import deploy_files, files, retry_state
-from dbtdeploy.assemble import Inputs
-from dbtdeploy.deploy_assemble import Steps
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.report.build_deploy_report import Steps
+from dbtdeploy.report.build_report import Inputs
+from dbtdeploy.store import failed_nodes
 from standins import builds
 from standins.builds import Built, Entry, edited, model, result
 
@@ -22,15 +23,15 @@ RUN = replace(
     builds.RUN,
     event=replace(builds.RUN.event, name="push", ref="main", pull_request=None),
     dbt=replace(builds.RUN.dbt, target="prod"),
-    selection=files.Selection(),
+    selection=work_files.Selection(),
     schema="",
     command="deploy",
-    deploy=files.Deploy(docs_url="https://acme.example/docs"),
+    deploy=work_files.Deploy(docs_url="https://acme.example/docs"),
 )
 MODIFIED = replace(
     RUN,
-    selection=files.Selection(select="state:modified+"),
-    deploy=files.Deploy(docs_url="https://acme.example/docs", retry_failed=True),
+    selection=work_files.Selection(select="state:modified+"),
+    deploy=work_files.Deploy(docs_url="https://acme.example/docs", retry_failed=True),
 )
 
 STATE = replace(builds.STATE, version=BEFORE)
@@ -54,9 +55,9 @@ KEPT_FAILED = deploy_files.Publication(
 class Deployed(Built, frozen=True, kw_only=True):
     """All files of one deploy; ``None`` for what was not written."""
 
-    run: files.Run = RUN
-    state: files.State | None = STATE
-    schemas: files.Schemas | None = None
+    run: work_files.Run = RUN
+    state: work_files.State | None = STATE
+    schemas: work_files.Schemas | None = None
     not_now: deploy_files.NotNow | None = None
     lease: deploy_files.HeldLease | None = LEASE
     freshness: deploy_files.Freshness | None = None
@@ -97,14 +98,14 @@ class Deployed(Built, frozen=True, kw_only=True):
         }
         for name, value in written.items():
             if value is not None:
-                files.write(work / name, value)
+                work_files.write(work / name, value)
         if self.began:
-            (work / files.LOG).parent.mkdir(parents=True, exist_ok=True)
-            (work / files.LOG).write_text("Running with dbt\n", encoding="utf-8")
+            (work / work_files.LOG).parent.mkdir(parents=True, exist_ok=True)
+            (work / work_files.LOG).write_text("Running with dbt\n", encoding="utf-8")
         if self.again:
             failed = [{"unique_id": entry["unique_id"], "status": "error"} for entry in self.again]
-            (work / retry_state.FOLDER).mkdir()
-            path = work / retry_state.FOLDER / retry_state.RUN_RESULTS
+            (work / failed_nodes.FOLDER).mkdir()
+            path = work / failed_nodes.FOLDER / failed_nodes.RUN_RESULTS
             path.write_text(json.dumps({"results": failed}), encoding="utf-8")
         return work
 
@@ -152,7 +153,7 @@ def refused(kind: str, title: str, what: str, **over: Any) -> Deployed:
     )
 
 
-def unfinished(failure: files.Failure | None, done: int = 2) -> Deployed:
+def unfinished(failure: work_files.Failure | None, done: int = 2) -> Deployed:
     """dbt was stopped when it had built so many models."""
     whole = deployed()
     return replace(

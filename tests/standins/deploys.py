@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -18,14 +17,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dbtdeploy import deploy_files, fence, files, lease, publish, read_version, versions
-from dbtdeploy.edges import store
-from dbtdeploy.lease_words import Lease
-from dbtdeploy.objects import Store
-from dbtdeploy.settings import StoreAccess
+from dbtdeploy.base.settings import StoreAccess
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.store import fencing, lease, publish, store_location, version_reader, versions
+from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.object_store import Store
+from standins import entry
 from standins.artifacts import artifact
-
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 MODELS = ("a", "b")
 NAMES = ("manifest.json", "run_results.json", "catalog.json", "sources.json")
@@ -84,9 +82,11 @@ def number_in(content: bytes) -> int:
     return int(said.removeprefix("number "))
 
 
-RUN = files.Run(
-    event=files.Event(name="push", repository="acme/shop", sha="", ref="main", actor="octocat"),
-    dbt=files.DbtProject(
+RUN = work_files.Run(
+    event=work_files.Event(
+        name="push", repository="acme/shop", sha="", ref="main", actor="octocat"
+    ),
+    dbt=work_files.DbtProject(
         command="dbt",
         project_dir="",
         repository_path=".",
@@ -97,15 +97,15 @@ RUN = files.Run(
         target_path="",
         packages_path="",
     ),
-    selection=files.Selection(),
-    policy=files.Policy(state=""),
+    selection=work_files.Selection(),
+    policy=work_files.Policy(state=""),
     schema="",
     started_at="2026-11-21T09:00:00+00:00",
     command="deploy",
-    deploy=files.Deploy(),
+    deploy=work_files.Deploy(),
 )
 
-BUILD = files.Build(
+BUILD = work_files.Build(
     exit_code=0,
     interrupted=False,
     results=True,
@@ -126,12 +126,12 @@ class Ended:
     summary: str
 
     @property
-    def failure(self) -> files.Failure:
-        return files.read(self.work / files.FAILURE, files.Failure)
+    def failure(self) -> work_files.Failure:
+        return work_files.read(self.work / work_files.FAILURE, work_files.Failure)
 
     @property
     def publication(self) -> deploy_files.Publication:
-        return files.read(self.work / deploy_files.PUBLICATION, deploy_files.Publication)
+        return work_files.read(self.work / deploy_files.PUBLICATION, deploy_files.Publication)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,17 +149,17 @@ class Environment:
         for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
             read[f"DBT_DEPLOY_AWS_{name}"] = read.get(f"AWS_{name}", "")
         access = StoreAccess.from_environ(read)
-        return store.open_store(self.location, workspace=self.temp, access=access)
+        return store_location.open_store(self.location, workspace=self.temp, access=access)
 
     def prepare(
         self,
         number: int,
         *,
-        run: files.Run = RUN,
-        build: files.Build | None = BUILD,
+        run: work_files.Run = RUN,
+        build: work_files.Build | None = BUILD,
         statuses: Mapping[str, str] | None = None,
         planned: tuple[str, ...] = MODELS,
-        failure: files.Failure | None = None,
+        failure: work_files.Failure | None = None,
         docs: bool = True,
         sources: bool = True,
         contents: Mapping[str, bytes] | None = None,
@@ -177,23 +177,23 @@ class Environment:
         )
         dbt = replace(run.dbt, project_dir=str(project), target_path=str(target))
         policy = replace(run.policy, state=self.location)
-        files.write(work / files.RUN, replace(run, event=event, dbt=dbt, policy=policy))
+        work_files.write(work / work_files.RUN, replace(run, event=event, dbt=dbt, policy=policy))
         nodes = [
-            files.PlannedNode(unique_id=f"model.shop.{name}", resource_type="model", name=name)
+            work_files.PlannedNode(unique_id=f"model.shop.{name}", resource_type="model", name=name)
             for name in planned
         ]
-        files.write(work / files.PLAN, files.Plan(nodes=tuple(nodes)))
+        work_files.write(work / work_files.PLAN, work_files.Plan(nodes=tuple(nodes)))
         made = {**artifacts_of(number), **(contents or {})}
         for name in ("manifest.json", *((("catalog.json", PAGE)) if docs else ())):
             (target / name).write_bytes(made[name])
         if docs:
             page = deploy_files.Docs(file=str(target / PAGE), bytes=len(made[PAGE]))
-            files.write(work / deploy_files.DOCS, page)
+            work_files.write(work / deploy_files.DOCS, page)
         if sources:
             (target / "sources.json").write_bytes(made["sources.json"])
-            files.write(work / deploy_files.FRESHNESS, deploy_files.Freshness())
+            work_files.write(work / deploy_files.FRESHNESS, deploy_files.Freshness())
         if build is not None:
-            files.write(work / files.BUILD, build)
+            work_files.write(work / work_files.BUILD, build)
         if build is not None and build.results:
             results = json.loads(made["run_results.json"])
             if statuses is not None:
@@ -201,11 +201,11 @@ class Environment:
                     {"unique_id": f"model.shop.{name}", "status": status}
                     for name, status in statuses.items()
                 ]
-            (work / files.RUN_RESULTS).write_text(json.dumps(results))
+            (work / work_files.RUN_RESULTS).write_text(json.dumps(results))
         if failure is not None:
-            files.write(work / files.FAILURE, failure)
-        (work / files.LOG).parent.mkdir(exist_ok=True)
-        (work / files.LOG).write_text(f"dbt's words of {number}\n")
+            work_files.write(work / work_files.FAILURE, failure)
+        (work / work_files.LOG).parent.mkdir(exist_ok=True)
+        (work / work_files.LOG).write_text(f"dbt's words of {number}\n")
         return work
 
     def script(self, name: str, work: Path, **variables: str) -> Ended:
@@ -227,7 +227,7 @@ class Environment:
     def started(self, name: str, work: Path, **variables: str) -> subprocess.Popen[str]:
         """Begin to run one script."""
         return subprocess.Popen(
-            [sys.executable, SCRIPTS / name],
+            entry.script(name),
             env={
                 "PATH": os.defpath,
                 "GITHUB_ACTIONS": "true",
@@ -247,55 +247,55 @@ class Environment:
 
     def deploy(self, work: Path, *, crash_at: str = "", **variables: str) -> Ended:
         """Take the lease, fetch what is current, publish; without a crash, release the lease."""
-        taken = self.script("take_lease.py", work)
+        taken = self.script("deploy/take_lease", work)
         assert taken.code == 0, taken.out
         self.fetch(work)
         crash = {"DBT_DEPLOY_TEST": "1", "DBT_DEPLOY_CRASH_AT": crash_at} if crash_at else {}
-        ended = self.script("publish_artifacts.py", work, **crash, **variables)
+        ended = self.script("deploy/publish_artifacts", work, **crash, **variables)
         if not crash_at:
-            released = self.script("release_lease.py", work)
+            released = self.script("deploy/release_lease", work)
             assert released.code == 0, released.out
         return ended
 
     def fetch(self, work: Path) -> None:
         """What ``fetch_state.py`` leaves; it needs an installed dbt, and this does not."""
-        folder = work / files.STATE_FOLDER
+        folder = work / work_files.STATE_FOLDER
         folder.mkdir(exist_ok=True)
-        fetched = read_version.fetch(self.open(), folder)
-        state = files.State(
+        fetched = version_reader.fetch(self.open(), folder)
+        state = work_files.State(
             location=self.location,
             found="manifest.json" in fetched.names,
             artifacts=fetched.names,
             version=fetched.version,
         )
-        files.write(work / files.STATE, state)
+        work_files.write(work / work_files.STATE, state)
 
     def command(self, command: str, **asked: Any) -> Ended:
         """Run a command on the store."""
         scripts = {"versions": "list_versions", "prune": "prune_versions", "adopt": "adopt_state"}
         work = self.temp / f"work-{command}"
         work.mkdir(exist_ok=True)
-        (work / files.FAILURE).unlink(missing_ok=True)
-        event = files.Event(
+        (work / work_files.FAILURE).unlink(missing_ok=True)
+        event = work_files.Event(
             name="workflow_dispatch", repository="acme/shop", sha="", ref="main", actor="octocat"
         )
         given = {"dry_run": command == "prune", **asked}
         whole = deploy_files.StoreCommand(
             command=command, event=event, location=self.location, environment="production", **given
         )
-        files.write(work / deploy_files.STORE_COMMAND, whole)
+        work_files.write(work / deploy_files.STORE_COMMAND, whole)
         return self.script(f"{scripts[command]}.py", work)
 
     def pointer(self) -> versions.Pointer:
         """``current.json``."""
-        pointer, _ = read_version.read_current(self.open())
+        pointer, _ = version_reader.read_current(self.open())
         return pointer or versions.Pointer()
 
     def current(self, folder: Path) -> dict[str, int]:
         """The number in each artifact that a reader of the current version gets."""
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
-        fetched = read_version.fetch(self.open(), folder)
+        fetched = version_reader.fetch(self.open(), folder)
         return {name: number_in((folder / name).read_bytes()) for name in fetched.names}
 
     def latest(self) -> dict[str, int]:
@@ -352,7 +352,7 @@ def take(opened: Store, purpose: str) -> str:
     nonce = lease.new_nonce()
     taken = lease.take(opened, Lease(nonce=nonce, holder="octocat", purpose=purpose))
     assert isinstance(taken, lease.Taken), taken
-    fence.fence(opened, nonce)
+    fencing.fence(opened, nonce)
     return nonce
 
 

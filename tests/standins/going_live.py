@@ -16,21 +16,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dbtdeploy import (
-    deploy_files,
-    environment,
-    files,
-    read_version,
-    release_files,
-    release_mark,
-    release_warehouse,
-    unsettled,
-    versions,
-)
-from dbtdeploy.deploy_files import HeldLease
-from dbtdeploy.release_files import ReleaseNode, ReleasePlan
-from dbtdeploy.release_warehouse_types import Baseline, Pair, Wanted
-from dbtdeploy.unsettled import Unsettled
+from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan
+from dbtdeploy.store import environment_settings, in_flight, version_reader, versions
+from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.warehouse import release_macros, release_schemas
+from dbtdeploy.warehouse.release_macro_types import Baseline, Pair, Wanted
 from standins import deploys, swaps
 from standins.deploys import Ended, Environment, artifacts_of, model
 from standins.macros import MacroDbt
@@ -62,7 +54,7 @@ class Place:
     outputs: dict[str, str] = field(default_factory=dict)
     """Of the last script."""
     runs: int = 0
-    policy: files.Release = field(default_factory=lambda: files.Release(tag=""))
+    policy: work_files.Release = field(default_factory=lambda: work_files.Release(tag=""))
 
     def begin(self, number: int, tag: str | None = None, *, crash_at: str = "") -> Path:
         """Take the lease and settle: a release of a tag, or a scheduled deploy."""
@@ -73,8 +65,8 @@ class Place:
             run = replace(run, command="release", release=release)
         work = self.store.prepare(number, run=run, build=deploys.BUILD)
         work = work.rename(work.with_name(f"{work.name}-{self._next()}"))
-        self.good("take_lease.py", work)
-        self.good("settle_release.py", work, crash_at=crash_at)
+        self.good("deploy/take_lease", work)
+        self.good("deploy/recover_release", work, crash_at=crash_at)
         return work
 
     def stage(self, work: Path, number: int, tag: str, *, until: str = "") -> None:
@@ -83,15 +75,15 @@ class Place:
         ``until`` names the point at which they are killed, so that the rest is left undone.
         """
         self.store.fetch(work)
-        held = files.read(work / deploy_files.LEASE, HeldLease)
+        held = work_files.read(work / deploy_files.LEASE, HeldLease)
         nonce = held.nonce
         dbt = MacroDbt(self.warehouse.owner)
         release_id = f"{datetime.now(timezone.utc):%Y%m%dt%H%M%S}"
         wanted = [Wanted(unique_id=unique_id(name), spot=spot(name)) for name in RELEASE]
-        look = release_warehouse.look(dbt, work=work, place=PLACE, wanted=wanted, removed=[])
-        files.write(work / release_files.PRODUCTION_LOOK, look)
+        look = release_macros.look(dbt, work=work, place=PLACE, wanted=wanted, removed=[])
+        work_files.write(work / release_files.PRODUCTION_LOOK, look)
         opened = self.store.open()
-        unsettled.write(
+        in_flight.write(
             opened,
             Unsettled(
                 what="release",
@@ -105,8 +97,8 @@ class Place:
         )
         if until == "release-recorded":
             raise Killed
-        green = release_mark.staging_schema(release_id, PLACE.project)
-        release_warehouse.prepare(
+        green = release_schemas.staging_schema(release_id, PLACE.project)
+        release_macros.prepare(
             dbt,
             work=work,
             place=PLACE,
@@ -125,8 +117,8 @@ class Place:
         for one in RELEASE.values():
             self.warehouse.owner.run(one.sql.format(schema=green))
         pairs = [Pair(unique_id=unique_id(n), staging=spot(n, green)) for n in RELEASE]
-        measured = release_warehouse.measure(dbt, work=work, pairs=pairs, checks=[])
-        files.write(work / release_files.MEASURED, measured)
+        measured = release_macros.measure(dbt, work=work, pairs=pairs, checks=[])
+        work_files.write(work / release_files.MEASURED, measured)
         self._artifacts(work, number)
         plan = ReleasePlan(
             tag=tag,
@@ -138,7 +130,7 @@ class Place:
             nodes=tuple(_node(name, green) for name in RELEASE),
             final=True,
         )
-        files.write(work / release_files.RELEASE_PLAN, plan)
+        work_files.write(work / release_files.RELEASE_PLAN, plan)
         if until == "release-checked":
             raise Killed
 
@@ -153,7 +145,7 @@ class Place:
         results["results"] = [
             {"unique_id": i, "status": "success", "execution_time": 1.5} for i in nodes
         ]
-        (work / files.RUN_RESULTS).write_text(json.dumps(results))
+        (work / work_files.RUN_RESULTS).write_text(json.dumps(results))
 
     def release(self, number: int, tag: str, *, crash_at: str = "") -> Path:
         """A release of a tag, from the lease to its end, or until it is killed."""
@@ -162,30 +154,30 @@ class Place:
         try:
             if outputs.get("build") == "true":
                 self.stage(work, number, tag, until=crash_at)
-                self.good("swap_release.py", work, crash_at=crash_at)
+                self.good("release/swap_release", work, crash_at=crash_at)
             if outputs.get("build") == "true" or outputs.get("swapped") == "true":
-                self.good("check_live.py", work, crash_at=crash_at)
-                self.good("publish_release.py", work, crash_at=crash_at)
+                self.good("release/check_live", work, crash_at=crash_at)
+                self.good("release/publish_release", work, crash_at=crash_at)
         finally:
             # The job's last steps run though a script was killed.
-            self.good("release_lease.py", work)
+            self.good("deploy/release_lease", work)
         return work
 
     def scheduled(self, *, crash_at: str = "") -> Ended:
         """A scheduled deploy of what is live, as ``status`` tells it to check out; not built."""
         pointer = self.store.pointer()
-        index = read_version.read_index(self.store.open(), pointer)
+        index = version_reader.read_index(self.store.open(), pointer)
         number = int((index.commit or "0")[:7], 16)
         run = replace(deploys.RUN, dbt=replace(deploys.RUN.dbt, command=str(self.dbt)))
         run = replace(run, event=replace(run.event, name="schedule"))
         work = self.store.prepare(number, run=run, build=None)
-        self.good("take_lease.py", work)
+        self.good("deploy/take_lease", work)
         try:
-            return self.good("settle_release.py", work, crash_at=crash_at)
+            return self.good("deploy/recover_release", work, crash_at=crash_at)
         except Refused as refused:
             return refused.ended
         finally:
-            self.good("release_lease.py", work)
+            self.good("deploy/release_lease", work)
 
     def wait_for_dbt(self) -> None:
         """Return when no session of the owner's is left."""
@@ -229,7 +221,7 @@ class Place:
             "select relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
             " where nspname like 'dbt_green_%' and relkind in ('r', 'v')"
         )
-        assert unsettled.read(self.store.open()) is None
+        assert in_flight.read(self.store.open()) is None
         seen = self.store.temp / f"seen-{self._next()}"
         number = 2 if new else 1
         current = self.store.current(seen)
@@ -264,5 +256,7 @@ def make(store: Environment, warehouse: Warehouse) -> Place:
         dbt=swaps.command(store.temp / "warehouse", warehouse.owner),
     )
     deploys.publish_at_once(store.open(), 1)
-    environment.change(store.open(), lambda there: replace(there, driver=environment.RELEASE))
+    environment_settings.change(
+        store.open(), lambda there: replace(there, driver=environment_settings.RELEASE)
+    )
     return made

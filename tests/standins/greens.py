@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from dbtdeploy import release_mark, release_warehouse
-from dbtdeploy.edges.dbt import Dbt
-from dbtdeploy.release_files import BackBy, ReleaseRecord, RemovedNode, Spot, SwappedNode
-from dbtdeploy.release_warehouse_types import (
+from dbtdeploy.context.release_files import BackBy, ReleaseRecord, RemovedNode, Spot, SwappedNode
+from dbtdeploy.dbt.dbt_client import Dbt
+from dbtdeploy.warehouse import release_macros, release_schemas
+from dbtdeploy.warehouse.release_macro_types import (
     Baseline,
     CleanedUp,
     LiveLook,
@@ -77,7 +77,7 @@ class Shop:
         return [Wanted(unique_id=f"model.shop.{n}", spot=self.spot(n, schema)) for n in names]
 
     def look(self, *names: str, removed: Sequence[str] = (), schema: str = "analytics") -> LiveLook:
-        return release_warehouse.look(
+        return release_macros.look(
             self.dbt,
             work=self.folder,
             place=PLACE,
@@ -98,7 +98,7 @@ class Shop:
         """Undo them, newest first."""
         records = [release.record for release in releases]
         how = {"nonce": "take-back", "tries": 2, "dry_run": False, **options}
-        return release_warehouse.take_back(
+        return release_macros.take_back(
             self.dbt,
             work=self.folder,
             place=PLACE,
@@ -109,10 +109,10 @@ class Shop:
 
     def clean_up(self, **options: Any) -> list[CleanedUp]:
         how = {"keep_hours": 0, "grace_days": 0, "current": (), "dry_run": False, **options}
-        return list(release_warehouse.clean_up(self.dbt, work=self.folder, place=PLACE, **how))
+        return list(release_macros.clean_up(self.dbt, work=self.folder, place=PLACE, **how))
 
     def settled(self, release: Release, nonce: str = "settler", **options: Any) -> State:
-        return release_warehouse.settled(
+        return release_macros.settled(
             self.dbt,
             work=self.folder,
             place=PLACE,
@@ -168,17 +168,17 @@ class Release:
         return f"20261125t{self.number:06d}"
 
     def green(self, schema: str = "analytics") -> str:
-        base = release_mark.staging_schema(self.release_id, "shop")
+        base = release_schemas.staging_schema(self.release_id, "shop")
         return base if schema == "analytics" else f"{base}_{schema}"
 
     def kept(self, schema: str = "analytics") -> str:
-        return release_mark.kept_schema(schema, self.release_id)
+        return release_schemas.kept_schema(schema, self.release_id)
 
     def undone(self, schema: str = "analytics") -> str:
-        return release_mark.undone_schema(schema, self.release_id)
+        return release_schemas.undone_schema(schema, self.release_id)
 
     def prepare(self, *baselines: str, **options: Any) -> Prepared:
-        return release_warehouse.prepare(
+        return release_macros.prepare(
             self.shop.dbt,
             work=self.shop.folder,
             place=PLACE,
@@ -253,7 +253,7 @@ class Release:
         )
 
     def swap(self, *, dbt: Dbt | None = None, tries: int = 2, nonce: str | None = None) -> Swapped:
-        return release_warehouse.swap(
+        return release_macros.swap(
             dbt or self.shop.dbt,
             work=self.shop.folder,
             place=PLACE,
@@ -272,7 +272,7 @@ class Release:
 
     def measure(self, *checks: Query, **fields: Any) -> Measured:
         """Every staged node beside production; ``fields`` go into each pair."""
-        return release_warehouse.measure(
+        return release_macros.measure(
             self.shop.dbt,
             work=self.shop.folder,
             pairs=[
@@ -290,7 +290,7 @@ class Release:
         )
 
     def drop_staging(self) -> tuple[str, ...]:
-        return release_warehouse.drop_staging(
+        return release_macros.drop_staging(
             self.shop.dbt, work=self.shop.folder, place=PLACE, release_id=self.release_id
         )
 
@@ -315,7 +315,7 @@ class Release:
 
     def _look(self, wanted: Sequence[Wanted]) -> LiveLook:
         dbt, work = self.shop.dbt, self.shop.folder
-        return release_warehouse.look(dbt, work=work, place=PLACE, wanted=wanted, removed=())
+        return release_macros.look(dbt, work=work, place=PLACE, wanted=wanted, removed=())
 
     def _swapped(self, node: Node) -> SwappedNode:
         live, staged = self.live.get(node.unique_id), self.staged.get(node.unique_id)

@@ -9,9 +9,10 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from dbtdeploy import lease, records
-from dbtdeploy.lease_words import Lease
-from dbtdeploy.objects import Entry, Store, Stored
+from dbtdeploy.base import versioned_json
+from dbtdeploy.store import lease
+from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.object_store import Entry, Store, Stored
 
 
 class Place(Protocol):
@@ -60,7 +61,7 @@ def expire(place: Place) -> None:
         os.utime(path, (then, then))
         return
     store = place.open()
-    store.put(lease.KEY, records.encode(replace(record(store), seconds=-LONG_AGO)))
+    store.put(lease.KEY, versioned_json.encode(replace(record(store), seconds=-LONG_AGO)))
 
 
 class Interleaved:

@@ -8,10 +8,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dbtdeploy import moments, versions
-from dbtdeploy.inventory import Folder, Inventory
-from dbtdeploy.objects import Entry
-from dbtdeploy.versions import Index, Pointer
+from dbtdeploy.base import timestamps
+from dbtdeploy.store import versions
+from dbtdeploy.store.inventory import Folder, Inventory
+from dbtdeploy.store.object_store import Entry
+from dbtdeploy.store.versions import Index, Pointer
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=timezone.utc)
 
@@ -31,7 +32,7 @@ class Line:
         self, name: str, *, tag: str | None = None, age: timedelta = timedelta(0), **over: Any
     ) -> Line:
         """A version of a deploy; with a tag, of a release. ``kind`` says otherwise."""
-        at = moments.written(NOW - age)
+        at = timestamps.written(NOW - age)
         made = {
             "version": name,
             "environment": "production",
@@ -50,7 +51,7 @@ class Line:
 
     def back_to(self, name: str, *, age: timedelta = timedelta(0)) -> Line:
         """A rollback's move of the pointer."""
-        at = moments.written(NOW - age)
+        at = timestamps.written(NOW - age)
         self.pointer = self.pointer.moved_to(name, "", at=at, by="octocat")
         return self
 

@@ -17,8 +17,8 @@ import jinja2
 import psycopg
 from psycopg.rows import tuple_row
 
-from dbtdeploy.edges.dbt import Dbt, Line, Outcome
-from dbtdeploy.files import LogError
+from dbtdeploy.context.work_files import LogError
+from dbtdeploy.dbt.dbt_client import Dbt, Line, Outcome
 from standins.postgres import Database
 
 DISPATCH = {

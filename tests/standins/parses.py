@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dbtdeploy import saved_parse
+from dbtdeploy.store import partial_parse
 
 
 def laid(folder: Path, *, dbt: str = "1.11.16", content: bytes = b"\x81\xa5nodes") -> Path:
     """Write both files of a saved parse into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / saved_parse.PARSE).write_bytes(content * 1000)
-    (folder / saved_parse.ABOUT).write_text(
+    (folder / partial_parse.PARSE).write_bytes(content * 1000)
+    (folder / partial_parse.ABOUT).write_text(
         json.dumps({"made_with": {"dbt": dbt}, "more": 1}, indent=2)
     )
     return folder

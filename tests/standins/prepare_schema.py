@@ -7,16 +7,19 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[2] / "scripts")
 
-from dbtdeploy import cli, dbt_step, files, prepare_step, settings  # noqa: E402  found by the line above
+from dbtdeploy.base import settings
+from dbtdeploy.ci import prepare_schemas
+from dbtdeploy.context import cli, work_files
+from dbtdeploy.dbt import invoke
 
 
 def main() -> None:
     """Prepare the warehouse for dbt build, or refuse."""
     work = settings.work_folder()
-    run = files.read(work / files.RUN, files.Run)
-    state = files.read(work / files.STATE, files.State)
-    plan = files.read(work / files.PLAN, files.Plan)
-    prepare_step.prepare(dbt_step.dbt_of(run, work), run, work, state, plan)
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    state = work_files.read(work / work_files.STATE, work_files.State)
+    plan = work_files.read(work / work_files.PLAN, work_files.Plan)
+    prepare_schemas.prepare(invoke.dbt_of(run, work), run, work, state, plan)
 
 
 if __name__ == "__main__":

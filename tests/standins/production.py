@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from dbtdeploy import deploy_files, files, lease
-from dbtdeploy.edges.folder import Folder
-from standins import leases
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.store import lease
+from dbtdeploy.store.folder_client import Folder
+from standins import entry, leases
 from standins.postgres import Database
-
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 PROFILE = """
 shop:
@@ -79,9 +77,9 @@ class Production:
         self.write(PROJECT)
         (folder / "store").mkdir()
         self.store = Folder(folder / "store")
-        self.run = files.Run(
-            event=files.Event(name="push", repository="o/r", sha="a" * 40, ref="main"),
-            dbt=files.DbtProject(
+        self.run = work_files.Run(
+            event=work_files.Event(name="push", repository="o/r", sha="a" * 40, ref="main"),
+            dbt=work_files.DbtProject(
                 command=str(dbt),
                 project_dir=str(self.project),
                 repository_path=".",
@@ -92,12 +90,12 @@ class Production:
                 target_path=str(self.target),
                 packages_path=str(self.project / "dbt_packages"),
             ),
-            selection=files.Selection(),
-            policy=files.Policy(state=str(folder / "store")),
+            selection=work_files.Selection(),
+            policy=work_files.Policy(state=str(folder / "store")),
             schema="",
             started_at="2026-11-21T00:00:00+00:00",
             command="deploy",
-            deploy=files.Deploy(),
+            deploy=work_files.Deploy(),
         )
 
     def write(self, texts: dict[str, str]) -> None:
@@ -111,32 +109,32 @@ class Production:
         assert self.run.deploy is not None
         self.run = replace(self.run, deploy=replace(self.run.deploy, **deploy))
 
-    def replaced(self, *, dbt: dict[str, Any] | None = None, **changes: Any) -> files.Run:
+    def replaced(self, *, dbt: dict[str, Any] | None = None, **changes: Any) -> work_files.Run:
         """The run with other fields."""
         return replace(self.run, dbt=replace(self.run.dbt, **(dbt or {})), **changes)
 
     def select(self, **selection: Any) -> None:
         """Set what to build."""
-        self.run = replace(self.run, selection=files.Selection(**selection))
+        self.run = replace(self.run, selection=work_files.Selection(**selection))
 
-    def plan(self, *, state: bool = False) -> files.Plan:
+    def plan(self, *, state: bool = False) -> work_files.Plan:
         """Begin a deploy: lease, state and plan."""
-        files.write(self.work / files.RUN, self.run)
-        files.write(self.work / files.STATE, files.State(location="s", found=state))
+        work_files.write(self.work / work_files.RUN, self.run)
+        work_files.write(self.work / work_files.STATE, work_files.State(location="s", found=state))
         nonce = leases.take(self.store, "this run")
         held = deploy_files.HeldLease(
             nonce=nonce, purpose="deploy", taken_at="", seconds=lease.SECONDS
         )
-        files.write(self.work / deploy_files.LEASE, held)
-        done = self.script("plan_build.py")
+        work_files.write(self.work / deploy_files.LEASE, held)
+        done = self.script("deploy/plan_build")
         assert done.returncode == 0, done.stdout + done.stderr
-        return files.read(self.work / files.PLAN, files.Plan)
+        return work_files.read(self.work / work_files.PLAN, work_files.Plan)
 
     def keep_state(self) -> None:
         """Make what dbt has just built the state."""
-        folder = self.work / files.STATE_FOLDER
+        folder = self.work / work_files.STATE_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("manifest.json", files.RUN_RESULTS):
+        for name in ("manifest.json", work_files.RUN_RESULTS):
             (folder / name).write_bytes((self.target / name).read_bytes())
 
     def script(self, name: str) -> subprocess.CompletedProcess[str]:
@@ -157,7 +155,7 @@ class Production:
         }
         self.output.write_text("")
         return subprocess.Popen(
-            [sys.executable, SCRIPTS / name],
+            entry.script(name),
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.folder),
@@ -178,15 +176,15 @@ class Production:
         return "succeeded" in self.output.read_text()
 
     @property
-    def build(self) -> files.Build:
+    def build(self) -> work_files.Build:
         """What build_production.py left."""
-        return files.read(self.work / files.BUILD, files.Build)
+        return work_files.read(self.work / work_files.BUILD, work_files.Build)
 
     def statuses(self) -> dict[str, str]:
         """The kept results by node's name, a test's digest left out."""
-        found = json.loads((self.work / files.RUN_RESULTS).read_bytes())["results"]
+        found = json.loads((self.work / work_files.RUN_RESULTS).read_bytes())["results"]
         return {r["unique_id"].split(".")[2]: r["status"] for r in found}
 
-    def failure(self) -> files.Failure:
+    def failure(self) -> work_files.Failure:
         """The failure that the last script left."""
-        return files.read(self.work / files.FAILURE, files.Failure)
+        return work_files.read(self.work / work_files.FAILURE, work_files.Failure)

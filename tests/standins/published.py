@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
-from dbtdeploy import versions
-from dbtdeploy.objects import Store
+from dbtdeploy.store import versions
+from dbtdeploy.store.object_store import Store
 from standins.artifacts import all_artifacts
 
 FIRST = datetime(2026, 11, 21, 6, 0, tzinfo=timezone.utc)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dbtdeploy import deploy_files, files, keep, lease
-from dbtdeploy.edges.folder import Folder
-from dbtdeploy.lease_words import Lease
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.store import lease
+from dbtdeploy.store.folder_client import Folder
+from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.warehouse import dependents
+from standins import entry
 from standins.postgres import Database, Server
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 PROJECT = """
 name: shop
@@ -89,7 +89,7 @@ class Production:
         (folder / "store").mkdir()
         self.work = folder / "work"
         self.environment: dict[str, str] = {}
-        self.nodes: list[files.PlannedNode] = []
+        self.nodes: list[work_files.PlannedNode] = []
         self._write("dbt_project.yml", PROJECT)
         self._write(
             "profiles.yml", json.dumps({"shop": {"target": "p", "outputs": {"p": self._target()}}})
@@ -107,7 +107,7 @@ class Production:
         kind = fields.pop("resource_type", "model")
         schema = fields.pop("schema", "analytics")
         self.nodes.append(
-            files.PlannedNode(
+            work_files.PlannedNode(
                 unique_id=f"{kind}.shop.{name}",
                 resource_type=kind,
                 name=name,
@@ -131,8 +131,8 @@ class Production:
             self.store, Lease(nonce=lease.new_nonce(), holder="me", purpose="a test")
         )
         assert isinstance(taken, lease.Taken)
-        files.write(self.work / deploy_files.LEASE, taken.held)
-        project = files.DbtProject(
+        work_files.write(self.work / deploy_files.LEASE, taken.held)
+        project = work_files.DbtProject(
             command=str(self.dbt_command),
             project_dir=str(self.project),
             repository_path=".",
@@ -143,26 +143,26 @@ class Production:
             target_path=str(self.project / "target"),
             packages_path=str(self.project / "dbt_packages"),
         )
-        run = files.Run(
-            event=files.Event(name="push", repository="o/r", sha="a", ref="main"),
+        run = work_files.Run(
+            event=work_files.Event(name="push", repository="o/r", sha="a", ref="main"),
             dbt=project,
-            selection=files.Selection(full_refresh=full_refresh),
-            policy=files.Policy(state=state or self.store.location),
+            selection=work_files.Selection(full_refresh=full_refresh),
+            policy=work_files.Policy(state=state or self.store.location),
             schema="",
             started_at="2026-11-21T00:00:00+00:00",
             command="deploy",
-            deploy=files.Deploy(),
+            deploy=work_files.Deploy(),
         )
-        files.write(self.work / files.RUN, run)
-        files.write(self.work / files.PLAN, files.Plan(nodes=tuple(self.nodes)))
+        work_files.write(self.work / work_files.RUN, run)
+        work_files.write(self.work / work_files.PLAN, work_files.Plan(nodes=tuple(self.nodes)))
 
     def check(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """check_production.py."""
-        return self.script(SCRIPTS / "check_production.py", environment)
+        return self.script("deploy/check_production", environment)
 
     def restore(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """restore_dependents.py."""
-        return self.script(SCRIPTS / "restore_dependents.py", environment)
+        return self.script("deploy/restore_dependents", environment)
 
     def build(self, *arguments: str) -> int:
         """``dbt build`` as it is, its results where build_production.py would leave them."""
@@ -171,7 +171,7 @@ class Production:
         (self.work / "dbt.txt").write_text(out)
         results = self.project / "target" / "run_results.json"
         if results.is_file():
-            (self.work / files.RUN_RESULTS).write_bytes(results.read_bytes())
+            (self.work / work_files.RUN_RESULTS).write_bytes(results.read_bytes())
         return process.returncode
 
     @contextmanager
@@ -191,27 +191,29 @@ class Production:
     @property
     def kept(self) -> tuple[deploy_files.Dependent, ...]:
         """What check_production.py says it kept."""
-        return files.read(self.work / deploy_files.DEPENDENTS, deploy_files.Dependents).kept
+        return work_files.read(self.work / deploy_files.DEPENDENTS, deploy_files.Dependents).kept
 
     @property
     def leftovers(self) -> tuple[str, ...]:
         """What it says a killed dbt left."""
-        return files.read(self.work / deploy_files.DEPENDENTS, deploy_files.Dependents).leftovers
+        return work_files.read(
+            self.work / deploy_files.DEPENDENTS, deploy_files.Dependents
+        ).leftovers
 
     @property
     def restored(self) -> deploy_files.Restored:
         """What restore_dependents.py says."""
-        return files.read(self.work / deploy_files.RESTORED, deploy_files.Restored)
+        return work_files.read(self.work / deploy_files.RESTORED, deploy_files.Restored)
 
     @property
-    def failure(self) -> files.Failure:
+    def failure(self) -> work_files.Failure:
         """The failure of a script."""
-        return files.read(self.work / files.FAILURE, files.Failure)
+        return work_files.read(self.work / work_files.FAILURE, work_files.Failure)
 
     @property
     def in_store(self) -> list[str]:
         """Full names in kept.json."""
-        return [thing.full_name for thing in keep.read_earlier(self.store).things]
+        return [thing.full_name for thing in dependents.read_earlier(self.store).things]
 
     def catalog(self) -> Any:
         """Everything that may hang on a table, as the catalog describes it."""
@@ -224,10 +226,12 @@ class Production:
         )
         return [name for name in names if (name,) in found]
 
-    def script(self, path: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def script(
+        self, name: str, environment: dict[str, str], *, scripts: Path = entry.SCRIPTS
+    ) -> subprocess.CompletedProcess[str]:
         """Any script of ours, with more in its environment."""
         return subprocess.run(
-            [sys.executable, path],
+            entry.script(name, scripts=scripts),
             env=self._environment(environment),
             capture_output=True,
             text=True,

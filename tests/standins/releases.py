@@ -8,10 +8,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dbtdeploy import artifacts, files, gates, release_plan, typed_json
-from dbtdeploy.look import Hanging, Look
-from dbtdeploy.release_files import Column, ReleasePlan, Spot, Tag
-from dbtdeploy.release_warehouse_types import (
+from dbtdeploy.artifacts import artifacts
+from dbtdeploy.base import json_codec
+from dbtdeploy.context import work_files
+from dbtdeploy.context.release_files import Column, ReleasePlan, Spot, Tag
+from dbtdeploy.release import gates, release_plan
+from dbtdeploy.warehouse.preflight import Hanging, Look
+from dbtdeploy.warehouse.release_macro_types import (
     LiveLook,
     LiveRelation,
     Measured,
@@ -23,7 +26,7 @@ from standins.builds import Entry, edited, model, result
 
 RELEASE_ID = "20261125t231502"
 TAG = Tag(name="v1.4.0", commit="9f3c2e1aa5b0c7d8e9f00112233445566778899a", main_branch="main")
-POLICY = files.Release(tag="v1.4.0", checks="/nowhere/analytics/checks")
+POLICY = work_files.Release(tag="v1.4.0", checks="/nowhere/analytics/checks")
 RUN = replace(
     deploy_builds.MODIFIED,
     event=replace(deploy_builds.RUN.event, ref="v1.4.0", actor="ana"),
@@ -61,13 +64,13 @@ def manifest(entries: Sequence[Entry]) -> artifacts.Manifest:
         kind = entry["unique_id"].partition(".")[0]
         sections.setdefault(places.get(kind, "nodes"), {})[entry["unique_id"]] = entry
     metadata = {"dbt_version": "1.11.16", "adapter_type": "postgres", "project_name": "shop"}
-    return typed_json.decode(json.dumps({"metadata": metadata, **sections}), artifacts.Manifest)
+    return json_codec.decode(json.dumps({"metadata": metadata, **sections}), artifacts.Manifest)
 
 
-def planned(entries: Sequence[Entry], **over: Any) -> files.Plan:
-    return files.Plan(
+def planned(entries: Sequence[Entry], **over: Any) -> work_files.Plan:
+    return work_files.Plan(
         nodes=tuple(
-            files.PlannedNode(
+            work_files.PlannedNode(
                 unique_id=entry["unique_id"],
                 resource_type=entry["resource_type"],
                 name=entry["name"],
@@ -205,7 +208,7 @@ RESULTS = (
 
 
 def results(entries: Sequence[Entry] = RESULTS) -> artifacts.RunResults:
-    return typed_json.decode(json.dumps({"results": list(entries)}), artifacts.RunResults)
+    return json_codec.decode(json.dumps({"results": list(entries)}), artifacts.RunResults)
 
 
 def staged(plan: ReleasePlan) -> ReleasePlan:
@@ -220,7 +223,7 @@ def final(
     plan: ReleasePlan | None = None,
     measured: Measured = MEASURED,
     *,
-    policy: files.Release = POLICY,
+    policy: work_files.Release = POLICY,
     allowed_by: str | None = None,
     ended: Sequence[Entry] = RESULTS,
     now: Sequence[Entry] = NOW,

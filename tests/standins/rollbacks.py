@@ -11,21 +11,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from dbtdeploy import (
-    deploy_files,
-    environment,
-    files,
-    lease,
-    publish,
-    release_files,
-    rollback_files,
-    rollback_finish,
-    unsettled,
-    versions,
-)
-from dbtdeploy.deploy_files import HeldLease
-from dbtdeploy.release_files import ReleaseRecord, Spot, SwappedNode
-from dbtdeploy.rollback_files import RollbackPlan, RolledBack
+from dbtdeploy.clean_up import clean_up_files
+from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.release_files import ReleaseRecord, Spot, SwappedNode
+from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
+from dbtdeploy.rollback import rollback_finish
+from dbtdeploy.store import environment_settings, in_flight, lease, publish, versions
 from standins import deploys, quick_dbt
 from standins.deploys import NAMES, PAGE, Ended, Environment, artifacts_of, commit_of
 
@@ -129,20 +121,20 @@ class Place:
         run = replace(
             deploys.RUN,
             command="rollback",
-            rollback=files.Rollback(**asked),
+            rollback=work_files.Rollback(**asked),
             dbt=replace(deploys.RUN.dbt, command=str(command)),
         )
         work = self.store.prepare(self.runs, run=run, build=None)
         opened = self.store.open()
         nonce = deploys.take(opened, "rollback")
         held = HeldLease(nonce=nonce, purpose="rollback", taken_at="", seconds=lease.SECONDS)
-        files.write(work / deploy_files.LEASE, held)
+        work_files.write(work / deploy_files.LEASE, held)
         self.settle(nonce)
         return work
 
     def settle(self, nonce: str) -> str:
         """What settle_release.py does about a rollback."""
-        record = unsettled.read(self.store.open())
+        record = in_flight.read(self.store.open())
         if record is None:
             return ""
         return rollback_finish.settle(
@@ -155,16 +147,16 @@ class Place:
 
     def plan(self, work: Path) -> Ended:
         """plan_rollback.py."""
-        return self.store.script("plan_rollback.py", work)
+        return self.store.script("rollback/plan_rollback", work)
 
     def back(self, work: Path, *, crash_at: str = "") -> Ended:
         """roll_back.py."""
         crash = {"DBT_DEPLOY_TEST": "1", "DBT_DEPLOY_CRASH_AT": crash_at} if crash_at else {}
-        return self.store.script("roll_back.py", work, **crash)
+        return self.store.script("rollback/roll_back", work, **crash)
 
     def sum_up(self, work: Path, **environment: str) -> Ended:
         """write_rollback_summary.py."""
-        return self.store.script("write_rollback_summary.py", work, **environment)
+        return self.store.script("rollback/write_rollback_summary", work, **environment)
 
     def roll_back(self, **asked: Any) -> Ended:
         """A whole rollback: both scripts, and the lease released."""
@@ -177,7 +169,7 @@ class Place:
 
     def end(self, work: Path) -> None:
         """Release the lease."""
-        held = files.read(work / deploy_files.LEASE, HeldLease)
+        held = work_files.read(work / deploy_files.LEASE, HeldLease)
         lease.release(self.store.open(), held.nonce)
 
     def answer(self, **over: Any) -> None:
@@ -185,8 +177,8 @@ class Place:
         (self.warehouse / "answer.json").write_text(json.dumps(over))
 
     @property
-    def hold(self) -> environment.Hold | None:
-        return environment.read(self.store.open()).hold
+    def hold(self) -> environment_settings.Hold | None:
+        return environment_settings.read(self.store.open()).hold
 
     @property
     def live(self) -> str:
@@ -203,14 +195,14 @@ def make(store: Environment) -> Place:
 
 def planned(ended: Ended) -> RollbackPlan:
     """``rollback_plan.json``."""
-    return files.read(ended.work / release_files.ROLLBACK_PLAN, RollbackPlan)
+    return work_files.read(ended.work / release_files.ROLLBACK_PLAN, RollbackPlan)
 
 
 def done(ended: Ended) -> RolledBack:
     """``rolled_back.json``."""
-    return files.read(ended.work / release_files.ROLLED_BACK, RolledBack)
+    return work_files.read(ended.work / release_files.ROLLED_BACK, RolledBack)
 
 
-def cleaned_up(ended: Ended) -> rollback_files.CleanUpDone:
+def cleaned_up(ended: Ended) -> clean_up_files.CleanUpDone:
     """``cleaned_up.json``."""
-    return files.read(ended.work / rollback_files.CLEANED_UP, rollback_files.CleanUpDone)
+    return work_files.read(ended.work / clean_up_files.CLEANED_UP, clean_up_files.CleanUpDone)

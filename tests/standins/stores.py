@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dbtdeploy.edges.store import open_store
-from dbtdeploy.objects import Store
-from dbtdeploy.settings import StoreAccess
+from dbtdeploy.base.settings import StoreAccess
+from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.store_location import open_store
 from standins import s3
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +32,8 @@ class Place:
         """Run Python code in a process of its own; it finds a ``store`` of its own."""
         opened = (
             "import sys\nfrom pathlib import Path\n"
-            "from dbtdeploy import objects, settings\n"
-            "from dbtdeploy.edges.store import open_store\n"
+            "from dbtdeploy.base import settings\n"
+            "from dbtdeploy.store.store_location import open_store\n"
             f"store = open_store({self.location!r}, workspace=Path('/'), "
             "access=settings.StoreAccess.from_environ())\n"
         )

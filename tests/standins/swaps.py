@@ -18,15 +18,9 @@ from typing import Any
 
 import psycopg
 
-from dbtdeploy import release_mark, release_warehouse
-from dbtdeploy.release_files import BackBy, ReleaseRecord, RemovedNode, Spot, SwappedNode
-from dbtdeploy.release_warehouse_types import (
-    Baseline,
-    LiveRelation,
-    Place,
-    SwapPair,
-    Wanted,
-)
+from dbtdeploy.context.release_files import BackBy, ReleaseRecord, RemovedNode, Spot, SwappedNode
+from dbtdeploy.warehouse import release_macros, release_schemas
+from dbtdeploy.warehouse.release_macro_types import Baseline, LiveRelation, Place, SwapPair, Wanted
 from standins import postgres
 from standins.macros import MacroDbt
 from standins.postgres import Database
@@ -161,10 +155,10 @@ class Warehouse:
         release_id = f"{datetime.now(timezone.utc):%Y%m%d}t{self.ids:06d}"
         dbt, work = MacroDbt(self.owner), self.folder
         wanted = [Wanted(unique_id=unique_id(name), spot=spot(name)) for name in staged]
-        seen = release_warehouse.look(dbt, work=work, place=PLACE, wanted=wanted, removed=[])
+        seen = release_macros.look(dbt, work=work, place=PLACE, wanted=wanted, removed=[])
         live = {one.unique_id: one for one in seen.live}
-        green = release_mark.staging_schema(release_id, PLACE.project)
-        release_warehouse.prepare(
+        green = release_schemas.staging_schema(release_id, PLACE.project)
+        release_macros.prepare(
             dbt,
             work=work,
             place=PLACE,
@@ -190,7 +184,7 @@ class Warehouse:
             by="ana",
             nodes=tuple(self._node(n, one, live, green, release_id) for n, one in staged.items()),
         )
-        done = release_warehouse.swap(
+        done = release_macros.swap(
             dbt,
             work=work,
             place=PLACE,
@@ -207,7 +201,7 @@ class Warehouse:
             tries=3,
         )
         assert done.outcome == "done", done
-        release_warehouse.drop_staging(dbt, work=work, place=PLACE, release_id=release_id)
+        release_macros.drop_staging(dbt, work=work, place=PLACE, release_id=release_id)
         return record
 
     def _node(
@@ -220,7 +214,7 @@ class Warehouse:
     ) -> SwappedNode:
         dbt = MacroDbt(self.owner)
         wanted = [Wanted(unique_id=unique_id(name), spot=spot(name, green))]
-        seen = release_warehouse.look(dbt, work=self.folder, place=PLACE, wanted=wanted, removed=[])
+        seen = release_macros.look(dbt, work=self.folder, place=PLACE, wanted=wanted, removed=[])
         there = live.get(unique_id(name))
         return SwappedNode(
             unique_id=unique_id(name),
@@ -228,7 +222,7 @@ class Warehouse:
             name=name,
             materialized=staged.materialized,
             production=spot(name),
-            kept_in=release_mark.kept_schema(LIVE, release_id) if there else None,
+            kept_in=release_schemas.kept_schema(LIVE, release_id) if there else None,
             back_by=staged.back_by,
             columns=seen.live[0].columns,
             statements=there.statements if there and there.kind == "view" else (),

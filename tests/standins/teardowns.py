@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbtdeploy import files, teardown_files
-from dbtdeploy.teardown_files import Teardown
+from dbtdeploy.context import work_files
+from dbtdeploy.teardown import teardown_files
+from dbtdeploy.teardown.teardown_files import Teardown
+from standins import entry
 from standins.postgres import Database
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 STARTED = "2026-11-21T00:00:00+00:00"
 REPOSITORY = "acme/shop"
 PLACE = f"dbt-deploy repository={REPOSITORY} project=shop target=ci "
@@ -75,9 +75,9 @@ class Job:
         event: Mapping[str, Any] | None = None,
         command: str = "teardown",
         **policy: Any,
-    ) -> files.Run:
+    ) -> work_files.Run:
         """Write run.json: a teardown of a pull request, or by ``sweep=True`` of what is left."""
-        teardown = files.TeardownPolicy(pull_request=pull_request, **policy)
+        teardown = work_files.TeardownPolicy(pull_request=pull_request, **policy)
         known: dict[str, Any] = {
             "name": "pull_request" if pull_request else "schedule",
             "repository": REPOSITORY,
@@ -87,9 +87,9 @@ class Job:
             "run_id": 100,
             "run_url": f"https://github.com/{REPOSITORY}/actions/runs/100",
         }
-        run = files.Run(
-            event=files.Event(**{**known, **(event or {})}),
-            dbt=files.DbtProject(
+        run = work_files.Run(
+            event=work_files.Event(**{**known, **(event or {})}),
+            dbt=work_files.DbtProject(
                 command=str(self.dbt_command),
                 project_dir=str(self.project),
                 repository_path=".",
@@ -100,20 +100,20 @@ class Job:
                 target_path=str(self.project / "target"),
                 packages_path=str(self.project / "dbt_packages"),
             ),
-            selection=files.Selection(),
-            policy=files.Policy(state=self.state),
+            selection=work_files.Selection(),
+            policy=work_files.Policy(state=self.state),
             schema=f"pr_{pull_request or 'main'}_shop",
             started_at=STARTED,
             command=command,
             teardown=teardown,
         )
-        files.write(self.work / files.RUN, run)
+        work_files.write(self.work / work_files.RUN, run)
         return run
 
     def start(self, script: str, *arguments: str) -> subprocess.Popen[str]:
         """Begin one script."""
         return subprocess.Popen(
-            [sys.executable, SCRIPTS / script, *arguments],
+            [*entry.script(script), *arguments],
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.work),
@@ -138,7 +138,7 @@ class Job:
     @property
     def teardown(self) -> Teardown:
         """What teardown.json says."""
-        return files.read(self.work / teardown_files.TEARDOWN, Teardown)
+        return work_files.read(self.work / teardown_files.TEARDOWN, Teardown)
 
     @property
     def dropped(self) -> list[str]:
@@ -151,9 +151,9 @@ class Job:
         return {one.schema: one.reason for one in self.teardown.kept}
 
     @property
-    def failure(self) -> files.Failure:
+    def failure(self) -> work_files.Failure:
         """What failure.json says."""
-        return files.read(self.work / files.FAILURE, files.Failure)
+        return work_files.read(self.work / work_files.FAILURE, work_files.Failure)
 
     @property
     def summary(self) -> str:

@@ -1,0 +1,77 @@
+"""state/ -> dbt build of what was modified: plan.json, schemas.json, build.json, run_results.json.
+
+One dbt process lists, waits for guard and schemas, and builds. Where that process cannot
+be had, ``dbt ls`` and ``dbt build`` do the same one after the other. Run again in the same work
+folder, it only builds.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from dbtdeploy.base import settings
+from dbtdeploy.ci import prepare_schemas, preview_docs
+from dbtdeploy.context import work_files
+from dbtdeploy.dbt import build as dbt_build
+from dbtdeploy.dbt import commands, invoke, unchanged_check
+from dbtdeploy.dbt.dbt_client import Dbt
+from dbtdeploy.deploy import build_plan
+
+
+def main() -> int:
+    """Plan, check, prepare, build, and end with dbt's verdict."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    state = work_files.read(work / work_files.STATE, work_files.State)
+    called = _build(run, work, state)
+    if called is None:
+        return 0
+    build = dbt_build.keep(run, work, called)
+    code = dbt_build.verdict(run, work, called, build)
+    if run.policy.docs and called.outcome.exit_code == 0:
+        preview_docs.keep(run, work)
+    return code
+
+
+def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_build.Called | None:
+    arguments = commands.building(
+        run.selection,
+        invoke.state_folder(work, state),
+        threads=run.dbt.threads,
+        extra=run.dbt.extra_args,
+    )
+    if (work / work_files.SCHEMAS).exists():
+        return dbt_build.call(run, work, arguments)
+    if state.unchanged:
+        print(unchanged_check.NOTHING)
+        return None
+    if build_plan.builds_nothing(run, state):
+        build_plan.keep(run, work, ())
+        return None
+    then = preview_docs.arguments(run)
+    dbt = invoke.dbt_of(run, work)
+    invoke.warn_of_dropped_outputs(run, work)
+    dbt.warm_up()
+    invoke.install_packages(dbt, run)
+    if not dbt.is_warm():
+        nodes = invoke.list_nodes(dbt, run, build_plan.listing(run, work, state))
+        ready = _ready(dbt, run, work, state, nodes)
+        called = dbt_build.call(run, work, arguments) if ready else None
+        if called is not None and called.outcome.exit_code == 0 and then:
+            invoke.call(dbt, [*then, *dbt.options()], name="docs", title=shlex.join(then))
+        return called
+    with dbt_build.checked(dbt, run, work, arguments, then=then) as build:
+        ready = _ready(dbt, run, work, state, build.nodes())
+        return build.go_on() if ready else None
+
+
+def _ready(
+    dbt: Dbt, run: work_files.Run, work: Path, state: work_files.State, nodes: build_plan.Nodes
+) -> bool:
+    """Check and prepare; False if there is nothing to build."""
+    build_plan.check(run, work, state, nodes)
+    plan = build_plan.keep(run, work, nodes)
+    if nodes:
+        prepare_schemas.prepare(dbt, run, work, state, plan)
+    return bool(nodes)

@@ -1,0 +1,123 @@
+"""run.json, and comment.md once there is a result -> the pull request's one comment.
+
+    python post_comment.py started     a build began, and for which commit
+    python post_comment.py finished    artifact/comment.md, as write_report.py left it
+    python post_comment.py torn-down   atop the comment: the schemas are gone, or why not
+
+The first two are part of start_pull_request.py and report_pull_request.py. The build's verdict is
+not decided here: whatever goes wrong is a warning, and the exit code 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from dbtdeploy.base import actions_runner, errors, settings
+from dbtdeploy.ci import comment
+from dbtdeploy.context import cli, work_files
+from dbtdeploy.github import comment_marker
+from dbtdeploy.github import comments as github_comments
+from dbtdeploy.github.comment_marker import RunState
+from dbtdeploy.teardown import comment_note, teardown_files
+from dbtdeploy.teardown.teardown_files import Teardown
+
+TITLE = "The comment could not be written"
+
+
+def main() -> None:
+    """Write the comment that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("when", choices=list(WRITERS))
+    post(parser.parse_args().when)
+
+
+def post(when: str) -> None:
+    """Write the comment, or say why there is none; raises nothing but an interrupt.
+
+    Args:
+        when: ``started``, ``finished`` or ``torn-down``.
+    """
+    try:
+        work = settings.work_folder()
+        WRITERS[when](work_files.read(work / work_files.RUN, work_files.Run), work)
+    except errors.DbtDeployError as failure:
+        actions_runner.warning(TITLE, settings.redactor()(str(failure)))
+    except Exception as fault:
+        # Even a fault of ours must not turn a green build red.
+        cli.print_trace(fault)
+        what = f"dbt-deploy has a fault: {type(fault).__name__}."
+        remedy = "The step's log holds the details; please report it with them."
+        actions_runner.warning(TITLE, f"{what}\nThe build's result is what it was.\n{remedy}")
+
+
+def _started(run: work_files.Run, work: Path) -> None:
+    state = work_files.read_if_there(work / work_files.STATE, work_files.State)
+    if reason := comment.why_none(run, started=True, state=state):
+        print(f"No comment: {reason}.")
+    else:
+        _write(run, RunState.RUNNING, comment.started(run, state))
+
+
+def _finished(run: work_files.Run, work: Path) -> None:
+    if reason := comment.why_none(run):
+        print(f"No comment: {reason}.")
+        return
+    build = work_files.read_if_there(work / work_files.BUILD, work_files.Build)
+    failure = work_files.read_if_there(work / work_files.FAILURE, work_files.Failure)
+    state = work_files.read_if_there(work / work_files.STATE, work_files.State)
+    report = work / work_files.COMMENT
+    text = report.read_text(encoding="utf-8") if report.is_file() else None
+    # Nobody needs to be told that nothing happened, unless something did before.
+    create = state is None or not state.unchanged or failure is not None
+    _write(run, comment.finished_state(build, failure), text, create=create)
+
+
+def _torn_down(run: work_files.Run, work: Path) -> None:
+    done = work_files.read_if_there(work / teardown_files.TEARDOWN, Teardown)
+    if done is None or done.dry_run or not run.policy.comment:
+        print("No comment: nothing was dropped, or the input `comment` is false.")
+        return
+    access = settings.GitHubAccess.from_environ()
+    comments = github_comments.Comments(access, author=run.policy.comment_author)
+    for number in comment_note.pull_requests(done):
+        text = comment_note.words(run, done, number)
+        written = comments.amend_comment(
+            run.event.repository,
+            number,
+            comment_marker.marker(run),
+            partial(comment_note.amend, text=text),
+        )
+        print(f"Pull request {number}: {written.url if written else 'has no comment of ours'}")
+
+
+def _write(run: work_files.Run, state: RunState, text: str | None, *, create: bool = True) -> None:
+    access = settings.GitHubAccess.from_environ()
+    written = github_comments.Comments(access, author=run.policy.comment_author).upsert_comment(
+        run.event.repository,
+        run.event.pull_request or 0,  # why_none has seen to it
+        comment_marker.marker(run),
+        comment.run_mark(run, state),
+        comment.body(run, state, text),
+        create=create,
+    )
+    if written is None and not create:
+        print(f"No comment: {comment.UNCHANGED}, and there is none of this or an older run.")
+        return
+    if written is None:
+        cancelled = "this run was cancelled, and the comment is not its own"
+        why = cancelled if state is RunState.CANCELLED else "a newer run wrote it"
+        print(f"The comment is left as it is: {why}.")
+        return
+    actions_runner.set_outputs(settings.Runner.from_environ().output, {"comment-url": written.url})
+    if written.unexpected_author:
+        actions_runner.warning(
+            "The next run will write a second comment",
+            f"This token's comments are by {written.author}, and such a token cannot say so.\n"
+            "This run's comment was written.\n"
+            f"Set the input `comment-author` to {written.author}.",
+        )
+
+
+WRITERS = {"started": _started, "finished": _finished, "torn-down": _torn_down}

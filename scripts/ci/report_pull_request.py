@@ -1,0 +1,19 @@
+"""What the build left -> the report, the pull request's comment, its entry and parse in the store.
+
+The work of write_report.py, post_comment.py and register_pull_request.py in one process, because
+each costs more to start than it works. Runs whatever happened before it, and never decides.
+"""
+
+from __future__ import annotations
+
+from ci import post_comment, register_pull_request
+from dbtdeploy.context import cli
+from deploy import write_report
+
+
+def main() -> int:
+    """Report first, for people wait for it; what fails hinders none of the others."""
+    code = cli.attempt(write_report.main)
+    post_comment.post("finished")
+    register_pull_request.change("register")
+    return code

@@ -1,0 +1,82 @@
+"""run.json -> dbt run-operation -> what releases left is dropped; cleaned_up.json, summary.
+
+Keeping, undone and staging schemas go when their hours are over, relations of models that left the
+project when their days of grace are, and all of them only if nothing outside hangs on them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbtdeploy.artifacts import artifact_check, artifacts
+from dbtdeploy.base import actions_runner, json_codec, settings, timestamps
+from dbtdeploy.clean_up import clean_up_files, clean_up_page_model
+from dbtdeploy.clean_up.clean_up_files import CleanUpDone
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.dbt import invoke
+from dbtdeploy.release import release_nodes
+from dbtdeploy.rollback import rollback_plan
+from dbtdeploy.store import environment_settings, lease_renewal, store_step, version_reader
+from dbtdeploy.store.object_store import Store
+from dbtdeploy.warehouse import release_macros
+from dbtdeploy.warehouse.release_macro_types import CleanedUp, Place
+
+
+def main() -> None:
+    """Drop what may go, tell of the rest, and fail if something could not be dropped."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    policy = run.clean_up or work_files.CleanUp()
+    opened = store_step.opened(run.policy.state)
+    hold = environment_settings.read(opened).hold
+    done = CleanUpDone(
+        environment=rollback_plan.environment_of(run),
+        outcomes=_clean_up(opened, run, work, dry_run=policy.dry_run or hold is not None),
+        dry_run=policy.dry_run or hold is not None,
+        held=hold.reason if hold and not policy.dry_run else "",
+        finished_at=timestamps.now(),
+    )
+    work_files.write(work / clean_up_files.CLEANED_UP, done)
+    redact = settings.redactor()
+    with actions_runner.foreign_output():
+        for line in clean_up_page_model.lines(done):
+            print(redact(line))
+    summary = redact(clean_up_page_model.summary(done, policy))
+    actions_runner.write_summary(settings.Runner.from_environ().summary, summary)
+    clean_up_page_model.refuse_failures(done)
+
+
+def _clean_up(
+    opened: Store, run: work_files.Run, work: Path, *, dry_run: bool
+) -> tuple[CleanedUp, ...]:
+    current = _current(opened)
+    if current is None:
+        print("Nothing was published here yet, so no release left anything.")
+        return ()
+    policy = run.clean_up or work_files.CleanUp()
+    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    with lease_renewal.kept(opened, held) as keeper:
+        outcomes = release_macros.clean_up(
+            invoke.dbt_of(run, work),
+            work=work,
+            place=Place(environment=rollback_plan.environment_of(run), project=run.dbt.name),
+            keep_hours=policy.keep_hours,
+            grace_days=policy.grace_days,
+            current=[unique_id for unique_id, _ in current],
+            spots=[release_nodes.spot(node) for _, node in current],
+            dry_run=dry_run,
+        )
+    keeper.refuse_if_lost()
+    return outcomes
+
+
+def _current(opened: Store) -> list[tuple[str, artifacts.Node]] | None:
+    """What production's project has now, by its ids; None where nothing was published yet."""
+    pointer, _ = version_reader.read_current(opened)
+    if pointer is None or pointer.version is None:
+        return None
+    index = version_reader.read_index(opened, pointer)
+    content = version_reader.read_object(opened, index, artifact_check.MANIFEST)
+    manifest = json_codec.decode(content, artifacts.Manifest)
+    return [one for one in manifest.nodes.items() if one[1].resource_type != "test"]

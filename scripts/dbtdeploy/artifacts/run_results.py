@@ -1,0 +1,90 @@
+"""dbt's run_results.json: trusted only from the call just made, kept only without secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from dbtdeploy.base import json_codec
+from dbtdeploy.base.redact import Redact
+
+PROOF = "DBT_DEPLOY_BUILD"
+"""dbt copies DBT_ENV_CUSTOM_ENV_<name> into ``metadata.env`` of what it writes, so a value that
+nobody knew before the call proves that the file is the call's own.
+https://docs.getdbt.com/reference/artifacts/dbt-artifacts"""
+
+
+class _Metadata(Struct, frozen=True, kw_only=True):
+    env: dict[str, str] = field(default_factory=dict)
+
+
+class _Result(Struct, frozen=True, kw_only=True):
+    unique_id: str = ""
+    status: str = ""
+
+
+class _RunResults(Struct, frozen=True, kw_only=True):
+    metadata: _Metadata
+    results: list[_Result] = field(default_factory=list)
+
+
+class _Raws(Struct, frozen=True, kw_only=True):
+    results: list[msgspec.Raw] = field(default_factory=list)
+    elapsed_time: float | None = None
+
+
+def statuses(path: Path, *, proof: str) -> dict[str, str] | None:
+    """The status of each result by node, or None when the file is not the one of this call.
+
+    Args:
+        path: dbt's run_results.json.
+        proof: the value that the call got in DBT_ENV_CUSTOM_ENV_<PROOF>.
+    """
+    try:
+        parsed = json_codec.decode(path.read_bytes(), _RunResults)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    if parsed.metadata.env.get(PROOF) != proof:
+        return None
+    return {result.unique_id: result.status for result in parsed.results}
+
+
+NOT_SECRET = frozenset({"unique_id", "status"})
+"""Names of the repository's files and dbt's own words: a password ``pass`` changes neither."""
+
+
+def merged(older: bytes, newer: bytes) -> bytes:
+    """Run results of one build in two attempts: of each node the newer one, else the older.
+
+    All but the results and the time they took is the older file's.
+    """
+    document = json_codec.decode(older, dict[str, msgspec.Raw])
+    before, after = (json_codec.decode(part, _Raws) for part in (older, newer))
+    results = {json_codec.decode(raw, _Result).unique_id: raw for raw in before.results}
+    results |= {json_codec.decode(raw, _Result).unique_id: raw for raw in after.results}
+    document["results"] = msgspec.Raw(msgspec.json.encode(list(results.values())))
+    seconds = (before.elapsed_time or 0.0) + (after.elapsed_time or 0.0)
+    document["elapsed_time"] = msgspec.Raw(msgspec.json.encode(seconds))
+    return msgspec.json.encode(document)
+
+
+def keep_redacted(source: Path, destination: Path, redact: Redact) -> None:
+    """Copy run results with every string redacted but ids and statuses; structure stays."""
+    content = json_codec.decode(source.read_bytes())
+    destination.write_bytes(msgspec.json.encode(_redacted(content, redact)))
+
+
+def _redacted(value: Any, redact: Redact) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redacted(item, redact) for item in value]
+    if isinstance(value, dict):
+        return {
+            redact(key): item if key in NOT_SECRET else _redacted(item, redact)
+            for key, item in value.items()
+        }
+    return value

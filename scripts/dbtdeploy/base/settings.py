@@ -1,0 +1,353 @@
+"""The only reader of ``os.environ``: one small frozen dataclass per concern.
+
+Inputs of action.yml arrive as ``DBT_DEPLOY_<INPUT>``; ``start_run.py`` reads them once and writes
+what is not secret to ``run.json``. Secrets are read by the scripts that use them, never written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dbtdeploy.base import dotenv, errors, redact
+
+PREFIX = "DBT_DEPLOY_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The inputs that are not secret, as text, before anything is made of them."""
+
+    command: str
+    state: str
+    project_dir: str
+    profiles_dir: str
+    profile: str
+    target: str
+    dbt_command: str
+    select: str
+    exclude: str
+    selector: str
+    vars: str
+    threads: str
+    full_refresh: str
+    schema_prefix: str
+    on_missing_state: str
+    baseline_rows: str
+    baseline_order_by: str
+    fail_on_warnings: str
+    hide_row_data: str
+    shortcuts: str
+    comment: str
+    comment_author: str
+    dbt_args: str
+    environment: str
+    build: str
+    source_freshness: str
+    retries: str
+    time_limit_minutes: str
+    wait_minutes: str
+    docs: str
+    docs_location: str
+    docs_url: str
+    pull_request: str
+    sweep: str
+    older_than_days: str
+    driver: str
+    reason: str
+    retention_days: str
+    keep_versions: str
+    dry_run: str
+    tag: str
+    main_branch: str
+    method: str
+    allow_breaking: str
+    breaking_label: str
+    row_count_gate: str
+    row_count_tolerance: str
+    freshness_column: str
+    freshness_hours: str
+    checks: str
+    production_tests: str
+    smoke_target: str
+    smoke_queries: str
+    keep_hours: str
+    grace_days: str
+    attach_manifest: str
+    version: str
+    restore_incremental: str
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Inputs:
+        """Read every field from ``DBT_DEPLOY_<FIELD>``; what is not set is empty."""
+        return cls(
+            **{
+                name: environ.get(PREFIX + name.upper(), "").strip()
+                for name in cls.__dataclass_fields__
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What ``setup_environment.py`` makes, and where."""
+
+    dbt: str
+    """The input ``dbt``."""
+    folder: Path
+    """Holds both environments; worth caching as it is."""
+    workspace: Path
+    project_dir: Path
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Setup:
+        """Read DBT_DEPLOY_DBT, DBT_DEPLOY_ENV_FOLDER and DBT_DEPLOY_PROJECT_DIR."""
+        temp = Path(environ.get("RUNNER_TEMP") or tempfile.gettempdir())
+        workspace = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()).absolute()
+        return cls(
+            dbt=environ.get(PREFIX + "DBT", ""),
+            folder=Path(
+                environ.get(PREFIX + "ENV_FOLDER") or temp / "dbt-deploy-environment"
+            ).absolute(),
+            workspace=workspace,
+            project_dir=workspace / environ.get(PREFIX + "PROJECT_DIR", "").strip(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitHubContext:
+    """What GitHub tells every job."""
+
+    event_name: str
+    event_path: Path | None
+    repository: str
+    sha: str
+    ref: str
+    ref_name: str
+    actor: str
+    run_id: str
+    run_attempt: str
+    server_url: str
+    workspace: Path
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> GitHubContext:
+        """Read GITHUB_*; see https://docs.github.com/actions/reference/workflows-and-actions/variables."""
+        event_path = environ.get("GITHUB_EVENT_PATH")
+        return cls(
+            event_name=environ.get("GITHUB_EVENT_NAME", ""),
+            event_path=Path(event_path) if event_path else None,
+            repository=environ.get("GITHUB_REPOSITORY", ""),
+            sha=environ.get("GITHUB_SHA", ""),
+            ref=environ.get("GITHUB_REF", ""),
+            ref_name=environ.get("GITHUB_HEAD_REF") or environ.get("GITHUB_REF_NAME", ""),
+            actor=environ.get("GITHUB_ACTOR", ""),
+            run_id=environ.get("GITHUB_RUN_ID", ""),
+            run_attempt=environ.get("GITHUB_RUN_ATTEMPT", ""),
+            server_url=environ.get("GITHUB_SERVER_URL", "https://github.com"),
+            workspace=Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Files the runner gives a step to write to; None outside Actions."""
+
+    output: Path | None
+    summary: Path | None
+    temp: Path
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Runner:
+        """Read GITHUB_OUTPUT, GITHUB_STEP_SUMMARY and RUNNER_TEMP."""
+        output, summary = environ.get("GITHUB_OUTPUT"), environ.get("GITHUB_STEP_SUMMARY")
+        return cls(
+            output=Path(output) if output else None,
+            summary=Path(summary) if summary else None,
+            temp=Path(environ.get("RUNNER_TEMP") or tempfile.gettempdir()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitHubAccess:
+    """How to reach GitHub's REST API; GITHUB_API_URL is that of GitHub Enterprise there."""
+
+    api_url: str
+    token: str = field(repr=False)
+    ca_bundle: str | None = None
+    """Certificates to trust, a file or a folder, as requests reads it."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> GitHubAccess:
+        """Read GITHUB_API_URL, DBT_DEPLOY_GITHUB_TOKEN and REQUESTS_CA_BUNDLE."""
+        return cls(
+            api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
+            token=environ.get(PREFIX + "GITHUB_TOKEN", ""),
+            ca_bundle=environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreAccess:
+    """How to reach the state store; what is None, boto3 finds in its own chain."""
+
+    region: str | None
+    endpoint_url: str | None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> StoreAccess:
+        """Read DBT_DEPLOY_AWS_<FIELD>."""
+        return cls(
+            **{
+                name: environ.get(f"{PREFIX}AWS_{name.upper()}") or None
+                for name in cls.__dataclass_fields__
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notifications:
+    """Where people are told; only ``notify.py`` gets it. What is empty is told nothing."""
+
+    slack_webhook_url: str = field(default="", repr=False)
+    pagerduty_routing_key: str = field(default="", repr=False)
+    pagerduty_url: str = ""
+    webhook_url: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Notifications:
+        """Read every field from ``DBT_DEPLOY_<FIELD>``."""
+        return cls(
+            **{
+                name: environ.get(PREFIX + name.upper(), "").strip()
+                for name in cls.__dataclass_fields__
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DbtEnvironment:
+    """The environment dbt runs in: ours, with the secret ``dbt-env`` laid over it."""
+
+    variables: Mapping[str, str] = field(repr=False)
+    secret: Mapping[str, str] = field(repr=False)
+    """What ``dbt-env`` holds."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> DbtEnvironment:
+        """Read everything, and DBT_DEPLOY_DBT_ENV as KEY=VALUE lines.
+
+        Raises:
+            InvalidInput: a line of ``dbt-env`` is not KEY=VALUE; its number is named, not its text.
+        """
+        secret = dotenv.parse(environ.get(PREFIX + "DBT_ENV", ""))
+        hidden = {PREFIX + "DBT_ENV", PREFIX + "GITHUB_TOKEN", PREFIX + "REDACT"}
+        hidden |= {PREFIX + name.upper() for name in Notifications.__dataclass_fields__}
+        kept = {
+            name: value
+            for name, value in environ.items()
+            # The store's keys are for us; code of the project's runs inside dbt.
+            if name not in hidden and not name.startswith(PREFIX + "AWS_")
+        }
+        return cls(variables={**kept, **secret}, secret=secret)
+
+
+def in_actions(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a runner of GitHub Actions, or act, runs this."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def on_github(repository: str, access: GitHubAccess) -> bool:
+    """Whether there is a GitHub to ask: not on a laptop, nor in Airflow.
+
+    A job of Actions without its token is on GitHub all the same, and must be refused.
+    """
+    return bool(repository and (access.token.strip() or in_actions()))
+
+
+def job_status(environ: Mapping[str, str] = os.environ) -> str:
+    """The job's status as the step gets it in DBT_DEPLOY_JOB_STATUS; empty outside Actions."""
+    return environ.get(PREFIX + "JOB_STATUS", "")
+
+
+def job_was_cancelled(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the job's status, as the step gets it in DBT_DEPLOY_JOB_STATUS, is cancelled."""
+    return job_status(environ) == "cancelled"
+
+
+def work_folder() -> Path:
+    """The folder that holds the scripts' files.
+
+    Raises:
+        InvalidInput: DBT_DEPLOY_WORK is not set.
+    """
+    work = work_folder_if_known()
+    if work is None:
+        raise errors.InvalidInput(
+            "DBT_DEPLOY_WORK is not set.",
+            not_done="This step did nothing.",
+            remedy="Set DBT_DEPLOY_WORK to the folder that start_run.py printed as `work`.",
+        )
+    return work
+
+
+def work_folder_if_known() -> Path | None:
+    """DBT_DEPLOY_WORK, if set."""
+    work = os.environ.get(PREFIX + "WORK")
+    return Path(work) if work else None
+
+
+def dbt_target_path(project: Path, configured: str) -> Path:
+    """Where dbt writes its artifacts: DBT_TARGET_PATH wins over dbt_project.yml, as in dbt.
+
+    Args:
+        project: the project's folder, absolute.
+        configured: ``target-path`` of dbt_project.yml, or dbt's default.
+    """
+    named = os.environ.get("DBT_ENGINE_TARGET_PATH") or os.environ.get("DBT_TARGET_PATH")
+    return (project / (named or configured)).resolve()
+
+
+def redactor() -> redact.Redact:
+    """Hides every secret this process can see, and the lines of DBT_DEPLOY_REDACT."""
+    return redact.redactor(secret_values())
+
+
+def secret_values() -> list[str]:
+    """What ``redactor`` hides, longest first.
+
+    A ``dbt-env`` that cannot be parsed is hidden whole, line by line.
+    """
+    raw = os.environ.get(PREFIX + "DBT_ENV", "")
+    listed = os.environ.get(PREFIX + "REDACT", "").splitlines()
+    # Whoever knows the address may write there, so it is a secret although its name is not one.
+    listed += [os.environ.get(PREFIX + name, "") for name in ("SLACK_WEBHOOK_URL", "WEBHOOK_URL")]
+    try:
+        secrets = dotenv.parse(raw)
+    except errors.InvalidInput:
+        secrets = {}
+        listed += raw.splitlines()
+    return redact.secret_values({**os.environ, **secrets}, listed)
+
+
+def script_name() -> str:
+    """The running script's file name, for messages."""
+    return Path(sys.argv[0]).name
+
+
+def crash_at(environ: Mapping[str, str] = os.environ) -> str | None:
+    """DBT_DEPLOY_CRASH_AT, the point at which a test kills this process; see ``crash.py``.
+
+    None without DBT_DEPLOY_TEST=1, so that no stray variable can end a deploy.
+    """
+    if environ.get(PREFIX + "TEST") != "1":
+        return None
+    return environ.get(PREFIX + "CRASH_AT") or None

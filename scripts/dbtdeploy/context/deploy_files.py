@@ -1,0 +1,170 @@
+"""The files that the scripts of ``deploy`` and the store's commands hand each other.
+
+As in ``files.py``: all live in the work folder, and ``files.write`` and ``files.read`` do the rest.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from dbtdeploy.context.work_files import Event
+
+STORE_COMMAND = "store_command.json"
+LEASE = "held_lease.json"
+NOT_NOW = "not_now.json"
+FRESHNESS = "freshness.json"
+DEPENDENTS = "dependents.json"
+RESTORED = "restored.json"
+DOCS = "docs.json"
+PUBLICATION = "publication.json"
+
+STATIC_DOCS = "static_index.html"
+"""What ``dbt docs generate --static`` writes into the target folder."""
+
+
+class StoreCommand(Struct, frozen=True, kw_only=True):
+    """``store_command.json``: a command that needs the store only, no dbt and no project."""
+
+    command: str
+    event: Event
+    location: str
+    environment: str
+    reason: str | None = None
+    """Why, for ``hold`` and ``break-lease``."""
+    driver: str | None = None
+    retention_days: int = 30
+    keep_versions: int = 5
+    keep_hours: int = 24
+    """How long a release's replaced relations are kept, so that ``prune`` keeps its versions."""
+    dry_run: bool = True
+
+
+class HeldLease(Struct, frozen=True, kw_only=True):
+    """``held_lease.json``: the lease that this run took."""
+
+    nonce: str
+    """Proves ownership; no secret, for every write compares it."""
+    purpose: str
+    taken_at: str
+    """ISO 8601, UTC."""
+    seconds: int
+    """How long it lasts after each renewal."""
+    broken_in: str | None = None
+    """Whose expired lease was taken over, a run's address or a person."""
+    finished: str | None = None
+    """The version that a killed run had left unpublished, now published."""
+    commit: str | None = None
+    """What is checked out: not GITHUB_SHA where a schedule rebuilds the current version."""
+
+
+class NotNow(Struct, frozen=True, kw_only=True):
+    """``not_now.json``: a push that take_lease.py lets pass, for releases drive the environment."""
+
+    driver: str
+    version: str | None = None
+    """The current one."""
+
+
+class SourceFreshness(Struct, frozen=True, kw_only=True):
+    """One source table as ``dbt source freshness`` found it."""
+
+    unique_id: str
+    name: str
+    """``source.table``."""
+    status: str
+    """dbt's: ``pass``, ``warn``, ``error``, ``runtime error``."""
+    max_loaded_at: str | None = None
+    age_seconds: float | None = None
+    message: str | None = None
+
+
+class Freshness(Struct, frozen=True, kw_only=True):
+    """``freshness.json``: every source that has a freshness to check."""
+
+    sources: tuple[SourceFreshness, ...] = ()
+
+
+class Dependent(Struct, frozen=True, kw_only=True):
+    """Something that dbt's ``drop ... cascade`` would take along.
+
+    ``statements`` make it again, in order: definition, indexes, comments, owner, grants.
+    """
+
+    kind: str
+    """``view``, ``materialized view``, ``function``, ``foreign key or constraint``, ..."""
+    schema: str
+    name: str
+    """Of a part of a table, ``table.name``."""
+    owner: str
+    statements: tuple[str, ...]
+    full_name: str = ""
+    """For messages, quoted where it must be."""
+    there: str = ""
+    """An SQL expression: it is there, or not wanted any more."""
+    depends_on: tuple[str, ...] = ()
+    """What it hangs on, full names."""
+    unique_id: str | None = None
+    """The node of this project that it is, if it is one."""
+    ours: bool = True
+    """Whether this role may make it again. Others' things are kept only where a table that stays
+    could lose them, for the message."""
+    removed: bool = False
+    """Whether it is a node that the project has no longer, so that it need not come back."""
+    told: bool = False
+    """Whether an earlier run has failed over it; from then on it is tried, and warned of."""
+
+
+class Dependents(Struct, frozen=True, kw_only=True):
+    """``dependents.json``: what was kept before the build, parents first.
+
+    ``leftovers`` are half-built relations of an earlier, killed dbt.
+    """
+
+    kept: tuple[Dependent, ...] = ()
+    leftovers: tuple[str, ...] = ()
+
+
+class NotRestored(Struct, frozen=True, kw_only=True):
+    """One object that could not be made again, and the warehouse's words."""
+
+    name: str
+    message: str
+    statements: tuple[str, ...] = ()
+
+
+class Restored(Struct, frozen=True, kw_only=True):
+    """``restored.json``: what was made again after the build."""
+
+    restored: tuple[str, ...] = ()
+    failed: tuple[NotRestored, ...] = ()
+
+
+class Docs(Struct, frozen=True, kw_only=True):
+    """``docs.json``: what ``dbt docs generate --static`` wrote.
+
+    ``uploaded_to`` is where publishing put it, ``url`` where people read it.
+    """
+
+    file: str
+    bytes: int
+
+
+class Publication(Struct, frozen=True, kw_only=True):
+    """``publication.json``: where the artifacts of this run went.
+
+    ``version`` is None for a failed run: its artifacts then lie under ``failed``, for reading.
+    """
+
+    location: str
+    version: str | None = None
+    previous: str | None = None
+    failed: str | None = None
+    """Key prefix of a failed run's artifacts."""
+    pending: tuple[str, ...] = ()
+    """Unique ids of modified nodes that this partial build left out; the state keeps their old
+    definition, so that the next build still counts them as modified."""
+    carried: int = 0
+    """Results of other nodes that were carried over from the version before."""
+    docs: str | None = None
+    """Where the documentation was uploaded to."""
+    docs_url: str | None = None

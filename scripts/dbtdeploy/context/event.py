@@ -1,0 +1,102 @@
+"""What started this run, from GitHub's event payload. Pure: the payload comes in as a dict.
+
+Payloads: https://docs.github.com/webhooks/webhook-events-and-payloads
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from dbtdeploy.base import json_codec
+from dbtdeploy.base.settings import GitHubContext
+from dbtdeploy.context.work_files import Event
+
+DEPENDABOT = "dependabot[bot]"
+TAGS = "refs/tags/"
+
+
+class _Repository(Struct, frozen=True, kw_only=True):
+    full_name: str = ""
+
+
+class _User(Struct, frozen=True, kw_only=True):
+    login: str = ""
+
+
+class _Head(Struct, frozen=True, kw_only=True):
+    sha: str = ""
+    ref: str = ""
+    repo: _Repository | None = None
+    """None when the fork was deleted."""
+
+
+class _PullRequest(Struct, frozen=True, kw_only=True):
+    number: int
+    head: _Head
+    user: _User | None = None
+
+
+class _MergeGroup(Struct, frozen=True, kw_only=True):
+    head_sha: str = ""
+    head_ref: str = ""
+
+
+class _Payload(Struct, frozen=True, kw_only=True):
+    pull_request: _PullRequest | None = None
+    merge_group: _MergeGroup | None = None
+
+
+def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
+    """Tell what started this run.
+
+    Args:
+        context: what GitHub tells every job.
+        payload: the event's JSON; empty outside Actions.
+
+    Returns:
+        The event. ``skip`` is set for pull requests whose jobs get no secrets: from a fork, or by
+        Dependabot (https://docs.github.com/code-security/dependabot/troubleshooting-dependabot).
+        A merge queue, a manual run and a schedule have no pull request number.
+
+    Raises:
+        msgspec.ValidationError: the payload is not GitHub's.
+    """
+    parsed = json_codec.convert(payload, _Payload)
+    pull = parsed.pull_request
+    sha, ref = context.sha, context.ref_name
+    if pull is not None:
+        sha, ref = pull.head.sha or sha, pull.head.ref or ref
+    elif parsed.merge_group is not None:
+        sha = parsed.merge_group.head_sha or sha
+        ref = parsed.merge_group.head_ref.removeprefix("refs/heads/") or ref
+    run_id = int(context.run_id or 0)
+    return Event(
+        name=context.event_name or "local",
+        repository=context.repository,
+        sha=sha,
+        ref=ref,
+        pull_request=pull.number if pull else None,
+        run_id=run_id,
+        run_attempt=int(context.run_attempt or 1),
+        run_url=f"{context.server_url}/{context.repository}/actions/runs/{run_id}"
+        if run_id
+        else "",
+        server_url=context.server_url,
+        actor=context.actor,
+        skip=_skip(context, pull),
+        tag=context.ref.removeprefix(TAGS) if context.ref.startswith(TAGS) else None,
+    )
+
+
+def _skip(context: GitHubContext, pull: _PullRequest | None) -> str | None:
+    if pull is None:
+        return None
+    if pull.head.repo is None or pull.head.repo.full_name != context.repository:
+        return "fork"
+    if context.actor == DEPENDABOT:
+        # Who pushed decides, not who opened: a maintainer's push to its branch has secrets.
+        return "dependabot"
+    return None

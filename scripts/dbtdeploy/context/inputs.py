@@ -1,0 +1,256 @@
+"""Inputs as text -> what they mean. All that can be wrong with an input is found here, at once."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import yaml
+
+from dbtdeploy.base.settings import Inputs
+from dbtdeploy.context import deploy_inputs, release_inputs, schema_name
+from dbtdeploy.context.deploy_inputs import any_of, flag, invalid, number
+from dbtdeploy.context.project import Project
+from dbtdeploy.context.work_files import DbtProject, Deploy, Event, Policy, Run, Selection
+
+DEFAULT_SELECT = "state:modified+"
+
+RELEASE_COMMANDS = ("release", "rollback", "clean-up")
+"""Commands that change by which version tags production is what it is."""
+
+PROJECT_COMMANDS = ("ci", "deploy", "teardown", *RELEASE_COMMANDS)
+"""Commands that need the dbt project."""
+
+IN_PRODUCTION = ("deploy", *RELEASE_COMMANDS)
+
+STORE_COMMANDS = (
+    *("status", "versions", "prune", "adopt", "drive", "hold", "lift-hold", "break-lease"),
+)
+"""Commands on the store alone."""
+
+COMMANDS = (*PROJECT_COMMANDS, *STORE_COMMANDS)
+
+MISSING_STATE_POLICIES = ("build-all", "fail", "skip")
+
+OWN_INPUTS = {
+    "--select": "select",
+    "-s": "select",
+    "--models": "select",
+    "-m": "select",
+    "--model": "select",
+    "--exclude": "exclude",
+    "--selector": "selector",
+    "--state": "state",
+    "--defer-state": "state",
+    "--defer": "state",
+    "--no-defer": "state",
+    "--favor-state": "state",
+    "--no-favor-state": "state",
+    "--project-dir": "project-dir",
+    "--profiles-dir": "profiles-dir",
+    "--profile": "profile",
+    "--target": "target",
+    "-t": "target",
+    "--vars": "vars",
+    "--threads": "threads",
+    "--full-refresh": "full-refresh",
+    "-f": "full-refresh",
+    "--target-path": "",
+    "--log-path": "",
+    "--log-format-file": "",
+    "--log-level-file": "",
+    "--no-write-json": "",
+}
+"""dbt options that dbt-deploy sets itself, and the input that sets them."""
+
+SHORT = re.compile(r"-[A-Za-z]")
+"""Short options may be joined, and their value too."""
+
+ORDER_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def parse(
+    inputs: Inputs,
+    *,
+    event: Event,
+    project: Project,
+    workspace: Path,
+    target_path: Path,
+    started_at: str,
+) -> Run:
+    """Make of the inputs what ``run.json`` holds.
+
+    Args:
+        inputs: as given.
+        event: what started the run.
+        project: dbt_project.yml of the folder that ``inputs.project_dir`` names.
+        workspace: the folder that relative paths start from.
+        target_path: absolute, where dbt writes its artifacts.
+        started_at: ISO 8601, UTC.
+
+    Raises:
+        InvalidInput: an input that cannot be understood; the message names it.
+    """
+    command = command_of(inputs)
+    teardown = deploy_inputs.teardown(inputs, event) if command == "teardown" else None
+    pull_request = teardown.pull_request if teardown else event.pull_request
+    folder = (workspace / (inputs.project_dir or ".")).resolve()
+    if not inputs.profile and project.profile is None:
+        raise invalid(
+            "profile",
+            "is empty, and dbt_project.yml names no profile that can be read without dbt",
+            "Set it to the profile's name in profiles.yml.",
+        )
+    return Run(
+        event=event,
+        dbt=DbtProject(
+            command=inputs.dbt_command or "dbt",
+            project_dir=str(folder),
+            repository_path=_from_root(folder, workspace),
+            name=project.name,
+            profiles_dir=str((workspace / inputs.profiles_dir).resolve())
+            if inputs.profiles_dir
+            else None,
+            profile=inputs.profile or project.profile,
+            target=inputs.target or None,
+            target_path=str(target_path),
+            packages_path=str(folder / project.packages_path),
+            vars=_vars(inputs.vars),
+            threads=number("threads", inputs.threads),
+            extra_args=_extra_args(inputs.dbt_args),
+            stores_failures=project.stores_failures,
+            shortcuts=flag("shortcuts", inputs.shortcuts, default=True),
+            reads=project.reads,
+        ),
+        selection=_selection(inputs, project, command),
+        policy=_policy(inputs, workspace),
+        # Production is built where the profile says, and a schema of ours must not leak into it.
+        schema=""
+        if command in IN_PRODUCTION
+        else schema_name.schema_name(
+            prefix=inputs.schema_prefix or "pr",
+            pull_request=pull_request,
+            ref=event.ref or "local",
+            project=project.name,
+        ),
+        started_at=started_at,
+        command=command,
+        deploy=_deploy(inputs, workspace, command),
+        teardown=teardown,
+        release=release_inputs.release(inputs, event, workspace) if command == "release" else None,
+        rollback=release_inputs.rollback(inputs) if command == "rollback" else None,
+        clean_up=release_inputs.clean_up(inputs) if command == "clean-up" else None,
+    )
+
+
+def command_of(inputs: Inputs) -> str:
+    """The command, once it and the store's location are given.
+
+    Raises:
+        InvalidInput: one of the two is not.
+    """
+    command = inputs.command or "ci"
+    if command not in COMMANDS:
+        raise invalid("command", f"is {command!r}", f"Use {any_of(COMMANDS)}.")
+    if not inputs.state:
+        raise invalid("state", "is empty", "Set it to `s3://bucket/prefix` or to a folder.")
+    return command
+
+
+def location(inputs: Inputs, workspace: Path) -> str:
+    """The store's location, a folder's absolute."""
+    state = inputs.state
+    return state if "://" in state else str((workspace / state).resolve())
+
+
+def _deploy(inputs: Inputs, workspace: Path, command: str) -> Deploy | None:
+    if command in RELEASE_COMMANDS:
+        return release_inputs.deploy(inputs, workspace, command)
+    return deploy_inputs.deploy(inputs, workspace) if command == "deploy" else None
+
+
+def _policy(inputs: Inputs, workspace: Path) -> Policy:
+    policy = inputs.on_missing_state or "build-all"
+    if policy not in MISSING_STATE_POLICIES:
+        raise invalid(
+            "on-missing-state", f"is {policy!r}", f"Use {any_of(MISSING_STATE_POLICIES)}."
+        )
+    rows, order_by = inputs.baseline_rows or "all", inputs.baseline_order_by or None
+    if rows not in ("all", "none"):
+        if not rows.isdecimal() or int(rows) == 0:
+            raise invalid("baseline-rows", f"is {rows!r}", "Use all, none or a number of rows.")
+        if order_by is None:
+            raise invalid(
+                "baseline-rows",
+                "is a number, and no column says which rows are the newest",
+                "Set `baseline-order-by` to a column such as updated_at.",
+            )
+    if order_by is not None and not ORDER_COLUMN.fullmatch(order_by):
+        raise invalid("baseline-order-by", f"is {order_by!r}", "Use the name of one column.")
+    return Policy(
+        state=location(inputs, workspace),
+        on_missing_state=policy,
+        baseline_rows=rows,
+        baseline_order_by=order_by,
+        fail_on_warnings=flag("fail-on-warnings", inputs.fail_on_warnings, default=False),
+        hide_row_data=flag("hide-row-data", inputs.hide_row_data, default=False),
+        docs=flag("docs", inputs.docs, default=False),
+        comment=flag("comment", inputs.comment, default=True),
+        comment_author=inputs.comment_author or "github-actions[bot]",
+    )
+
+
+def _selection(inputs: Inputs, project: Project, command: str) -> Selection:
+    if inputs.selector and (inputs.select or inputs.exclude):
+        raise invalid(
+            "selector",
+            "is set beside `select` or `exclude`",
+            "dbt takes either; put the exclusion into selectors.yml.",
+        )
+    default = DEFAULT_SELECT
+    if command == "deploy":
+        default = deploy_inputs.select(inputs)
+    return Selection(
+        select=None if inputs.selector else inputs.select or default or None,
+        exclude=inputs.exclude or None,
+        selector=inputs.selector or None,
+        selectors_need_state=project.selectors_need_state,
+        full_refresh=flag("full-refresh", inputs.full_refresh, default=False),
+    )
+
+
+def _vars(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        content = None
+    if not isinstance(content, dict):
+        raise invalid("vars", "is not a YAML mapping", 'Write it as {"name": "value"}.')
+    return text
+
+
+def _extra_args(text: str) -> tuple[str, ...]:
+    try:
+        arguments = tuple(shlex.split(text))
+    except ValueError as cause:
+        raise invalid("dbt-args", f"cannot be split: {cause}", "Close the quotes.") from None
+    for argument in arguments:
+        option = argument.split("=", 1)[0]
+        if SHORT.match(option):
+            # `-tprod` is `--target prod`, and `-xf` is `--fail-fast --full-refresh`.
+            option = next((f"-{c}" for c in option[1:] if f"-{c}" in OWN_INPUTS), option)
+        if option in OWN_INPUTS:
+            own = OWN_INPUTS[option]
+            remedy = f"Use the input `{own}` instead." if own else "dbt-deploy sets it itself."
+            raise invalid("dbt-args", f"holds {option}", remedy)
+    return arguments
+
+
+def _from_root(folder: Path, workspace: Path) -> str:
+    try:
+        return folder.relative_to(workspace.resolve()).as_posix()
+    except ValueError:
+        return "."

@@ -1,0 +1,204 @@
+"""The files that the scripts of ``release`` and ``rollback`` hand each other, and what they keep.
+
+As in ``files.py``: all live in the work folder, and ``files.write`` and ``files.read`` do the rest.
+``ReleaseRecord`` is also an artifact of the version that a release publishes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+TAG = "tag.json"
+RELEASE_PLAN = "release_plan.json"
+PRODUCTION_LOOK = "production_look.json"
+STAGING = "staging.json"
+MEASURED = "measured.json"
+SWAPPED = "swapped.json"
+RELEASED = "released.json"
+ROLLBACK_PLAN = "rollback_plan.json"
+ROLLED_BACK = "rolled_back.json"
+GITHUB_RELEASE = "github_release.json"
+
+PRODUCTION_MANIFEST = "production_manifest.json"
+"""dbt's manifest of the tagged commit, parsed with production's target."""
+
+DIRECT = "direct_state"
+"""In the work folder; there once something is built in place."""
+
+RECORD = "release.json"
+"""Name of ``ReleaseRecord`` among a version's artifacts."""
+
+Change = Literal["new", "changed", "downstream", "again"]
+"""``again``: it failed, or was not reached, since the current version."""
+
+Kind = Literal["A", "B", "C"]
+"""A: new. B: a table that is replaced. C: incremental model, snapshot, seed, view."""
+
+Method = Literal["blue-green", "direct"]
+
+BackBy = Literal["restore", "recreate", "leave", "remove", "rebuild"]
+"""What a rollback does with a node: the kept table moves back; a view is made again from its kept
+definition; an incremental table or snapshot stays as it is; a new relation is moved away; what was
+built in place has to be built again."""
+
+
+class Tag(Struct, frozen=True, kw_only=True):
+    """``tag.json``: the version tag, proven to be where it should be."""
+
+    name: str
+    commit: str
+    main_branch: str
+    breaking_allowed_by: str | None = None
+    """The input, or the pull request whose label allows breaking changes."""
+
+
+class Spot(Struct, frozen=True, kw_only=True):
+    """Where a relation is, unquoted, as the warehouse spells it."""
+
+    database: str
+    schema: str
+    identifier: str
+
+
+class Column(Struct, frozen=True, kw_only=True):
+    """A column; ``type`` in the warehouse's words, such as ``numeric(12,2)``."""
+
+    name: str
+    type: str
+
+
+class ReleaseNode(Struct, frozen=True, kw_only=True):
+    """A model, seed, snapshot or function that a release brings."""
+
+    unique_id: str
+    resource_type: str
+    name: str
+    materialized: str
+    change: Change
+    reasons: tuple[str, ...]
+    """As in ``reasons.py``; empty for what is only downstream."""
+    kind: Kind
+    method: Method
+    production: Spot
+    staging: Spot | None = None
+    """Known once staging stands."""
+    full_refresh: bool = False
+    breaking: tuple[str, ...] = ()
+    """Sentences, such as ``column amount is removed``."""
+    exposures: tuple[str, ...] = ()
+    """Labels of exposures that read it, at any distance."""
+    outside: tuple[str, ...] = ()
+    """Full names of objects outside the project that hang on it."""
+    back_by: BackBy = "restore"
+    rows_before: int | None = None
+    rows_after: int | None = None
+    seconds: float | None = None
+
+
+class RemovedNode(Struct, frozen=True, kw_only=True):
+    """A relation whose node left the project; it stays until a grace period is over."""
+
+    unique_id: str
+    resource_type: str
+    name: str
+    production: Spot
+
+
+class Gate(Struct, frozen=True, kw_only=True):
+    """One check that a release must pass, with its figures."""
+
+    name: str
+    """``dbt tests``, ``breaking changes``, ``row counts``, ``rows kept``, ``freshness``,
+    ``checks``."""
+    outcome: Literal["passed", "warned", "blocked", "off", "waiting"]
+    """``waiting``: staging does not stand yet."""
+    figures: str
+    """A sentence with its numbers."""
+    details: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+class ReleasePlan(Struct, frozen=True, kw_only=True):
+    """``release_plan.json``: what a release changes; ``final`` once staging stands."""
+
+    tag: str
+    commit: str
+    environment: str
+    project: str
+    release_id: str
+    """Unique, such as ``20261125t231502``; part of the names of staging and keeping schemas."""
+    before: str | None
+    """The version that is current."""
+    before_commit: str | None = None
+    nodes: tuple[ReleaseNode, ...] = ()
+    """In dbt's order."""
+    tests: int = 0
+    untouched: int = 0
+    """How many nodes of the project stay as they are."""
+    removed: tuple[RemovedNode, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    final: bool = False
+
+    @property
+    def staged(self) -> tuple[ReleaseNode, ...]:
+        """What goes live by the swap."""
+        return tuple(node for node in self.nodes if node.method == "blue-green")
+
+    @property
+    def direct(self) -> tuple[ReleaseNode, ...]:
+        """What is built in place after it."""
+        return tuple(node for node in self.nodes if node.method == "direct")
+
+
+class SwappedNode(Struct, frozen=True, kw_only=True):
+    """One relation of a release as the swap left it, with what a rollback needs."""
+
+    unique_id: str
+    resource_type: str
+    name: str
+    materialized: str
+    production: Spot
+    kept_in: str | None
+    """Schema that holds the relation that was live before; None where there was none."""
+    back_by: BackBy
+    columns: tuple[Column, ...] = ()
+    """Of the relation that went live."""
+    statements: tuple[str, ...] = ()
+    """Of a view that was live before: they make it again, by name, with its grants."""
+
+
+class ReleaseRecord(Struct, frozen=True, kw_only=True):
+    """``release.json`` of a version: what the swap does. Written before it, to outlive a kill."""
+
+    release_id: str
+    tag: str
+    commit: str
+    environment: str
+    project: str
+    before: str | None
+    """The version that was current; a rollback goes back to it."""
+    before_tag: str | None = None
+    by: str = ""
+    run_url: str = ""
+    nodes: tuple[SwappedNode, ...] = ()
+    direct: tuple[str, ...] = ()
+    """Unique ids of what was built in place."""
+
+
+class Released(Struct, frozen=True, kw_only=True):
+    """``released.json``: how far a release came."""
+
+    version: str | None = None
+    """Current now."""
+    swapped_at: str | None = None
+    swap_seconds: float | None = None
+    attempts: int = 0
+    taken_back: str | None = None
+    """Why it was taken back by itself."""
+    resumed: Literal["", "finished", "undone", "nothing"] = ""
+    """What became of an earlier, killed run of this tag; ``nothing``: it was live already."""
+    repointed: tuple[str, ...] = ()
+    """Outside objects that read the new relations now."""
+    said: str = ""

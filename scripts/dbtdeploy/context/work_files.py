@@ -1,0 +1,392 @@
+"""The files that scripts hand each other, as types. All live in one work folder.
+
+Reading is tolerant: unknown fields are ignored, so an older script reads a newer file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from dbtdeploy.base import errors, json_codec
+from dbtdeploy.base.redact import Redact
+
+RUN = "run.json"
+DBT_PROCESSES = "dbt_processes.jsonl"
+"""What each dbt process took, one JSON object a line."""
+STATE_FOLDER = "state"
+STATE = "state.json"
+SAVED_PARSE = "saved_parse"
+"""Folder of what the store gave to start from: ``environment/`` and ``pull-request/``, each with
+the two files of ``saved_parse.py``, or not there."""
+USED_PARSE = "saved_parse.json"
+"""Which of them dbt started from."""
+KEPT_PARSE = "kept_parse"
+"""Folder with the same two files, of a parse that the store shall keep."""
+FINGERPRINT = "fingerprint.json"
+PLAN = "plan.json"
+SCHEMAS = "schemas.json"
+BUILD = "build.json"
+FAILURE = "failure.json"
+ARTIFACT_FOLDER = "artifact"
+RUN_RESULTS = "run_results.json"
+LOG = "artifact/dbt.log"
+REPORT = "artifact/report.json"
+COMMENT = "artifact/comment.md"
+SUMMARY = "artifact/summary.md"
+
+T = TypeVar("T")
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """What started this run. Outside Actions every field has a local stand-in.
+
+    ``sha`` is the pull request's head, not the merge commit that GITHUB_SHA names.
+    """
+
+    name: str
+    repository: str
+    sha: str
+    ref: str
+    pull_request: int | None = None
+    run_id: int = 0
+    run_attempt: int = 1
+    run_url: str = ""
+    server_url: str = "https://github.com"
+    actor: str = ""
+    """Login of who started the run; the machine's user outside Actions."""
+    skip: str | None = None
+    """Why dbt must not run: ``fork``, ``dependabot``; None when it may."""
+    tag: str | None = None
+    """Name of the tag that started the run, if one did."""
+
+
+class DbtProject(Struct, frozen=True, kw_only=True):
+    """Where dbt runs and how it is called. Holds no secret."""
+
+    command: str
+    project_dir: str
+    """Absolute."""
+    repository_path: str
+    """The project folder from the repository's root, ``.`` for the root itself."""
+    name: str
+    profiles_dir: str | None
+    profile: str | None
+    target: str | None
+    target_path: str
+    """Absolute; where dbt writes manifest and run results."""
+    packages_path: str
+    """Absolute; where ``dbt deps`` installs."""
+    vars: str | None = None
+    threads: int | None = None
+    extra_args: tuple[str, ...] = ()
+    stores_failures: bool = False
+    """Whether dbt_project.yml says that tests store the rows they find."""
+    shortcuts: bool = True
+    """Whether one dbt process may do the work of several, and start from a saved parse."""
+    reads: tuple[str, ...] | None = None
+    """Folders that dbt reads, from the project's own; None if it cannot be said."""
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """What to build."""
+
+    select: str | None = None
+    exclude: str | None = None
+    selector: str | None = None
+    selectors_need_state: bool = False
+    """Whether selectors.yml compares with state somewhere."""
+    full_refresh: bool = False
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What to do where teams differ."""
+
+    state: str
+    on_missing_state: str = "build-all"
+    baseline_rows: str = "all"
+    baseline_order_by: str | None = None
+    fail_on_warnings: bool = False
+    hide_row_data: bool = False
+    docs: bool = False
+    """Whether a pull request gets documentation of what it builds."""
+    comment: bool = True
+    comment_author: str = "github-actions[bot]"
+
+
+class Deploy(Struct, frozen=True, kw_only=True):
+    """What ``deploy`` does beyond building."""
+
+    environment: str = "production"
+    """GitHub's name of it."""
+    retry_failed: bool = False
+    """Whether what failed since the current version is built too (``build: modified``)."""
+    source_freshness: str = "warn"
+    """``warn``, ``fail`` or ``off``."""
+    retries: int = 1
+    """How often what failed on a transient fault is built again."""
+    time_limit_minutes: int | None = None
+    """For the build, retries included."""
+    wait_minutes: int = 0
+    """For a lease that someone else holds."""
+    docs: bool = True
+    docs_location: str | None = None
+    """A folder or ``s3://`` of its own; the store's ``docs/`` if None."""
+    docs_url: str | None = None
+    """Where people read it."""
+
+
+class Release(Struct, frozen=True, kw_only=True):
+    """What ``release`` does beyond building."""
+
+    tag: str
+    main_branch: str | None = None
+    """The repository's default branch if None."""
+    method: str = "blue-green"
+    """For models that do not say it in ``meta``: ``blue-green`` or ``direct``."""
+    allow_breaking: bool = False
+    breaking_label: str = "allow-breaking"
+    """Label of a pull request that allows breaking changes."""
+    row_count_gate: str = "warn"
+    """``warn``, ``block`` or ``off``."""
+    row_count_tolerance: float = 5.0
+    """Per cent of production's rows."""
+    freshness_column: str | None = None
+    freshness_hours: float | None = None
+    checks: str | None = None
+    """Folder of queries that must return no rows, absolute."""
+    production_tests: bool = False
+    """Whether all of production's tests run after the swap."""
+    smoke_target: str | None = None
+    """Target of the profile, a reader's role."""
+    smoke_queries: str | None = None
+    """Folder of queries that must run for that role, absolute."""
+    keep_hours: int = 24
+    """How long replaced relations are kept."""
+    attach_manifest: bool = False
+    dry_run: bool = False
+
+
+class Rollback(Struct, frozen=True, kw_only=True):
+    """What ``rollback`` goes back to."""
+
+    version: str | None = None
+    """A version or a tag; the one before the newest release if None."""
+    restore_incremental: bool = False
+    """Whether incremental tables and snapshots go back too, and lose what came since."""
+    reason: str | None = None
+    dry_run: bool = False
+
+
+class CleanUp(Struct, frozen=True, kw_only=True):
+    """What ``clean-up`` drops."""
+
+    keep_hours: int = 24
+    """Age from which relations that a release replaced go."""
+    grace_days: int = 14
+    """How long the relation of a node that left the project stays."""
+    dry_run: bool = False
+
+
+class TeardownPolicy(Struct, frozen=True, kw_only=True):
+    """Whose schemas ``teardown`` drops."""
+
+    pull_request: int | None = None
+    sweep: bool = False
+    """All closed pull requests', and those unused for ``older_than_days``."""
+    older_than_days: int = 14
+    dry_run: bool = False
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """``run.json``: everything that is known before anything is done."""
+
+    event: Event
+    dbt: DbtProject
+    selection: Selection
+    policy: Policy
+    schema: str
+    """Handed to dbt as DBT_DEPLOY_SCHEMA; empty where dbt builds production."""
+    started_at: str
+    """ISO 8601, UTC."""
+    command: str = "ci"
+    deploy: Deploy | None = None
+    teardown: TeardownPolicy | None = None
+    release: Release | None = None
+    rollback: Rollback | None = None
+    clean_up: CleanUp | None = None
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """``state.json``: what was fetched of production's last run."""
+
+    location: str
+    found: bool
+    dbt_version: str | None = None
+    adapter: str | None = None
+    generated_at: str | None = None
+    """When production's manifest was written, ISO 8601, UTC."""
+    commit: str | None = None
+    artifacts: tuple[str, ...] = ()
+    version: str | None = None
+    """Of a store that dbt-deploy fills; None for plain files."""
+    tag: str | None = None
+    """The version tag that brought that version live."""
+    release_id: str | None = None
+    unchanged: bool = False
+    """Whether the checkout has nothing that dbt would find to differ; then nothing was fetched."""
+
+
+class Fingerprint(Struct, frozen=True, kw_only=True):
+    """``fingerprint.json``: what this checkout holds for dbt; see ``fingerprint.py``."""
+
+    digest: str | None = None
+
+
+class PlannedNode(Struct, frozen=True, kw_only=True):
+    """One node that dbt says it will build."""
+
+    unique_id: str
+    resource_type: str
+    name: str
+    database: str | None = None
+    schema: str | None = None
+    identifier: str | None = None
+    relation_name: str | None = None
+    materialized: str | None = None
+    full_refresh: bool | None = None
+    path: str = ""
+
+    @property
+    def has_result(self) -> bool:
+        """Whether dbt reports on it: an ephemeral model is inlined where it is used."""
+        return self.materialized != "ephemeral"
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """``plan.json``: what would be built, in the order dbt listed it."""
+
+    nodes: tuple[PlannedNode, ...] = ()
+
+
+class Baseline(Struct, frozen=True, kw_only=True):
+    """Production's rows under one incremental model or snapshot.
+
+    ``how``: ``all``, ``latest`` (the newest ``rows`` by ``order_by``), ``clone`` (zero-copy),
+    ``none`` (production has no such table, or the input says none).
+    """
+
+    unique_id: str
+    how: str
+    rows: int | None = None
+    order_by: str | None = None
+    reason: str | None = None
+
+
+class Schemas(Struct, frozen=True, kw_only=True):
+    """``schemas.json``: what stands ready in the warehouse before dbt builds."""
+
+    schemas: tuple[str, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+
+
+class LogError(Struct, frozen=True, kw_only=True):
+    """One error dbt logged, outside any node's result."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One dbt build of a deploy."""
+
+    exit_code: int
+    seconds: float
+    nodes: int
+    """How many results it left."""
+    transient: tuple[str, ...] = ()
+    """Unique ids of what failed on a transient fault, and was built again after it."""
+    reason: str | None = None
+    """The warehouse's words about the first of them."""
+
+
+class Build(Struct, frozen=True, kw_only=True):
+    """``build.json``: how dbt's process ended. ``results`` is false without trusted run results."""
+
+    exit_code: int
+    interrupted: bool
+    results: bool
+    started_at: str
+    finished_at: str
+    command: str
+    """Without secrets, as a person would type it."""
+    errors: tuple[LogError, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    """Every dbt process of a deploy, the first one too; empty in slim CI."""
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """``failure.json``: the first expected failure of any script."""
+
+    kind: str
+    title: str
+    what: str
+    not_done: str
+    remedy: str
+    step: str
+    exit_code: int
+
+    @classmethod
+    def of(
+        cls, failure: errors.DbtDeployError, *, step: str, redact: Redact = lambda text: text
+    ) -> Failure:
+        """The record of a failure that a script met."""
+        return cls(
+            kind=type(failure).__name__,
+            title=failure.title,
+            what=redact(failure.what),
+            not_done=redact(failure.not_done),
+            remedy=redact(failure.remedy),
+            step=step,
+            exit_code=failure.exit_code,
+        )
+
+
+def write(path: Path, value: object) -> None:
+    """Write one of the types above as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    partial.replace(path)
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """Read one of the types above.
+
+    Raises:
+        EarlierStepMissing: the file is not there.
+        InvalidInput: the file is not what its name says.
+    """
+    try:
+        return json_codec.decode(path.read_bytes(), kind)
+    except FileNotFoundError:
+        raise errors.EarlierStepMissing(
+            f"{path.name} is not in {path.parent}.",
+            not_done="This step did nothing.",
+            remedy="Run the scripts in the order of action.yml, beginning with start_run.py.",
+        ) from None
+    except msgspec.DecodeError as cause:
+        raise errors.InvalidInput(
+            f"{path} cannot be read: {cause}",
+            not_done="This step did nothing.",
+            remedy="Delete the work folder and run the scripts again from start_run.py.",
+        ) from None
+
+
+def read_if_there(path: Path, kind: type[T]) -> T | None:
+    """Like ``read``, with None where the file is not there."""
+    return read(path, kind) if path.exists() else None

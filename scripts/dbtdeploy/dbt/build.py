@@ -1,0 +1,221 @@
+"""What the scripts that build share: one dbt build, and what to make of it."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from dbtdeploy.artifacts import build_success, run_results
+from dbtdeploy.artifacts.node_status import NODE_FAILED
+from dbtdeploy.base import ansi, settings, timestamps
+from dbtdeploy.context import work_files
+from dbtdeploy.dbt import invoke
+from dbtdeploy.dbt.dbt_client import CheckedBuild, Dbt, Outcome, streamed
+
+
+class Called(Struct, frozen=True, kw_only=True):
+    """One dbt build as it ended. ``found`` is None without results that are surely its own."""
+
+    arguments: Sequence[str]
+    outcome: Outcome
+    last: list[str]
+    found: Mapping[str, str] | None
+    started_at: str
+    finished_at: str
+
+
+def results_path(run: work_files.Run) -> Path:
+    """Where dbt writes its results."""
+    return Path(run.dbt.target_path) / work_files.RUN_RESULTS
+
+
+def call(
+    run: work_files.Run,
+    work: Path,
+    arguments: Sequence[str],
+    *,
+    name: str = "build",
+    extra: Mapping[str, str] | None = None,
+) -> Called:
+    """Run one ``dbt build``, shown and logged.
+
+    Args:
+        run: this run.
+        work: the work folder.
+        arguments: everything after ``dbt`` but project, profile and target.
+        name: of this call's log folder; with another than ``build`` the log goes on.
+        extra: further variables for dbt.
+    """
+    attempt = _Attempt(run, work, arguments, name)
+    dbt = invoke.dbt_of(run, work, extra={**(extra or {}), **attempt.variables})
+    with attempt.shown() as shown:
+        outcome = dbt.run([*arguments, *dbt.options()], name=name, on_line=shown)
+    return attempt.ended(outcome, shown)
+
+
+@contextlib.contextmanager
+def checked(
+    dbt: Dbt, run: work_files.Run, work: Path, arguments: Sequence[str], *, then: Sequence[str] = ()
+) -> Iterator[Checked]:
+    """A ``dbt build`` that stops before its first write; it ends there if it is not told to go on.
+
+    Args:
+        dbt: one that is warm.
+        run: this run.
+        work: the work folder.
+        arguments: as of ``call``.
+        then: arguments of another command that goes on with its manifest if it ends well.
+    """
+    attempt = _Attempt(run, work, arguments, "build")
+    with dbt.checked_build(
+        [*arguments, *dbt.options()],
+        name="build",
+        variables=attempt.variables,
+        saved_parse=invoke.saved_parse(work, of_pull_request=True),
+        then=[*then, *dbt.options()] if then else (),
+    ) as build:
+        yield Checked(attempt, build)
+
+
+class Checked:
+    """A build that has stopped before its first write."""
+
+    def __init__(self, attempt: _Attempt, build: CheckedBuild) -> None:
+        self._attempt = attempt
+        self._build = build
+
+    def nodes(self) -> tuple[work_files.PlannedNode, ...]:
+        """What it will build.
+
+        Raises:
+            Cancelled, DbtStopped: it did not get so far.
+        """
+        lines = self._build.plan()
+        if lines is None:
+            called = self._finish(go_on=False)
+            invoke.require_success(called.outcome, called.last, doing=invoke.LISTING)
+            raise invoke.stopped(called.outcome, called.last, doing=invoke.LISTING)
+        return invoke.listed(self._attempt.run, lines)
+
+    def go_on(self) -> Called:
+        """Let it build."""
+        return self._finish(go_on=True)
+
+    def _finish(self, *, go_on: bool) -> Called:
+        with self._attempt.shown() as shown:
+            outcome = self._build.finish(on_line=shown, go_on=go_on)
+        return self._attempt.ended(outcome, shown)
+
+
+class _Attempt:
+    """One call of ``dbt build``, from its beginning."""
+
+    def __init__(
+        self, run: work_files.Run, work: Path, arguments: Sequence[str], name: str
+    ) -> None:
+        self.run = run
+        self._log = work / work_files.LOG
+        self._arguments = arguments
+        self._goes_on = name != "build"
+        self._proof = secrets.token_hex(16)
+        self._started = timestamps.now()
+        results_path(run).unlink(missing_ok=True)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """For dbt, which writes them into its results."""
+        return {f"DBT_ENV_CUSTOM_ENV_{run_results.PROOF}": self._proof}
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[invoke.Shown]:
+        """Takes the output, shows it in a group of its own and logs it."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        mode = "a" if self._goes_on else "w"
+        title = shlex.join(["dbt", *self._arguments])
+        with self._log.open(mode, encoding="utf-8") as kept, streamed(title):
+            yield invoke.Shown(
+                lambda line: print(ansi.plain(line), file=kept),
+                hide_rows=self.run.policy.hide_row_data,
+            )
+
+    def ended(self, outcome: Outcome, shown: invoke.Shown) -> Called:
+        """How it ended."""
+        return Called(
+            arguments=self._arguments,
+            outcome=outcome,
+            last=shown.last(),
+            found=run_results.statuses(results_path(self.run), proof=self._proof),
+            started_at=self._started,
+            finished_at=timestamps.now(),
+        )
+
+
+def keep(
+    run: work_files.Run,
+    work: Path,
+    called: Called,
+    *,
+    attempts: tuple[work_files.Attempt, ...] = (),
+) -> work_files.Build:
+    """Write build.json, and the results and the compiled SQL without secrets.
+
+    Args:
+        run: this run.
+        work: the work folder.
+        called: how it ended; its results are in the target folder.
+        attempts: of a deploy.
+    """
+    redact = settings.redactor()
+    if called.found is not None:
+        run_results.keep_redacted(results_path(run), work / work_files.RUN_RESULTS, redact)
+    # It holds values of env_var().
+    source = Path(run.dbt.target_path) / "compiled"
+    for path in sorted(source.rglob("*.sql")):
+        if not path.is_file():
+            # dbt 1.12 puts the snapshots of x.sql into a folder of that name.
+            continue
+        copy = work / work_files.ARTIFACT_FOLDER / "compiled" / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        text = path.read_text(encoding="utf-8", errors="replace")
+        copy.write_text(redact(text), encoding="utf-8")
+    build = work_files.Build(
+        exit_code=called.outcome.exit_code,
+        interrupted=called.outcome.interrupted,
+        results=called.found is not None,
+        started_at=called.started_at,
+        finished_at=called.finished_at,
+        command=redact(shlex.join(["dbt", *called.arguments])),
+        errors=called.outcome.errors,
+        attempts=attempts,
+    )
+    work_files.write(work / work_files.BUILD, build)
+    return build
+
+
+def verdict(run: work_files.Run, work: Path, called: Called, build: work_files.Build) -> int:
+    """The exit code of dbt; it is not believed where it says 0 and not all is good.
+
+    Raises:
+        Cancelled: dbt was interrupted.
+        DbtStopped: dbt built nothing, or left no results of this call.
+    """
+    if called.outcome.interrupted:
+        raise invoke.cancelled()
+    if called.found is None or called.outcome.exit_code not in (0, NODE_FAILED):
+        raise invoke.stopped(called.outcome, called.last, doing="before it finished")
+    reason = build_success.why_not(
+        plan=work_files.read(work / work_files.PLAN, work_files.Plan),
+        build=build,
+        statuses=called.found,
+        failure=None,
+        fail_on_warnings=run.policy.fail_on_warnings,
+    )
+    if called.outcome.exit_code == 0 and reason is not None:
+        print(settings.redactor()(reason))
+        return NODE_FAILED
+    return called.outcome.exit_code

@@ -1,0 +1,69 @@
+"""dbt's own error message -> what its reader should do. Pure.
+
+The message itself is always shown beside it; this only points to the place to mend.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from dbtdeploy.context.work_files import LogError
+
+_REMEDIES: tuple[tuple[str, str], ...] = (
+    (
+        r"Env var required but not provided",
+        "Set that variable: as a line of the secret `dbt-env`, or in the job's `env`.",
+    ),
+    (
+        # dbt gives None for a DBT_ENV_SECRET_* that is not set.
+        r"Credentials in profile .* invalid",
+        "A value of that target in profiles.yml is missing or wrong. Check that each variable it "
+        "reads is a line of the secret `dbt-env`, or in the job's `env`.",
+    ),
+    (
+        r"Could not find profile named|No profiles\.yml|does not have a target named"
+        r"|Could not run dbt|profiles\.yml|'--profiles-dir'",
+        "Check the inputs `profiles-dir`, `profile` and `target` against profiles.yml.",
+    ),
+    (
+        r"password authentication failed|[Aa]ccess denied|[Ii]ncorrect username or password",
+        "Check the user and password that profiles.yml reads, in the secret `dbt-env`.",
+    ),
+    (
+        r"could not connect|[Cc]onnection refused|could not translate host name|timeout expired"
+        r"|connection to server|server closed the connection",
+        "The warehouse did not answer. Check the host and port in the profile, and that it lets "
+        "GitHub's runners in; then run the job again.",
+    ),
+    (
+        r"permission denied",
+        "Grant that right to the role of this job's profile.",
+    ),
+    (
+        r"dbt deps|packages? (was|were|is|are) not (found|installed)|Could not find a matching"
+        r"|[Pp]ackage .* (not found|was not found)|hub\.getdbt\.com",
+        "Check packages.yml, and that the runner reaches where the packages come from; `dbt deps` "
+        "on a laptop shows the same fault.",
+    ),
+    (
+        r"Compilation Error|Parsing Error|Syntax error|Unable to parse|depends on .* which was not",
+        "Mend the file that dbt names; `dbt parse` on a laptop shows the same fault.",
+    ),
+)
+
+FALLBACK = "The step's log holds all that dbt printed."
+
+
+def remedy_for(said: str) -> str:
+    """The first remedy that fits what dbt said, or where to look."""
+    for pattern, remedy in _REMEDIES:
+        if re.search(pattern, said):
+            return remedy
+    return FALLBACK
+
+
+def told(messages: Iterable[LogError], last_lines: Iterable[str]) -> str:
+    """What dbt said, once each; its last lines where it logged no error."""
+    said = list(dict.fromkeys(error.message for error in messages))
+    return "\n\n".join(said) if said else "\n".join(line for line in last_lines if line.strip())

@@ -1,0 +1,238 @@
+"""What the scripts that call dbt share: the caller's dbt, and its failures by name."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dbtdeploy.artifacts import node_listing
+from dbtdeploy.base import actions_runner, errors, redact, settings
+from dbtdeploy.context import project
+from dbtdeploy.context.work_files import (
+    KEPT_PARSE,
+    SAVED_PARSE,
+    STATE_FOLDER,
+    USED_PARSE,
+    PlannedNode,
+    Run,
+    State,
+)
+from dbtdeploy.dbt import commands, dbt_error_hints, row_data
+from dbtdeploy.dbt.dbt_client import Dbt, Line, Outcome, echo, streamed
+from dbtdeploy.dbt.partial_parse_download import ENVIRONMENT, OWN
+from dbtdeploy.dbt.warm_server import SavedParse
+
+LAST_LINES = 30
+
+LISTING = "while it listed what has changed"
+
+
+def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
+    """The dbt of this run, in its environment, with the pull request's schema named in it."""
+    environment = settings.DbtEnvironment.from_environ()
+    for value in _masked(run, work, environment.secret):
+        actions_runner.mask(value)
+    variables = {**environment.variables, **(extra or {})}
+    variables.pop("DBT_DEPLOY_SCHEMA", None)
+    if run.schema:
+        variables["DBT_DEPLOY_SCHEMA"] = run.schema
+    return Dbt(
+        run.dbt,
+        variables=variables,
+        redact=redactor(run),
+        logs=work / "logs",
+        kept=settings.Setup.from_environ().folder / "kept" if run.dbt.shortcuts else None,
+    )
+
+
+def redactor(run: Run) -> redact.Redact:
+    """Hides secrets, and the warehouse's messages where they must not be shown."""
+    hide = settings.redactor()
+    if run.policy.hide_row_data:
+        return lambda text: hide(row_data.without_rows(text))
+    return hide
+
+
+def warn_of_dropped_outputs(run: Run, work: Path) -> None:
+    """Tell, once in a job, if hiding what ``dbt-env`` holds costs an output."""
+    secret = settings.DbtEnvironment.from_environ().secret
+    outputs = {"schema": run.schema, "artifact-folder": str(work)}
+    for name in redact.dropped_outputs(outputs, _masked(run, work, secret)):
+        actions_runner.warning(
+            f"The output `{name}` will be empty",
+            f"It holds a value of `dbt-env` that is named like a secret, and GitHub drops such "
+            f"outputs. Rename that variable, or change what makes `{name}` hold its value.",
+        )
+
+
+def _masked(run: Run, work: Path, secret: Mapping[str, str]) -> list[str]:
+    """What the runner shall hide of ``dbt-env``."""
+    return redact.masked_values(secret, [run.schema, run.event.repository, str(work)])
+
+
+def state_folder(work: Path, state: State) -> Path | None:
+    """The folder with production's manifest, None where production has none yet."""
+    return work / STATE_FOLDER if state.found else None
+
+
+def call(
+    dbt: Dbt,
+    arguments: Sequence[str],
+    *,
+    name: str,
+    title: str,
+    keep: Line | None = None,
+    hide_rows: bool = False,
+) -> tuple[Outcome, list[str]]:
+    """Run dbt with its output shown in a folded group.
+
+    Args:
+        dbt: the caller's.
+        arguments: everything after ``dbt``.
+        name: of the log folder of this call.
+        title: of the group.
+        keep: gets each line that is shown.
+        hide_rows: show only how far dbt is.
+
+    Returns:
+        The outcome and the last lines of output.
+
+    Raises:
+        Cancelled: the run was interrupted; dbt has cancelled its queries.
+    """
+    shown = Shown(keep, hide_rows=hide_rows)
+    with streamed(title):
+        outcome = dbt.run(arguments, name=name, on_line=shown)
+    return outcome, shown.last()
+
+
+class Shown:
+    """Takes dbt's output line by line and shows it.
+
+    Args:
+        keep: gets each line that is shown.
+        hide_rows: show only how far dbt is.
+    """
+
+    def __init__(self, keep: Line | None = None, *, hide_rows: bool = False) -> None:
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._show = echo(keep)
+        self._hide_rows = hide_rows
+
+    def __call__(self, line: str) -> None:
+        """Show a line, if it may be shown."""
+        if not self._hide_rows or row_data.is_progress(line):
+            self._last.append(line)
+            self._show(line)
+
+    def last(self) -> list[str]:
+        """The last lines that were shown."""
+        return list(self._last)
+
+
+def install_packages(dbt: Dbt, run: Run) -> None:
+    """Run ``dbt deps`` where packages are listed and not installed.
+
+    Raises:
+        Cancelled, DbtStopped: it did not end well.
+    """
+    if not project.needs_deps(Path(run.dbt.project_dir), Path(run.dbt.packages_path)):
+        return
+    arguments = ["deps", "--project-dir", run.dbt.project_dir, *dbt.connection()]
+    outcome, last = call(dbt, arguments, name="deps", title="dbt deps")
+    require_success(outcome, last, doing="while it installed packages")
+
+
+def saved_parse(work: Path, *, of_pull_request: bool) -> SavedParse:
+    """Where a parse may start from, and where it is kept for the store.
+
+    Args:
+        work: the work folder.
+        of_pull_request: whose own saved parse then comes first; it keeps a full parse only, and
+            production each.
+    """
+    names = (OWN, ENVIRONMENT) if of_pull_request else (ENVIRONMENT,)
+    return SavedParse(
+        folders=tuple(str(work / SAVED_PARSE / name) for name in names),
+        kept=str(work / KEPT_PARSE),
+        always_keep=not of_pull_request,
+        report=str(work / USED_PARSE),
+    )
+
+
+def list_nodes(
+    dbt: Dbt,
+    run: Run,
+    listing: Sequence[str],
+    *,
+    name: str = "ls",
+    parse: SavedParse | None = None,
+) -> tuple[PlannedNode, ...]:
+    """Run ``dbt ls`` and read what it lists.
+
+    Args:
+        dbt: the caller's.
+        run: this run.
+        listing: the arguments, as from ``commands.listing``.
+        name: of the log folder of this call.
+        parse: where its parse may start from.
+
+    Raises:
+        Cancelled, DbtStopped: it did not end well.
+    """
+    lines: list[str] = []
+    outcome = dbt.run(
+        [*listing, *dbt.options()],
+        name=name,
+        on_line=lines.append,
+        redacted=False,
+        saved_parse=parse,
+    )
+    require_success(outcome, lines, doing=LISTING)
+    return listed(run, lines)
+
+
+def listed(run: Run, lines: Sequence[str]) -> tuple[PlannedNode, ...]:
+    """What will be built, from what dbt lists as JSON.
+
+    Raises:
+        DbtStopped: a line cannot be understood.
+    """
+    nodes = node_listing.read_listing(lines)
+    variables = settings.DbtEnvironment.from_environ().variables
+    if run.dbt.stores_failures or commands.stores_failures(run.dbt.extra_args, variables):
+        return node_listing.with_stored_failures(nodes)
+    return nodes
+
+
+def require_success(outcome: Outcome, last: Sequence[str], *, doing: str) -> None:
+    """Raise what a dbt process that did not end well means.
+
+    Raises:
+        Cancelled: it was interrupted.
+        DbtStopped: it failed; holds dbt's own message.
+    """
+    if outcome.interrupted:
+        raise cancelled()
+    if outcome.exit_code != 0:
+        raise stopped(outcome, last, doing=doing)
+
+
+def stopped(outcome: Outcome, last: Sequence[str], *, doing: str) -> errors.DbtStopped:
+    """The failure of a dbt process that built nothing."""
+    said = dbt_error_hints.told(outcome.errors, last)
+    return errors.DbtStopped(
+        said or f"dbt ended with exit code {outcome.exit_code}.",
+        not_done=f"dbt stopped {doing}. Nothing was built.",
+        remedy=dbt_error_hints.remedy_for(said),
+    )
+
+
+def cancelled() -> errors.Cancelled:
+    """The failure of an interrupted run."""
+    return errors.Cancelled(
+        "The run was cancelled. dbt was told to stop and to cancel its queries.",
+        not_done="What was not built yet was left as it was.",
+        remedy="Run the job again if the cancellation was not meant.",
+    )

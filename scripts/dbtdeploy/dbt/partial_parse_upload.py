@@ -1,0 +1,75 @@
+"""``kept_parse/``, the parse that dbt left to be kept -> an object for the store, or why not.
+
+It holds the project's source and what ``env_var()`` gave while dbt parsed, in a form that no value
+can be taken out of. So it is kept only where it holds none that is hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dbtdeploy.base import errors, redact, settings
+from dbtdeploy.context import work_files
+from dbtdeploy.store import partial_parse
+from dbtdeploy.store.partial_parse import Packed
+from dbtdeploy.store.publish import Extra
+
+NOT_KEPT = "The parse of this run is not kept, so that the next one parses everything anew."
+
+
+def packed(work: Path, *, shown: Callable[[], bytes], say: Callable[[str], None]) -> Packed | None:
+    """The kept parse as one object.
+
+    Args:
+        work: the work folder.
+        shown: the manifest that whoever may read the parse can read too. A value of ``dbt-env``
+            that is not named like a secret and stands there, a database's name say, hinders
+            nothing.
+        say: gets a line where there is one and it cannot be kept.
+
+    Returns:
+        None where there is none to keep.
+    """
+    folder = work / work_files.KEPT_PARSE
+    if not folder.is_dir():
+        return None
+    try:
+        if _holds_secret(partial_parse.read(folder), shown):
+            say(f"{NOT_KEPT} It holds a value of `dbt-env`, of `redact` or of a secret variable.")
+            return None
+        return partial_parse.pack(folder)
+    except (partial_parse.NotWhole, OSError) as cause:
+        say(f"{NOT_KEPT} {cause}.")
+        return None
+
+
+def beside(work: Path, manifest: bytes, *, say: Callable[[str], None]) -> Extra | None:
+    """The kept parse as what ``publish.py`` stores beside a version.
+
+    Args:
+        work: the work folder.
+        manifest: that the version publishes.
+        say: gets a line where there is one and it is not kept.
+    """
+    made = packed(work, shown=lambda: manifest, say=say)
+    if made is None:
+        return None
+
+    def missed(cause: errors.DbtDeployError) -> None:
+        say(f"{NOT_KEPT} {cause.what} {cause.remedy}")
+
+    return Extra(packed=made, missed=missed)
+
+
+def _holds_secret(content: bytes, shown: Callable[[], bytes]) -> bool:
+    secrets = settings.secret_values()
+    if any(value.encode() in content for value in secrets):
+        return True
+    masked = redact.masked_values(settings.DbtEnvironment.from_environ().secret, ())
+    others = {value.strip().encode() for value in masked} - {value.encode() for value in secrets}
+    found = [value for value in others if value in content]
+    if not found:
+        return False
+    manifest = shown()
+    return any(value not in manifest for value in found)

@@ -1,0 +1,52 @@
+"""What plan_build.py and build_modified.py share: what would be built, checked and written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.context import work_files
+from dbtdeploy.dbt import commands, invoke
+from dbtdeploy.warehouse import guard, production
+
+Nodes = tuple[work_files.PlannedNode, ...]
+
+
+def builds_nothing(run: work_files.Run, state: work_files.State) -> bool:
+    """Whether production has no state yet, and nothing is to be built then."""
+    return run.deploy is None and not state.found and run.policy.on_missing_state == "skip"
+
+
+def check(run: work_files.Run, work: Path, state: work_files.State, nodes: Nodes) -> None:
+    """Refuse a pull request's build if any of it would land in production, or anywhere else.
+
+    Raises:
+        UnsafeTarget, IdentifierTooLong: and what ``guard.py`` says.
+    """
+    guard.refuse_long_names(nodes)
+    if state.found:
+        relations = production.read_relations(work / work_files.STATE_FOLDER / "manifest.json")
+        schemas = {(relation.database, relation.schema) for relation in relations.values()}
+        guard.refuse_production(nodes, schemas, pull_request_schema=run.schema)
+    guard.refuse_elsewhere(nodes, pull_request_schema=run.schema)
+
+
+def keep(run: work_files.Run, work: Path, nodes: Nodes) -> work_files.Plan:
+    """Write plan.json and the output ``nodes``; gives the plan as written, without secrets."""
+    redact = settings.redactor()
+    shown = (replace(n, relation_name=redact(n.relation_name or "") or None) for n in nodes)
+    plan = work_files.Plan(nodes=tuple(shown))
+    work_files.write(work / work_files.PLAN, plan)
+    where = run.schema or "production"
+    print(f"{len(nodes)} nodes to build in {where}." if nodes else "Nothing to build.")
+    runner = settings.Runner.from_environ()
+    actions_runner.set_outputs(runner.output, {"nodes": str(len(nodes))})
+    return plan
+
+
+def listing(run: work_files.Run, work: Path, state: work_files.State) -> list[str]:
+    """The ``dbt ls`` of what a pull request's build would build."""
+    folder = invoke.state_folder(work, state)
+    return commands.listing(run.selection, folder, run.dbt.extra_args)

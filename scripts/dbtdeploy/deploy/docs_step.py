@@ -1,0 +1,43 @@
+"""Where the documentation goes: ``docs/`` of the store, or a place of its own."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from dbtdeploy.base import crash, errors
+from dbtdeploy.context import work_files
+from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.store import store_step, versions
+from dbtdeploy.store.object_store import Store
+
+HTML = "text/html; charset=utf-8"
+
+
+def upload(run: work_files.Run, opened: Store, page: bytes, done: Publication) -> Publication:
+    """Upload the page; gives the publication with its place.
+
+    Args:
+        run: this run.
+        opened: the environment's store.
+        page: without secrets.
+        done: what is published already.
+
+    Raises:
+        DocsFailed: it was not uploaded.
+    """
+    crash.point("before-docs")
+    elsewhere = run.deploy.docs_location if run.deploy else None
+    try:
+        target = store_step.opened(elsewhere) if elsewhere else opened
+        key = "index.html" if elsewhere else versions.DOCS
+        target.put(key, page, content_type=HTML)
+    except errors.DbtDeployError as cause:
+        raise errors.DocsFailed(
+            f"The documentation was not uploaded. {cause.what}",
+            not_done=f"Version {done.version} is built, published and current; only its "
+            "documentation is missing.",
+            remedy=cause.remedy,
+        ) from None
+    print(f"The documentation is at {target.address(key)}.")
+    url = run.deploy.docs_url if run.deploy else None
+    return replace(done, docs=target.address(key), docs_url=url)

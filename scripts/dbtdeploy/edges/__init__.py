@@ -1,1 +1,0 @@
-"""The only modules that touch the world: S3, dbt, GitHub, the Actions runner."""

@@ -1,0 +1,210 @@
+"""GitHub's REST API: one comment of ours, found and written.
+
+Source: https://docs.github.com/rest/issues/comments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from dbtdeploy.base.settings import GitHubAccess
+from dbtdeploy.github import api_errors
+from dbtdeploy.github.comment_marker import Marker, RunMark, may_write, parse_run_mark
+from dbtdeploy.github.comments_api import Comment, Issue, login
+from dbtdeploy.github.rest_client import FAULTS, Refused, Rest, refused_by
+from dbtdeploy.github.retry import REPEATS, Patience
+
+__all__ = ["REPEATS", "WAIT_SECONDS", "Comments", "Written"]
+
+WAIT_SECONDS = 180.0
+"""All waits of one comment together: what a job's minute is worth against a comment."""
+
+INSTALLATION = "ghs_"
+"""How the token of an installation begins, GITHUB_TOKEN for one; it cannot ask who it is
+(https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/)."""
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """A comment as GitHub has it now."""
+
+    url: str
+    author: str
+    """The login that GitHub put under it."""
+    unexpected_author: bool = False
+    """The comment was made just now and is by another login than the one we look for."""
+
+
+class Comments:
+    """Writes comments on pull requests.
+
+    Args:
+        access: where GitHub is, and the token.
+        author: the login our comments have if the token cannot tell (an installation's, as
+            GITHUB_TOKEN is, cannot).
+        sleep: waits so many seconds.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        access: GitHubAccess,
+        *,
+        author: str,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._access = access
+        self._author = author
+        self._patience = Patience(
+            access,
+            faults=FAULTS,
+            meaning=refused_by,
+            most_wait=WAIT_SECONDS,
+            not_done=api_errors.NOT_DONE,
+            sleep=sleep,
+            clock=clock,
+        )
+
+    def upsert_comment(
+        self,
+        repository: str,
+        pull_request: int,
+        marker: Marker,
+        ours: RunMark,
+        body: str,
+        *,
+        create: bool = True,
+    ) -> Written | None:
+        """Write our one comment for this marker: update it, or create it where there is none.
+
+        Args:
+            repository: full name.
+            pull_request: number.
+            marker: which comment is meant. Only a comment that begins with it *and* is by our
+                login counts; anyone can write the marker.
+            ours: this run.
+            body: the whole text, both lines of ``marker.mark`` included.
+            create: whether one is made where there is none.
+
+        Returns:
+            None if the comment was left alone (see ``marker.may_write``), or none was made.
+
+        Raises:
+            GitHubFailed: GitHub refused, or gave no answer within the bounds above.
+
+        The check and the write are two requests, as GitHub has no conditional write: of two runs
+        that write within the same tenth of a second the older may win, until the newer writes next.
+        """
+
+        def write(own: list[Comment], author: str, issue: Issue) -> Written | None:
+            return _write(issue, own, author, ours, body, create=create)
+
+        return self._with_own(repository, pull_request, marker, write)
+
+    def amend_comment(
+        self,
+        repository: str,
+        pull_request: int,
+        marker: Marker,
+        change: Callable[[str], str],
+    ) -> Written | None:
+        """Change our comment for this marker where there is one; never make one.
+
+        Args:
+            repository: full name.
+            pull_request: number.
+            marker: which comment is meant, as for ``upsert_comment``.
+            change: the body as it is -> as it shall be; called again after a failed write.
+
+        Returns:
+            None where there is no comment of ours.
+
+        Raises:
+            GitHubFailed: as ``upsert_comment``.
+        """
+
+        def amend(own: list[Comment], _author: str, issue: Issue) -> Written | None:
+            if not own:
+                return None
+            body = change(own[0].body or "")
+            return _written(own[0] if body == own[0].body else issue.edit(own[0], body))
+
+        return self._with_own(repository, pull_request, marker, amend)
+
+    def _with_own(
+        self,
+        repository: str,
+        pull_request: int,
+        marker: Marker,
+        act: Callable[[list[Comment], str, Issue], Written | None],
+    ) -> Written | None:
+        self._patience.begin()
+        where = f"pull request {pull_request} of {repository}"
+        token = self._patience.token()
+        with Rest(self._access, token) as rest:
+            try:
+                author = self._author if token.startswith(INSTALLATION) else self._login(rest)
+                issue = Issue(rest, repository, pull_request)
+                while True:
+                    own = self._own(issue, author, marker)
+                    try:
+                        return act(own, author, issue)
+                    except FAULTS as fault:
+                        # Then all begins anew: a POST that failed may have made the comment, and a
+                        # newer run may have written it while we waited.
+                        self._patience.pause(fault)
+            except FAULTS as fault:
+                raise self._patience.failure(fault, where=where) from None
+
+    def _login(self, rest: Rest) -> str:
+        try:
+            return self._patience.ask(lambda: login(rest))
+        except Refused as fault:
+            if fault.refusal.limited or not fault.refusal.forbidden:
+                raise
+            return self._author
+
+    def _own(self, issue: Issue, author: str, marker: Marker) -> list[Comment]:
+        """Our comments that begin with the marker, oldest first, from all pages."""
+        comments: list[Comment] = []
+        page, more = 1, True
+        while more:
+            # Asked again, the list goes on at the page that failed.
+            found, more = self._patience.ask(functools.partial(issue.page, page))
+            comments += found
+            page += 1
+        return [
+            comment
+            for comment in comments
+            if marker.marks(comment.body or "") and comment.login.lower() == author.lower()
+        ]
+
+
+def _write(
+    issue: Issue, own: list[Comment], author: str, ours: RunMark, body: str, *, create: bool
+) -> Written | None:
+    """Write the first of our comments; the others are left from a race and go."""
+    marks = [found for found in (parse_run_mark(c.body or "") for c in own) if found]
+    newest = max(marks, key=lambda found: found.run, default=None)
+    if not may_write(newest, ours):
+        return None
+    if not own:
+        return _written(issue.create(body), expected=author) if create else None
+    first, *others = own
+    if first.body != body:
+        first = issue.edit(first, body)
+    for other in others:
+        # What stays is found again by the next run; ours is written, which is what counts.
+        with contextlib.suppress(*FAULTS):
+            issue.delete(other)
+    return _written(first)
+
+
+def _written(comment: Comment, *, expected: str | None = None) -> Written:
+    unexpected = expected is not None and comment.login.lower() != expected.lower()
+    return Written(url=comment.html_url, author=comment.login, unexpected_author=unexpected)

@@ -1,0 +1,41 @@
+"""What of a release is built in staging, and what in place afterwards."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from dbtdeploy.artifacts.artifacts import Manifest
+from dbtdeploy.context import work_files
+from dbtdeploy.context.release_files import ReleasePlan
+from dbtdeploy.context.work_files import Plan, PlannedNode
+
+WHOLE = "whole_plan.json"
+"""plan.json as dbt listed it; from then on plan.json is what is built next."""
+
+TESTS = ("test", "unit_test")
+
+
+def keep_whole(work: Path) -> Plan:
+    """All that dbt listed for the release, kept once."""
+    if not (work / WHOLE).exists():
+        shutil.copyfile(work / work_files.PLAN, work / WHOLE)
+    return work_files.read(work / WHOLE, Plan)
+
+
+def staged(planned: Plan, plan: ReleasePlan, manifest: Manifest) -> list[PlannedNode]:
+    """What is built in staging: a test with the models that it reads."""
+    return [node for node in planned.nodes if not _is_direct(node, plan, manifest)]
+
+
+def direct(planned: Plan, plan: ReleasePlan, manifest: Manifest) -> list[PlannedNode]:
+    """What is built in place, with the tests that read any of it."""
+    return [node for node in planned.nodes if _is_direct(node, plan, manifest)]
+
+
+def _is_direct(node: PlannedNode, plan: ReleasePlan, manifest: Manifest) -> bool:
+    ids = {one.unique_id for one in plan.direct}
+    if node.resource_type not in TESTS:
+        return node.unique_id in ids
+    known = manifest.find(node.unique_id)
+    return not ids.isdisjoint(known.depends_on.nodes if known else ())

@@ -1,0 +1,256 @@
+"""Everything the earlier steps left behind -> one Report. Pure."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from dbtdeploy.artifacts.artifacts import Manifest, RunResults
+from dbtdeploy.artifacts.node_status import GOOD, Outcome, Waiting, outcome
+from dbtdeploy.artifacts.state_diff import Reasons
+from dbtdeploy.base import timestamps
+from dbtdeploy.context import work_files
+from dbtdeploy.context.work_files import PlannedNode
+from dbtdeploy.report import build_deploy_report, node_report, report_status, repro_commands
+from dbtdeploy.report.report import (
+    VERSION,
+    Counts,
+    Mode,
+    NodeReport,
+    Production,
+    Removed,
+    Report,
+    TestReport,
+)
+from dbtdeploy.report.source_links import Sources
+
+TESTS = frozenset({"test", "unit_test"})
+
+
+class Inputs(Struct, frozen=True, kw_only=True):
+    """What the steps before this one left; None for what they did not get to."""
+
+    run: work_files.Run
+    state: work_files.State | None = None
+    plan: work_files.Plan | None = None
+    schemas: work_files.Schemas | None = None
+    build: work_files.Build | None = None
+    failure: work_files.Failure | None = None
+    manifest: Manifest | None = None
+    """Of this pull request."""
+    results: RunResults | None = None
+    """Of this build, and no other."""
+    production_manifest: Manifest | None = None
+    production_results: RunResults | None = None
+    sources: Sources = field(default_factory=Sources)
+    deploy: build_deploy_report.Steps | None = None
+    """What only a deploy's steps leave; None in slim CI."""
+
+
+def build_report(inputs: Inputs) -> Report:
+    """Make the report.
+
+    A node counts as good only with a result of its own that says so: an interrupted build leaves
+    the finished nodes, all of them a success.
+    """
+    run = inputs.run
+    metadata = (inputs.manifest or Manifest()).metadata
+    results = inputs.results.by_id() if inputs.results else {}
+    planned = _selected(inputs, list(results))
+    facts = _facts(inputs, planned)
+    nodes = tuple(
+        node_report.node(item, results.get(item.unique_id), facts)
+        for item in planned
+        if item.resource_type not in TESTS
+    )
+    tests = tuple(
+        node_report.test(item, results.get(item.unique_id), facts)
+        for item in planned
+        if item.resource_type in TESTS
+    )
+    hooks = tuple(
+        node_report.node(_planned(unique_id, None), result, facts)
+        for unique_id, result in results.items()
+        if unique_id.startswith("operation.") and outcome(result) not in GOOD
+    )
+    gone = removed(inputs.manifest, inputs.production_manifest)
+    counts = _counts(nodes + hooks, tests, gone)
+    problem = report_status.problem(
+        run, inputs.plan, inputs.build, inputs.failure, counts=counts, sources=inputs.sources
+    )
+    made = Report(
+        version=VERSION,
+        mode=_mode(run),
+        status=report_status.status(run, inputs.build, inputs.failure, counts, problem),
+        skip_reason=run.event.skip,
+        project=run.dbt.name,
+        target=run.dbt.target,
+        repository_path=run.dbt.repository_path,
+        repository=run.event.repository,
+        server_url=run.event.server_url,
+        commit=run.event.sha,
+        ref=run.event.ref,
+        pull_request=run.event.pull_request,
+        event=run.event.name,
+        run_url=run.event.run_url,
+        schema=run.schema,
+        started_at=run.started_at,
+        build_seconds=_build_seconds(inputs.build),
+        exit_code=inputs.build.exit_code if inputs.build else None,
+        dbt_version=metadata.dbt_version,
+        adapter=metadata.adapter_type,
+        command=inputs.build.command if inputs.build else None,
+        warnings_fail=run.policy.fail_on_warnings,
+        row_data_hidden=run.policy.hide_row_data,
+        counts=counts,
+        problem=problem,
+        prepare_commands=repro_commands.prepare(run, inputs.state),
+        nodes=node_report.in_order(nodes + hooks, facts),
+        tests=tests,
+        removed=gone,
+        production=production(inputs),
+        deploy=None,
+        when_released=None,
+    )
+    if inputs.deploy is None:
+        return made
+    return build_deploy_report.complete(made, inputs.deploy, run, facts.name)
+
+
+def removed(current: Manifest | None, state: Manifest | None) -> tuple[Removed, ...]:
+    """Relations of production that this project would no longer build.
+
+    A new node of the same kind with the very same file is taken for its new name.
+    """
+    if current is None or state is None:
+        return ()
+    born = {
+        (node.resource_type, str(node.checksum)): node.name
+        for unique_id, node in current.nodes.items()
+        if unique_id not in state.nodes and node_report.has_digest(node)
+    }
+    return tuple(
+        Removed(
+            unique_id=unique_id,
+            resource_type=node.resource_type,
+            name=node_report.label(node.name, node.version),
+            relation=node.relation_name,
+            disabled=unique_id in current.disabled,
+            renamed_to=born.get((node.resource_type, str(node.checksum)))
+            if node_report.has_digest(node)
+            else None,
+        )
+        for unique_id, node in state.nodes.items()
+        if unique_id not in current.nodes
+        and node.resource_type in {"model", "seed", "snapshot"}
+        and node.materialized != "ephemeral"
+    )
+
+
+def production(inputs: Inputs) -> Production | None:
+    """What this build was compared with."""
+    state = inputs.state
+    if state is None:
+        return None
+    return Production(
+        found=state.found,
+        location=repro_commands.without_credentials(state.location),
+        commit=state.commit,
+        generated_at=state.generated_at,
+        age_seconds=_age(state.generated_at, inputs.run.started_at),
+        dbt_version=state.dbt_version,
+        run_results=inputs.production_results is not None,
+        version=state.version,
+        unchanged=state.unchanged,
+    )
+
+
+def _mode(run: work_files.Run) -> Mode:
+    if run.command == "release":
+        return "release"
+    return "deploy" if run.command == "deploy" else "ci"
+
+
+def _selected(inputs: Inputs, results: list[str]) -> list[PlannedNode]:
+    """What dbt said it would build, then what it built beyond that, if anything."""
+    planned = list(inputs.plan.nodes) if inputs.plan else []
+    known = {node.unique_id for node in planned}
+    kinds = ("model.", "seed.", "snapshot.", "test.", "unit_test.", "function.")
+    beyond = [
+        _planned(unique_id, inputs.manifest)
+        for unique_id in results
+        if unique_id not in known and unique_id.startswith(kinds)
+    ]
+    return [node for node in planned + beyond if node.has_result]
+
+
+def _planned(unique_id: str, manifest: Manifest | None) -> PlannedNode:
+    kind, _, name = unique_id.partition(".")
+    node = manifest.find(unique_id) if manifest else None
+    if node is None:
+        return PlannedNode(unique_id=unique_id, resource_type=kind, name=name.split(".")[-1])
+    return PlannedNode(
+        unique_id=unique_id,
+        resource_type=kind,
+        name=node.name,
+        relation_name=node.relation_name,
+        materialized=node.materialized,
+        path=node.original_file_path,
+    )
+
+
+def _facts(inputs: Inputs, planned: list[PlannedNode]) -> node_report.Facts:
+    results = inputs.results.by_id() if inputs.results else {}
+    outcomes: dict[str, Outcome] = {
+        node.unique_id: outcome(results.get(node.unique_id)) for node in planned
+    }
+    manifest = inputs.manifest or Manifest()
+    state = inputs.production_manifest
+    reasons = Reasons(manifest, state) if state and inputs.manifest else None
+    before = inputs.production_results
+    return node_report.Facts(
+        run=inputs.run,
+        state=inputs.state,
+        manifest=manifest,
+        production=state,
+        reasons=reasons,
+        selected=frozenset(outcomes),
+        waiting=Waiting(manifest, outcomes),
+        before=before.by_id() if before else None,
+        baselines={b.unique_id: b for b in inputs.schemas.baselines} if inputs.schemas else {},
+        sources=inputs.sources,
+        again=inputs.deploy.again if inputs.deploy else frozenset(),
+    )
+
+
+def _counts(
+    nodes: tuple[NodeReport, ...], tests: tuple[TestReport, ...], gone: tuple[Removed, ...]
+) -> Counts:
+    built = [node.outcome for node in nodes]
+    tested = [test.outcome for test in tests]
+    bad: tuple[Outcome, ...] = ("failed", "error", "partial", "unknown")
+    return Counts(
+        nodes=len(built),
+        nodes_passed=sum(built.count(good) for good in GOOD),
+        nodes_failed=sum(built.count(kind) for kind in bad),
+        nodes_skipped=built.count("skipped"),
+        nodes_missing=built.count("missing"),
+        tests=len(tested),
+        tests_passed=tested.count("passed"),
+        tests_warned=tested.count("warned"),
+        tests_failed=sum(tested.count(kind) for kind in bad),
+        tests_skipped=tested.count("skipped"),
+        tests_missing=tested.count("missing"),
+        removed=len(gone),
+    )
+
+
+def _build_seconds(build: work_files.Build | None) -> float | None:
+    if build is None:
+        return None
+    begun, ended = timestamps.parse(build.started_at), timestamps.parse(build.finished_at)
+    return (ended - begun).total_seconds() if begun and ended else None
+
+
+def _age(then: str | None, now: str) -> int | None:
+    made, started = timestamps.parse(then), timestamps.parse(now)
+    return max(0, int((started - made).total_seconds())) if made and started else None

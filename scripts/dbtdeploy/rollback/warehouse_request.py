@@ -1,0 +1,90 @@
+"""What plan_rollback.py and roll_back.py share: the question to the warehouse, and who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from dbtdeploy.base import timestamps
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.release_files import ReleaseRecord
+from dbtdeploy.context.rollback_files import RollbackPlan
+from dbtdeploy.dbt import invoke
+from dbtdeploy.rollback import rollback_plan, rollback_records
+from dbtdeploy.store import lease_messages
+from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.warehouse import release_macros
+from dbtdeploy.warehouse.release_macro_types import Place, Swapped, TookBack
+
+TRIES = 60
+"""To lock what readers hold: about a minute."""
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """A rollback's run."""
+
+    work: Path
+    run: work_files.Run
+    held: HeldLease
+
+    @classmethod
+    def read(cls, work: Path) -> Job:
+        """What the steps before have left in the work folder."""
+        return cls(
+            work=work,
+            run=work_files.read(work / work_files.RUN, work_files.Run),
+            held=work_files.read(work / deploy_files.LEASE, HeldLease),
+        )
+
+    @property
+    def policy(self) -> work_files.Rollback:
+        """What is gone back to."""
+        return self.run.rollback or work_files.Rollback()
+
+
+def take_back(job: Job, known: Sequence[ReleaseRecord], *, dry_run: bool) -> TookBack:
+    """Undo releases in the warehouse, in one transaction, or ask what that would do.
+
+    Args:
+        job: this run.
+        known: what they did, the newest first; of those that only built in place there is nothing
+            to undo.
+        dry_run: whether only to ask.
+    """
+    moved = rollback_records.swapped(known)
+    if not moved:
+        return TookBack(swapped=Swapped(outcome="done"))
+    environment = rollback_plan.environment_of(job.run)
+    return release_macros.take_back(
+        invoke.dbt_of(job.run, job.work),
+        work=job.work,
+        place=Place(environment=environment, project=job.run.dbt.name),
+        nonce=job.held.nonce,
+        taken_at=job.held.taken_at,
+        records=moved,
+        restore_incremental=job.policy.restore_incremental,
+        tries=1 if dry_run else TRIES,
+        dry_run=dry_run,
+    )
+
+
+def begun(job: Job, plan: RollbackPlan) -> Unsettled:
+    """What another run needs to know to finish this one."""
+    return Unsettled(
+        what="rollback",
+        release_id=plan.warehouse_id,
+        tag=plan.tags,
+        phase="rolling-back",
+        environment=plan.environment,
+        project=job.run.dbt.name,
+        commit=plan.to_commit,
+        version=plan.to_version,
+        index_sha256=plan.to_sha256,
+        reason=job.policy.reason,
+        by=lease_messages.who(job.run.event),
+        run_url=job.run.event.run_url,
+        started_at=timestamps.now(),
+    )

@@ -1,0 +1,136 @@
+"""The command ``uv``: found, or installed at a pinned version, and run.
+
+Standard library only: ``setup_environment.py`` runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import site
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dbtdeploy.base import actions_runner, errors
+
+OLDEST = (0, 5)
+"""The first uv whose ``sync`` reads our lock file."""
+
+TIMEOUT_SECONDS = 900
+
+TAIL_LINES = 12
+"""How much of a failure's output goes into its message; the log holds all of it."""
+
+
+def find(tools: Path, requirement: Path) -> str:
+    """The uv to use: the one on PATH, else a pinned one installed into ``tools``.
+
+    Args:
+        tools: a folder of ours, kept for the next run.
+        requirement: the requirements file that pins uv, with hashes.
+
+    Raises:
+        EnvironmentNotMade: it is not there and cannot be installed.
+    """
+    found = shutil.which("uv")
+    if found and _version(found) >= OLDEST:
+        return found
+    ours = tools / "bin" / "uv"
+    if not ours.is_file() or not _version(str(ours)):
+        _install(tools, requirement)
+    return str(ours)
+
+
+def run(arguments: Sequence[str], *, folder: Path, extra: Mapping[str, str], purpose: str) -> None:
+    """Run a command, its output shown when it has ended.
+
+    Args:
+        arguments: the command and its arguments; no shell reads them.
+        folder: where it runs.
+        extra: variables laid over the environment.
+        purpose: what it is for, as in "`purpose` failed".
+
+    Raises:
+        EnvironmentNotMade: it failed, or took longer than 15 minutes.
+    """
+    try:
+        done = subprocess.run(
+            arguments,
+            cwd=folder,
+            env={**os.environ, **extra},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _not_made(purpose, f"It had not ended after {TIMEOUT_SECONDS} s.") from None
+    if done.stdout.strip():
+        with actions_runner.foreign_output():
+            sys.stdout.write(done.stdout)
+    if done.returncode != 0:
+        raise _not_made(purpose, "\n".join(done.stdout.strip().splitlines()[-TAIL_LINES:]))
+
+
+def _version(command: str) -> tuple[int, ...]:
+    try:
+        done = subprocess.run(
+            [command, "--version"], capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    numbers = re.match(r"uv (\d+)\.(\d+)", done.stdout)
+    return tuple(map(int, numbers.groups())) if numbers and done.returncode == 0 else ()
+
+
+def _install(tools: Path, requirement: Path) -> None:
+    shutil.rmtree(tools, ignore_errors=True)
+    if _has_pip():
+        # No environment of its own: making one takes longer than installing uv.
+        pip = [sys.executable, "-I", "-m", "pip", "install", "--target", str(tools)]
+    elif importlib.util.find_spec("ensurepip"):
+        run(
+            [sys.executable, "-I", "-m", "venv", str(tools)],
+            folder=requirement.parent,
+            extra={},
+            purpose="Making a small environment for uv",
+        )
+        pip = [str(tools / "bin" / "python"), "-I", "-m", "pip", "install"]
+    else:
+        # Debian and Ubuntu ship python3 without either.
+        raise errors.EnvironmentNotMade(
+            f"There is no uv on PATH, and {sys.executable} has neither venv nor pip to install it.",
+            not_done="No environment was made and dbt was not started.",
+            remedy="On Debian and Ubuntu: apt-get install python3-venv. Elsewhere install uv "
+            "(https://docs.astral.sh/uv/) or use actions/setup-python before this action.",
+        )
+    run(
+        [*pip, "--quiet", "--require-hashes", "--requirement", str(requirement)],
+        folder=requirement.parent,
+        extra={"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        purpose="Installing uv",
+    )
+
+
+def _has_pip() -> bool:
+    """Whether this Python has pip where an isolated one finds it, too."""
+    found = importlib.util.find_spec("pip")
+    own = site.getusersitepackages()
+    return found is not None and not (found.origin or "").startswith(own)
+
+
+def _not_made(purpose: str, detail: str) -> errors.EnvironmentNotMade:
+    return errors.EnvironmentNotMade(
+        f"{purpose} failed.\n{detail}",
+        not_done="The environment is not complete and dbt was not started.",
+        remedy="If the package index could not be reached, run the job again. Otherwise check the "
+        "input `dbt`: the versions must exist and fit each other and this Python "
+        f"({sys.version_info.major}.{sys.version_info.minor}).",
+    )

@@ -1,0 +1,75 @@
+"""A release or rollback under way: ``unsettled_release.json`` in the store.
+
+Warehouse and store cannot change in one transaction. This record stands from before the first
+write to the warehouse until both agree again; who holds the lease and finds one asks the warehouse
+how far it came, and finishes or undoes it (``settle_release.py``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from dbtdeploy.base import versioned_json
+from dbtdeploy.store.object_store import Store
+
+KEY = "unsettled_release.json"
+
+DAMAGED = (
+    "Look into the table dbt_deploy.releases whether the newest release is live. If it is not, "
+    "delete this object; if it is, bring it back from the bucket's own versioning."
+)
+
+Phase = Literal["staging", "swapping", "rolling-back"]
+"""``staging``: production is untouched. ``swapping``: the version is written, and the swap may have
+happened. ``rolling-back``: the take-back may have happened."""
+
+
+class Unsettled(Struct, frozen=True, kw_only=True):
+    """``unsettled_release.json``."""
+
+    what: Literal["release", "rollback"]
+    release_id: str
+    """Of a rollback, the newest release that it takes back."""
+    tag: str
+    phase: Phase
+    environment: str
+    project: str
+    commit: str | None = None
+    """What the tag names."""
+    version: str | None = None
+    """What becomes current once the warehouse has changed: the prepared version, or the one that a
+    rollback goes back to."""
+    index_sha256: str | None = None
+    """Of that version's index."""
+    from_version: str | None = None
+    """Of a rollback, the version that was current."""
+    reason: str | None = None
+    """Of a rollback, for the hold."""
+    by: str = ""
+    run_url: str = ""
+    started_at: str = ""
+    layout: int = versioned_json.LAYOUT
+
+
+def read(store: Store) -> Unsettled | None:
+    """What is under way, or was left by a run that was stopped; None where all is settled.
+
+    Raises:
+        StateCorrupt, StoreTooNew: see ``records.py``.
+    """
+    stored = store.get(KEY)
+    if stored is None:
+        return None
+    return versioned_json.decode(stored.body, Unsettled, source=store.address(KEY), remedy=DAMAGED)
+
+
+def write(store: Store, record: Unsettled) -> None:
+    """Leave word; only who holds the lease does."""
+    store.put(KEY, versioned_json.encode(record))
+
+
+def forget(store: Store) -> None:
+    """Warehouse and store agree."""
+    store.delete(KEY)

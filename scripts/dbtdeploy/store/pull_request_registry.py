@@ -1,0 +1,113 @@
+"""What pull requests keep in the store: which schemas they use, and dbt's parse of their last push.
+
+The role of every pull request may write all of it, so nothing is dropped because an entry says so,
+no entry is shown that is not as we would have written it, and a deploy reads none of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from dbtdeploy.base import json_codec
+from dbtdeploy.context.work_files import Run
+from dbtdeploy.store import versions
+from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.partial_parse import Packed
+
+PREFIX = "pull-requests/"
+NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+SCHEMA = re.compile(r"\w[\w$-]{0,254}")
+"""A name that is inert in a log and in Markdown; another one is not ours."""
+
+MOST_BYTES = 100_000
+MOST_ENTRIES = 5_000
+"""Of a listing: whoever fills the prefix must not keep a sweep busy for hours."""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """``pull-requests/<number>/<project>-<target>.json``."""
+
+    repository: str
+    pull_request: int
+    project: str
+    target: str
+    schemas: tuple[str, ...]
+    sha: str
+    run_url: str
+    at: str
+    """ISO 8601, UTC."""
+
+
+def key(run: Run, number: int) -> str:
+    """Where the entry of a pull request is, for this run's project and target."""
+    return f"{PREFIX}{number}/{_stem(run)}.json"
+
+
+def parse_key(run: Run, number: int) -> str:
+    """Where the saved parse of a pull request is, for this run's project and target."""
+    return f"{PREFIX}{number}/{_stem(run)}.{versions.SAVED_PARSE}.gz"
+
+
+def write(store: Store, run: Run, number: int, schemas: Iterable[str]) -> None:
+    """Say which schemas a pull request is about to use."""
+    entry = Entry(
+        repository=run.event.repository,
+        pull_request=number,
+        project=run.dbt.name,
+        target=run.dbt.target or "",
+        schemas=tuple(schemas),
+        sha=run.event.sha,
+        run_url=run.event.run_url,
+        at=run.started_at,
+    )
+    store.put(key(run, number), msgspec.json.encode(entry))
+
+
+def numbers(store: Store, run: Run) -> list[int]:
+    """The pull requests that keep something for this run's project and target."""
+    found = set()
+    for entry in islice(store.list(PREFIX), MOST_ENTRIES):
+        number = entry.key.removeprefix(PREFIX).partition("/")[0]
+        if NUMBER.fullmatch(number) and entry.key in _keys(run, int(number)):
+            found.add(int(number))
+    return sorted(found)
+
+
+def put_parse(store: Store, run: Run, number: int, packed: Packed) -> None:
+    """Keep the parse of a pull request's push for its next one."""
+    store.put(parse_key(run, number), packed.body, content_type="application/gzip")
+
+
+def read(store: Store, run: Run, number: int) -> Entry | None:
+    """The entry of a pull request; None where there is none, or it is not as we write it."""
+    stored = store.get(key(run, number))
+    if stored is None or len(stored.body) > MOST_BYTES:
+        return None
+    try:
+        entry = json_codec.decode(stored.body, Entry)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    place = (entry.repository, entry.pull_request, entry.project, entry.target)
+    if place != (run.event.repository, number, run.dbt.name, run.dbt.target or ""):
+        return None
+    return entry if all(SCHEMA.fullmatch(name) for name in entry.schemas) else None
+
+
+def forget(store: Store, run: Run, number: int) -> None:
+    """Remove what a pull request keeps, its entry last: it is what a later sweep finds."""
+    for each in reversed(_keys(run, number)):
+        store.delete(each)
+
+
+def _keys(run: Run, number: int) -> tuple[str, str]:
+    return key(run, number), parse_key(run, number)
+
+
+def _stem(run: Run) -> str:
+    return f"{run.dbt.name}-{quote(run.dbt.target or '', safe='')}"

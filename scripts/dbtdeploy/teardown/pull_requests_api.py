@@ -1,0 +1,70 @@
+"""GitHub's REST API, through PyGithub: whether pull requests are closed.
+
+Source: https://docs.github.com/rest/pulls/pulls#get-a-pull-request.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+
+import github
+from dbtdeploy.base.settings import GitHubAccess
+from dbtdeploy.github.pygithub_client import FAULTS, Api, refused_by
+from dbtdeploy.teardown.stale_schemas import Answers, PullRequest
+
+WAIT_SECONDS = 600.0
+"""All waits of one sweep together. What GitHub was not asked stays until the next sweep."""
+
+NOT_DONE = "The schemas of the pull requests that were not asked about are left as they are."
+
+
+def ask(
+    access: GitHubAccess,
+    repository: str,
+    numbers: Iterable[int],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.time,
+) -> Answers:
+    """Ask GitHub about each pull request.
+
+    Args:
+        access: where GitHub is, and the token.
+        repository: full name.
+        numbers: of the pull requests.
+        sleep: waits so many seconds.
+        clock: seconds since 1970.
+
+    Returns:
+        What it says. After the first question that no wait could get answered none is asked any
+        more; ``failure`` then says why.
+
+    Raises:
+        GitHubFailed: there is no token.
+    """
+    api = Api(access, most_wait=WAIT_SECONDS, not_done=NOT_DONE, sleep=sleep, clock=clock)
+    known: dict[int, PullRequest] = {}
+    client = api.client()
+    try:
+        for number in numbers:
+            api.begin(anew=False)
+            try:
+                known[number] = _ask(api, client, repository, number)
+            except (*FAULTS, RuntimeError) as fault:
+                where = f"pull request {number} of {repository}"
+                return Answers(known=known, failure=api.failure(fault, where=where))
+    finally:
+        client.close()
+    return Answers(known=known)
+
+
+def _ask(api: Api, client: github.Github, repository: str, number: int) -> PullRequest:
+    try:
+        found = api.ask(lambda: client.get_repo(repository).get_pull(number).raw_data)
+    except github.GithubException as fault:
+        if refused_by(fault).status == HTTPStatus.NOT_FOUND:
+            return PullRequest(known=False)
+        raise
+    return PullRequest(closed=found.get("state") == "closed", merged=bool(found.get("merged_at")))

@@ -1,0 +1,205 @@
+"""What stands in production before it is rebuilt: the macro's answer as types, and refusals. Pure.
+
+The answer is that of ``look_at_production`` in templates/dbt_package/macros/. Its names are quoted
+where a statement must quote them, but for ``schema`` and ``name`` of ``Hanging``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from dbtdeploy.base import errors
+
+UNTOUCHED = "Nothing was built, and nothing was dropped or changed in the warehouse."
+
+LISTED = 100
+
+
+class Schema(Struct, frozen=True, kw_only=True):
+    """A schema in which this role may not make relations."""
+
+    schema: str
+    there: bool
+
+
+class Relation(Struct, frozen=True, kw_only=True):
+    """A relation of the build's, or one that a killed dbt left; ``kind`` in dbt's words."""
+
+    key: str
+    full_name: str
+    kind: str
+    owner: str
+    gone: bool
+    otherwise: str
+    leftover_of: str | None
+    allowed: bool
+
+
+class Function(Struct, frozen=True, kw_only=True):
+    """A function that dbt would replace, and somebody else's."""
+
+    full_name: str
+    owner: str
+
+
+class Hanging(Struct, frozen=True, kw_only=True):
+    """Something that goes with a relation, and how to make it again."""
+
+    key: str
+    kind: str
+    schema: str
+    name: str
+    full_name: str
+    owner: str
+    gone: bool
+    """False where it hangs on tables that are only altered."""
+    ours: bool
+    """Whether this role could make it again."""
+    there: str
+    statements: tuple[str, ...]
+    parents: tuple[str, ...] = ()
+
+
+class Lost(Struct, frozen=True, kw_only=True):
+    """Something that goes, and that nobody can make again, as PostgreSQL describes it."""
+
+    name: str
+    owner: str
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """Everything of it. ``unchecked`` says what this warehouse's macros cannot see."""
+
+    role: str = ""
+    database: str = ""
+    may_create_schemas: bool = True
+    may_use_temporary_tables: bool = True
+    schemas: tuple[Schema, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    functions: tuple[Function, ...] = ()
+    hanging: tuple[Hanging, ...] = ()
+    lost: tuple[Lost, ...] = ()
+    unchecked: str | None = None
+    macro: str | None = None
+    """Which one would see it; None where there is nothing more to see."""
+
+
+def refuse_missing_privileges(look: Look) -> None:
+    """Refuse a build that would fail half-way for lack of a right.
+
+    Raises:
+        PrivilegesMissing: names all that is missing, and the statements that grant it.
+    """
+    missing = [*_schemas(look), *_temporary(look), *_relations(look), *_functions(look)]
+    if not missing:
+        return
+    what = "\n".join(_cut([f"- {said}" for said, _ in missing]))
+    grants = "\n".join(_cut([f"    {statement}" for _, statement in missing]))
+    raise errors.PrivilegesMissing(
+        f"The role {look.role} of this profile lacks what this build needs:\n{what}",
+        not_done=UNTOUCHED,
+        remedy="Let the owners, or a superuser, run\n" + grants,
+    )
+
+
+def refuse_what_is_in_the_way(look: Look) -> None:
+    """Refuse a build that would drop what this role cannot make again.
+
+    Raises:
+        DependentsInTheWay: names all of it.
+    """
+    names = names_of(look)
+    others = [h for h in look.hanging if h.gone and not h.ours]
+    if not others and not look.lost:
+        return
+    lines = [f"- {h.kind} {h.full_name} of {h.owner}, on {_parents(h, names)}" for h in others]
+    lines += [f"- {lost.name}{f' of {lost.owner}' if lost.owner else ''}" for lost in look.lost]
+    owners = sorted({h.owner for h in others})
+    remedies = [
+        "Leave the nodes that they hang on out with the input `exclude`, or let their owners drop "
+        "them and make them again after the build."
+    ]
+    if owners:
+        granted = "\n".join(f"    GRANT {o} TO {look.role};" for o in owners)
+        remedies.append(
+            "What belongs to a role that this one is a member of, dbt-deploy makes again by "
+            f"itself, just as it was:\n{granted}"
+        )
+    raise errors.DependentsInTheWay(
+        "dbt would drop these with what it rebuilds, and "
+        f"{look.role} could not make them again:\n" + "\n".join(_cut(lines)),
+        not_done=UNTOUCHED,
+        remedy="\n".join(remedies),
+    )
+
+
+def leftovers(look: Look) -> tuple[Relation, ...]:
+    """What a killed dbt left, of relations of this build; dbt drops it before it builds them."""
+    return tuple(relation for relation in look.relations if relation.leftover_of is not None)
+
+
+def names_of(look: Look) -> dict[str, str]:
+    """Key to full name, of all that something can hang on."""
+    named: Iterable[Relation | Hanging] = (*look.relations, *look.hanging)
+    return {one.key: one.full_name for one in named}
+
+
+def _schemas(look: Look) -> Iterable[tuple[str, str]]:
+    for one in look.schemas:
+        if one.there:
+            yield (
+                f"CREATE on the schema {one.schema}",
+                f"GRANT USAGE, CREATE ON SCHEMA {one.schema} TO {look.role};",
+            )
+    absent = [one.schema for one in look.schemas if not one.there]
+    if absent:
+        yield (
+            f"CREATE on the database {look.database}, for the schema "
+            f"{', '.join(absent)} that is not there yet",
+            f"GRANT CREATE ON DATABASE {look.database} TO {look.role};",
+        )
+
+
+def _temporary(look: Look) -> Iterable[tuple[str, str]]:
+    if not look.may_use_temporary_tables:
+        yield (
+            f"TEMPORARY on the database {look.database}, for incremental models and snapshots",
+            f"GRANT TEMPORARY ON DATABASE {look.database} TO {look.role};",
+        )
+
+
+def _relations(look: Look) -> Iterable[tuple[str, str]]:
+    for one in (relation for relation in look.relations if not relation.allowed):
+        name, kind = one.full_name, one.kind.replace("_", " ")
+        left = f", left by a dbt that was killed while it built {one.leftover_of}"
+        if one.gone or one.otherwise == "refresh":
+            said = f"ownership of the {kind} {name}, which is {one.owner}'s"
+            statement = f"ALTER {kind.upper()} {name} OWNER TO {look.role};"
+        else:
+            rights = "INSERT, TRUNCATE" if one.otherwise == "truncate" else ALTERING
+            said = f"{rights} on the {kind} {name}, which is {one.owner}'s"
+            statement = f"GRANT {rights} ON {name} TO {look.role};"
+        yield said + (left if one.leftover_of is not None else ""), statement
+
+
+ALTERING = "SELECT, INSERT, UPDATE, DELETE"
+
+
+def _functions(look: Look) -> Iterable[tuple[str, str]]:
+    for one in look.functions:
+        yield (
+            f"ownership of the function {one.full_name}, which is {one.owner}'s",
+            f"ALTER FUNCTION {one.full_name} OWNER TO {look.role};",
+        )
+
+
+def _parents(hanging: Hanging, names: dict[str, str]) -> str:
+    known = sorted(names[key] for key in hanging.parents if key in names)
+    return ", ".join(known) or "what is rebuilt"
+
+
+def _cut(lines: list[str]) -> list[str]:
+    rest = len(lines) - LISTED
+    return lines if rest <= 0 else [*lines[:LISTED], f"- and {rest} more"]

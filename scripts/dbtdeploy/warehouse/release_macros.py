@@ -1,0 +1,351 @@
+"""What a release and a rollback ask of the warehouse: one dbt process and one answer each.
+
+The macros ``release_*.sql`` of templates/dbt_package/ do it; here their jobs are made and their
+answers read. A job is JSON, and its values reach the warehouse as literals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec import to_builtins
+
+from dbtdeploy.base import errors, json_codec, timestamps
+from dbtdeploy.context.release_files import ReleaseRecord, RemovedNode, Spot, SwappedNode
+from dbtdeploy.dbt.dbt_client import Dbt
+from dbtdeploy.warehouse import release_schemas
+from dbtdeploy.warehouse.preflight import Hanging
+from dbtdeploy.warehouse.release_macro_types import (
+    Baseline,
+    CleanedUp,
+    LiveLook,
+    Measured,
+    Pair,
+    Place,
+    Prepared,
+    Query,
+    QueryResult,
+    State,
+    SwapPair,
+    Swapped,
+    TookBack,
+    Wanted,
+)
+from dbtdeploy.warehouse.run_job_macro import run_job
+
+UNTOUCHED = "Nothing was changed in production."
+UNKNOWN = (
+    "Whether production was swapped is not known: it is all old or all new, never a mixture, and "
+    "the next run asks the warehouse."
+)
+
+EXPECTED_KIND = {
+    "view": "view",
+    "materialized_view": "materialized_view",
+    "table": "table",
+    "incremental": "table",
+    "snapshot": "table",
+    "seed": "table",
+}
+"""The kind of relation that a materialization leaves; a project's own may leave any."""
+
+T = TypeVar("T")
+
+
+def look(
+    dbt: Dbt, *, work: Path, place: Place, wanted: Sequence[Wanted], removed: Sequence[Wanted]
+) -> LiveLook:
+    """Production before a release; nothing is written.
+
+    Args:
+        dbt: the caller's.
+        work: the work folder.
+        place: whose release it is.
+        wanted: the relations that the release will replace or make.
+        removed: those whose nodes left the project.
+    """
+    job = {
+        **to_builtins(place),
+        "wanted": [_spotted(one.unique_id, one.spot) for one in wanted],
+        "removed": [_spotted(one.unique_id, one.spot) for one in removed],
+    }
+    return _ask(dbt, "release_look", job, LiveLook, work=work)
+
+
+def prepare(
+    dbt: Dbt,
+    *,
+    work: Path,
+    place: Place,
+    release_id: str,
+    tag: str,
+    nonce: str,
+    schemas: Sequence[str],
+    baselines: Sequence[Baseline],
+    taken_at: str = "",
+) -> Prepared:
+    """Set the fence, drop what dead releases left, make and mark the staging schemas, lay rows.
+
+    Args:
+        dbt: the caller's.
+        work: the work folder.
+        place: whose release it is.
+        release_id: the release's.
+        tag: its tag.
+        nonce: of the lease.
+        schemas: every staging schema.
+        baselines: production's tables to copy.
+        taken_at: when the lease was taken, ISO 8601; a fence that is newer is respected.
+    """
+    job = {
+        **_fenced(place, nonce, taken_at),
+        "release_id": release_id,
+        "tag": tag,
+        "prefix": release_schemas.prefix(place),
+        "mark": _mark(place, release_id, "staging"),
+        "schemas": list(schemas),
+        "baselines": [
+            {
+                "unique_id": one.unique_id,
+                "staging": to_builtins(one.staging),
+                "production": to_builtins(one.production),
+            }
+            for one in baselines
+        ],
+    }
+    return _ask(dbt, "release_prepare", job, Prepared, work=work)
+
+
+def measure(dbt: Dbt, *, work: Path, pairs: Sequence[Pair], checks: Sequence[Query]) -> Measured:
+    """Staging beside production, and the team's own checks; the transaction is read-only."""
+    job = to_builtins({"pairs": list(pairs), "checks": list(checks)})
+    return _ask(dbt, "release_measure", job, Measured, work=work)
+
+
+def swap(
+    dbt: Dbt,
+    *,
+    work: Path,
+    place: Place,
+    record: ReleaseRecord,
+    nonce: str,
+    pairs: Sequence[SwapPair],
+    hanging: Sequence[Hanging],
+    removed: Sequence[RemovedNode],
+    tries: int,
+) -> Swapped:
+    """Bring the staged relations live, all in one transaction, or change nothing.
+
+    Args:
+        dbt: the caller's.
+        work: the work folder.
+        place: whose release it is.
+        record: what is kept of it; its nodes name the keeping schemas.
+        nonce: the one that ``prepare`` set as the fence.
+        pairs: what to bring live.
+        hanging: what was known to hang on production; what is new since then is told.
+        removed: relations whose nodes left the project.
+        tries: how often to try for the locks, some seconds apart.
+
+    Raises:
+        ReleaseStepFailed: dbt failed; ask ``settled`` whether the swap happened.
+    """
+    kept = {node.unique_id: node for node in record.nodes}
+    job = {
+        **_fenced(place, nonce),
+        **_release(record),
+        "tries": tries,
+        "mark": _mark(place, record.release_id, "kept"),
+        "staging_line": release_schemas.first_line(place, record.release_id, "staging"),
+        "known": [one.full_name for one in hanging],
+        "pairs": [_swap_pair(one, kept.get(one.unique_id), record.release_id) for one in pairs],
+        "removed": [_spotted(one.unique_id, one.production) for one in removed],
+    }
+    return _ask(dbt, "release_swap", job, Swapped, work=work, not_done=UNKNOWN)
+
+
+def take_back(
+    dbt: Dbt,
+    *,
+    work: Path,
+    place: Place,
+    nonce: str,
+    records: Sequence[ReleaseRecord],
+    restore_incremental: bool,
+    tries: int,
+    dry_run: bool,
+    taken_at: str = "",
+) -> TookBack:
+    """Undo releases, all in one transaction, or change nothing.
+
+    Args:
+        dbt: the caller's.
+        work: the work folder.
+        place: whose releases they are.
+        nonce: of the lease; it becomes the fence, unless a newer one is there.
+        records: what is to be undone, newest first.
+        restore_incremental: bring kept incremental tables and snapshots back, too; what was added
+            to them since is then in the undone schema.
+        tries: how often to try for the locks.
+        dry_run: only say what would be done; nothing is written or locked.
+        taken_at: when the lease was taken, ISO 8601.
+    """
+    job = {
+        **_fenced(place, nonce, taken_at),
+        "tries": tries,
+        "dry_run": dry_run,
+        "restore_incremental": restore_incremental,
+        "records": [
+            {
+                "release_id": record.release_id,
+                "tag": record.tag,
+                "mark": _mark(place, record.release_id, "undone"),
+                "nodes": [_back_node(node, record.release_id) for node in record.nodes],
+            }
+            for record in records
+        ],
+    }
+    not_done = UNTOUCHED if dry_run else UNKNOWN
+    return _ask(dbt, "release_take_back", job, TookBack, work=work, not_done=not_done)
+
+
+def settled(
+    dbt: Dbt, *, work: Path, place: Place, release_id: str, nonce: str, taken_at: str = ""
+) -> State:
+    """Whether a swap, or its take-back, was committed.
+
+    Waits for one that is under way, and sets the fence, so that none comes after the answer: not
+    even this run's own swap, which may go on trying in a session that dbt has lost.
+    """
+    job = {**_fenced(place, f"{nonce} has asked", taken_at), "release_id": release_id}
+    return _ask(dbt, "release_settled", job, State, work=work)  # type: ignore[arg-type]
+
+
+def drop_staging(dbt: Dbt, *, work: Path, place: Place, release_id: str) -> tuple[str, ...]:
+    """Drop the staging schemas of a release, those that bear its mark; gives their names."""
+    job = {"line": release_schemas.first_line(place, release_id, "staging")}
+    return _ask(dbt, "release_drop_staging", job, tuple[str, ...], work=work)
+
+
+def clean_up(
+    dbt: Dbt,
+    *,
+    work: Path,
+    place: Place,
+    keep_hours: int,
+    grace_days: int,
+    current: Sequence[str],
+    dry_run: bool,
+    spots: Sequence[Spot] = (),
+) -> tuple[CleanedUp, ...]:
+    """Drop what was kept long enough, where nothing outside hangs on it.
+
+    Args:
+        dbt: the caller's.
+        work: the work folder.
+        place: whose it is.
+        keep_hours: age of keeping, undone and staging schemas that go.
+        grace_days: age of relations whose nodes left the project.
+        current: unique ids of the project now; their relations stay.
+        dry_run: only say what would be dropped.
+        spots: where the project's nodes are now; what a node of another name took over stays.
+    """
+    job = {
+        **to_builtins(place),
+        "prefix": release_schemas.prefix(place),
+        "keep_hours": keep_hours,
+        "grace_days": grace_days,
+        "current": list(current),
+        "spots": [_place(spot) for spot in spots],
+        "dry_run": dry_run,
+    }
+    return _ask(dbt, "release_clean_up", job, tuple[CleanedUp, ...], work=work)
+
+
+def smoke(dbt: Dbt, *, work: Path, queries: Sequence[Query]) -> tuple[QueryResult, ...]:
+    """Run queries in a read-only transaction, by whatever role ``dbt`` uses."""
+    job = {"pairs": [], "checks": to_builtins(list(queries))}
+    return _ask(dbt, "release_measure", job, Measured, work=work).checks
+
+
+def _ask(
+    dbt: Dbt,
+    macro: str,
+    job: Mapping[str, Any],
+    answer: type[T],
+    *,
+    work: Path,
+    not_done: str = UNTOUCHED,
+) -> T:
+    (said,) = run_job(
+        dbt,
+        macro,
+        job,
+        work=work,
+        name=macro.replace("_", "-"),
+        not_done=not_done,
+        failure=errors.ReleaseStepFailed,
+    )
+    return json_codec.decode(said, answer)
+
+
+def _fenced(place: Place, nonce: str, taken_at: str = "") -> dict[str, Any]:
+    return {**to_builtins(place), "nonce": nonce, "taken_at": taken_at or None}
+
+
+def _mark(place: Place, release_id: str, role: release_schemas.Role) -> str:
+    return release_schemas.mark(place, release_id, role, since=timestamps.now())
+
+
+def _spotted(unique_id: str, spot: Spot) -> dict[str, str]:
+    return {"unique_id": unique_id, **to_builtins(spot)}
+
+
+def _release(record: ReleaseRecord) -> dict[str, Any]:
+    return {
+        "release_id": record.release_id,
+        "tag": record.tag,
+        "commit_sha": record.commit,
+        "released_by": record.by,
+        "run_url": record.run_url,
+    }
+
+
+def _swap_pair(pair: SwapPair, node: SwappedNode | None, release_id: str) -> dict[str, Any]:
+    """A pair as the macro reads it. ``carries``: dbt would have altered the table, not made it."""
+    kept_in = node.kept_in if node is not None else None
+    return {
+        "unique_id": pair.unique_id,
+        "name": pair.name,
+        "method": pair.method,
+        **_place(pair.production),
+        "staging_schema": pair.staging.schema,
+        "staging_identifier": pair.staging.identifier,
+        "keep": kept_in or release_schemas.kept_schema(pair.production.schema, release_id),
+        "carries": node is not None and node.back_by == "leave",
+        "expected_oid": pair.expected_oid,
+        "expected_columns": [to_builtins(column) for column in pair.expected_columns],
+        "managed": [privilege.upper() for privilege in pair.managed_privileges],
+        "rows_before": pair.rows_before,
+        "rows_after": pair.rows_after,
+        "seconds": pair.seconds,
+    }
+
+
+def _back_node(node: SwappedNode, release_id: str) -> dict[str, Any]:
+    return {
+        "unique_id": node.unique_id,
+        **_place(node.production),
+        "kind": EXPECTED_KIND.get(node.materialized),
+        "kept_in": node.kept_in,
+        "undone": release_schemas.undone_schema(node.production.schema, release_id),
+        "back_by": node.back_by,
+        "columns": [to_builtins(column) for column in node.columns],
+        "statements": list(node.statements),
+    }
+
+
+def _place(spot: Spot) -> dict[str, str]:
+    return {"schema": spot.schema, "identifier": spot.identifier}

@@ -1,0 +1,70 @@
+"""plan.json -> dbt build in production, the lease kept -> build.json, run_results.json, the log."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dbtdeploy.artifacts import commit_mark
+from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.dbt import build as dbt_build
+from dbtdeploy.dbt import build_with_retries, commands
+from dbtdeploy.deploy import collect_artifacts, deploy_plan
+from dbtdeploy.store import lease_renewal, publish, store_step
+from dbtdeploy.store.object_store import Store
+
+VARIABLE = f"DBT_ENV_CUSTOM_ENV_{commit_mark.NAME}"
+"""dbt copies it into its artifacts."""
+
+
+def main() -> int:
+    """Build, and end with dbt's verdict, unless the lease or the time was gone before."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    asked = run.deploy or work_files.Deploy()
+    arguments = _arguments(run, work)
+    opened = store_step.opened(run.policy.state)
+    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    commit = held.commit or run.event.sha
+    with lease_renewal.kept(opened, held) as keeper:
+        _say_begun(opened, work, run)
+        if asked.time_limit_minutes is not None:
+            keeper.limit(asked.time_limit_minutes)
+        done = build_with_retries.build(
+            run, work, arguments, extra={VARIABLE: commit} if commit else {}
+        )
+        commit_mark.write(Path(run.dbt.target_path) / "manifest.json", commit)
+        build = dbt_build.keep(run, work, done.called, attempts=done.attempts)
+    keeper.refuse_if_lost()
+    if done.trouble:
+        actions_runner.warning("A retry could not run", settings.redactor()(done.trouble))
+    code = dbt_build.verdict(run, work, done.called, build)
+    if code == 0:
+        actions_runner.set_outputs(settings.Runner.from_environ().output, {"succeeded": "true"})
+    return code
+
+
+def _arguments(run: work_files.Run, work: Path) -> list[str]:
+    """Of a deploy what was selected, of a release what was planned to be built in place."""
+    threads, extra = run.dbt.threads, run.dbt.extra_args
+    if run.release is not None:
+        exactly = work / release_files.DIRECT
+        return commands.building_again(run.selection, exactly, threads=threads, extra=extra)
+    state = work_files.read(work / work_files.STATE, work_files.State)
+    retry = run.deploy.retry_failed if run.deploy else False
+    chosen = deploy_plan.choose(run.selection, work, state, retry_failed=retry)
+    return commands.building(
+        chosen.selection, chosen.state, threads=threads, extra=extra, defers=False
+    )
+
+
+def _say_begun(opened: Store, work: Path, run: work_files.Run) -> None:
+    """Leave word that nobody knows what was built, for the case that this job is killed."""
+    publish.publish_failed(
+        opened,
+        collect_artifacts.begun(work, run, settings.redactor()),
+        {},
+        moment=datetime.now(timezone.utc),
+        began=collect_artifacts.began(work, run),
+    )

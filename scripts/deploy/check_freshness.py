@@ -1,0 +1,87 @@
+"""plan.json -> dbt source freshness -> freshness.json and target/sources.json: is the input stale.
+
+Runs before the build, after ``dbt ls`` has left a manifest that says which sources are watched.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbtdeploy.artifacts.node_status import NODE_FAILED
+from dbtdeploy.base import actions_runner, errors, settings
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.deploy_files import Freshness, SourceFreshness
+from dbtdeploy.dbt import invoke
+from dbtdeploy.deploy import freshness
+from dbtdeploy.store import lease_renewal, store_step
+
+NOTHING_BUILT = "Nothing was built, and nothing was written to the warehouse."
+
+
+def main() -> None:
+    """Ask dbt how old the sources are, and say so or refuse."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    policy = (run.deploy or work_files.Deploy()).source_freshness
+    target = Path(run.dbt.target_path)
+    (work / deploy_files.FRESHNESS).unlink(missing_ok=True)
+    if policy == "off":
+        print("Not checked (source-freshness: off).")
+        return
+    watched = freshness.watched(target / "manifest.json")
+    if watched is not None and not watched:
+        print("No source has a freshness to check.")
+        return
+    sources = _check(run, work, target / freshness.SOURCES, watched or frozenset())
+    if sources is None:
+        return
+    work_files.write(work / deploy_files.FRESHNESS, Freshness(sources=sources))
+    for source in sources:
+        print(freshness.line(source))
+    _judge(sources, policy)
+
+
+def _check(
+    run: work_files.Run, work: Path, written: Path, watched: frozenset[str]
+) -> tuple[SourceFreshness, ...] | None:
+    """Run dbt; None where it could not check and the policy is only to warn."""
+    written.unlink(missing_ok=True)
+    opened = store_step.opened(run.policy.state)
+    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    with lease_renewal.kept(opened, held) as keeper:
+        dbt = invoke.dbt_of(run, work)
+        outcome, last = invoke.call(
+            dbt,
+            ["source", "freshness", *dbt.options()],
+            name="freshness",
+            title="dbt source freshness",
+            hide_rows=run.policy.hide_row_data,
+        )
+    keeper.refuse_if_lost()
+    if outcome.interrupted:
+        raise invoke.cancelled()
+    redact = invoke.redactor(run)
+    found = freshness.read(written, expected=watched, said=outcome.errors, redact=redact)
+    if outcome.exit_code in (0, NODE_FAILED) and found is not None:
+        return found
+    stopped = invoke.stopped(outcome, last, doing="while it asked how old the sources are")
+    if (run.deploy or work_files.Deploy()).source_freshness == "fail":
+        raise stopped
+    actions_runner.warning("The sources' freshness could not be checked", stopped.what)
+    return None
+
+
+def _judge(sources: tuple[SourceFreshness, ...], policy: str) -> None:
+    old = [source for source in sources if source.status in freshness.STALE]
+    refused = [source for source in old if source.status in freshness.REFUSED]
+    if policy == "fail" and refused:
+        raise errors.SourcesStale(
+            "\n".join(freshness.line(source) for source in refused),
+            not_done=NOTHING_BUILT,
+            remedy="See why these were not loaded, load them and deploy again; or set "
+            "`source-freshness` to warn, or change the source's `error_after`.",
+        )
+    if old:
+        actions_runner.warning(
+            "Sources are stale", "\n".join(freshness.line(source) for source in old)
+        )

@@ -1,0 +1,125 @@
+"""plan.json -> dependents.json, kept.json: what the build would lack, hurt or take along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import to_builtins
+
+from dbtdeploy.base import actions_runner, crash, json_codec, settings
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.deploy_files import Dependent, Dependents, HeldLease
+from dbtdeploy.dbt import invoke
+from dbtdeploy.store import lease_renewal, store_step
+from dbtdeploy.warehouse import (
+    dependents,
+    guard,
+    preflight,
+    production,
+    rebuild_kinds,
+    run_job_macro,
+)
+from dbtdeploy.warehouse.preflight import Look
+
+
+def main() -> None:
+    """Look at production before anything is dropped, and refuse what cannot be made good."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    plan = work_files.read(work / work_files.PLAN, work_files.Plan)
+    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    opened = store_step.opened(run.policy.state)
+    output = settings.Runner.from_environ().output
+    if not plan.nodes and not dependents.read_earlier(opened).things:
+        print("Nothing will be built, and no earlier run left anything to make again.")
+        actions_runner.set_outputs(output, {"kept": "false"})
+        return
+    with lease_renewal.kept(opened, held) as keeper:
+        earlier = dependents.read_earlier(opened)
+        ends, found = _ask(run, plan, work, earlier.things)
+        keeper.refuse_if_lost()
+        _tell_earlier(earlier.things, ends)
+        if plan.nodes:
+            preflight.refuse_missing_privileges(found)
+        preflight.refuse_what_is_in_the_way(found)
+        nodes, removed = _places(run, plan, work)
+        kept = dependents.chosen(found, nodes, removed=removed)
+        kept += dependents.still_missing(earlier.things, ends)
+        dependents.write(opened, kept, earlier.etag)
+    crash.point("production-checked")
+    left = tuple(f"{one.full_name} ({one.kind})" for one in preflight.leftovers(found))
+    work_files.write(work / deploy_files.DEPENDENTS, Dependents(kept=kept, leftovers=left))
+    _tell(found, kept, left)
+    actions_runner.set_outputs(output, {"kept": "true" if kept else "false"})
+
+
+def _ask(
+    run: work_files.Run, plan: work_files.Plan, work: Path, earlier: Iterable[Dependent]
+) -> tuple[list[str], Look]:
+    """One dbt process: how making the earlier things again went, and what is there."""
+    anew = rebuild_kinds.full_refresh(run, settings.DbtEnvironment.from_environ().variables)
+    written = guard.written(plan.nodes)
+    job = {
+        "earlier": [
+            {"there": t.there, "statements": t.statements if t.ours else ()} for t in earlier
+        ],
+        "wanted": [to_builtins(one) for one in rebuild_kinds.wanted(written, full_refresh=anew)],
+        "functions": [
+            {"schema": n.schema, "name": n.identifier or n.name}
+            for n in written
+            if n.resource_type == "function"
+        ],
+        "schemas": sorted({n.schema or "" for n in written}),
+    }
+    made, found = run_job_macro.run_job(
+        invoke.dbt_of(run, work),
+        "check_production",
+        job,
+        work=work,
+        name="check",
+        not_done=preflight.UNTOUCHED,
+    )
+    return json_codec.decode(made, list[str]), json_codec.decode(found, Look)
+
+
+def _places(
+    run: work_files.Run, plan: work_files.Plan, work: Path
+) -> tuple[dict[dependents.Place, str], dict[dependents.Place, str]]:
+    """The project's nodes by where they are, and those that it has no longer."""
+    manifest = Path(run.dbt.target_path) / "manifest.json"
+    if manifest.is_file():
+        now = _by_place(production.read_relations(manifest))
+    else:
+        now = {(n.schema or "", n.identifier or n.name): n.unique_id for n in plan.nodes}
+    before = work / work_files.STATE_FOLDER / "manifest.json"
+    last = _by_place(production.read_relations(before)) if before.is_file() else {}
+    return now, {place: node for place, node in last.items() if place not in now}
+
+
+def _by_place(relations: production.Relations) -> dict[dependents.Place, str]:
+    return {(r.schema, r.identifier): unique_id for unique_id, r in relations.items()}
+
+
+def _tell_earlier(earlier: Iterable[Dependent], ends: Iterable[str]) -> None:
+    redact = settings.redactor()
+    for thing, end in zip(earlier, ends, strict=True):
+        if end:
+            how = "made again" if end == dependents.MADE else f"not made again yet: {end}"
+            print(redact(f"An earlier run had dropped {thing.kind} {thing.full_name}: {how}"))
+
+
+def _tell(found: Look, kept: tuple[Dependent, ...], left: tuple[str, ...]) -> None:
+    redact = settings.redactor()
+    if found.macro is not None:
+        actions_runner.warning(
+            "Production was not looked at before the build",
+            f"dbt-deploy cannot see {found.unchecked} on this warehouse. Add the macro "
+            f"{found.macro} to its dbt_package/macros/look_at_production.sql to have it checked.",
+        )
+    elif found.unchecked is not None:
+        print(f"Not checked on this warehouse: {found.unchecked}.")
+    for name in left:
+        print(redact(f"A dbt that was killed left {name}; dbt drops it now."))
+    for thing in kept:
+        print(redact(f"Kept: {thing.kind} {thing.full_name}"))

@@ -1,0 +1,211 @@
+"""run.json + the store -> state/ and state.json: what production last ran; and saved parses.
+
+Where the checkout holds for dbt what production was built from, nothing is fetched, and plan.json
+says that nothing is to be built.
+
+Only state that this job's dbt can read gets as far as ``state/``. What is missing is handled as
+``on-missing-state`` says; what is refused, unreachable or damaged is never taken for missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dbtdeploy.artifacts import artifact_check
+from dbtdeploy.base import actions_runner, errors, settings
+from dbtdeploy.context import work_files
+from dbtdeploy.dbt import installed_version, partial_parse_download, unchanged_check
+from dbtdeploy.store import failed_nodes, store_step, version_reader, versions
+from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.store_location import local_folder
+
+WITHOUT_STATE = {
+    "build-all": "Everything will be built (on-missing-state: build-all).",
+    "skip": "Nothing will be built (on-missing-state: skip).",
+}
+
+
+def main() -> None:
+    """Fetch, check, and only then hand on."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    # Whatever happens here, an older run's state must not be taken for this one's.
+    (work / work_files.STATE).unlink(missing_ok=True)
+    workspace = settings.GitHubContext.from_environ().workspace
+    target, fetched_to = Path(run.dbt.target_path), work / work_files.STATE_FOLDER
+    for folder in (local_folder(run.policy.state, workspace), fetched_to):
+        if folder is not None and folder.resolve() == target.resolve():
+            raise _is_target(folder, run)
+
+    fresh = work / f"{work_files.STATE_FOLDER}.partial"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    try:
+        with _nothing_started():
+            store = store_step.opened(run.policy.state)
+            found = _fetched(run, store, fresh, work)
+    finally:
+        shutil.rmtree(fetched_to, ignore_errors=True)
+    fresh.rename(fetched_to)
+    if found.found and run.deploy is not None and run.deploy.retry_failed:
+        failed_nodes.lay(store, work, fetched_to)
+    work_files.write(work / work_files.STATE, found)
+    if found.unchanged:
+        work_files.write(work / work_files.PLAN, work_files.Plan())
+        print(unchanged_check.NOTHING)
+        actions_runner.set_outputs(settings.Runner.from_environ().output, {"nothing": "true"})
+
+
+@contextlib.contextmanager
+def _nothing_started() -> Iterator[None]:
+    """The store says what it did not read; how far the job has come, only this script knows."""
+    try:
+        yield
+    except errors.DbtDeployError as failure:
+        if artifact_check.NOTHING_STARTED not in failure.not_done:
+            failure.not_done = f"{artifact_check.NOTHING_STARTED} {failure.not_done}"
+        raise
+
+
+def _fetched(run: work_files.Run, store: Store, folder: Path, work: Path) -> work_files.State:
+    taken = unchanged_check.take(run, work)
+    same: list[versions.Index] = []
+
+    def enough(index: versions.Index) -> bool:
+        if unchanged_check.is_production(run, taken, index):
+            same.append(index)
+        return bool(same)
+
+    try:
+        fetched = _all_at_once(run, store, folder, work / work_files.SAVED_PARSE, enough)
+    except (errors.StateCorrupt, errors.StateVersionMissing) as damage:
+        if not _builds_everything(run):
+            raise
+        # Nothing is compared with it, and the version that this deploy publishes mends the store.
+        actions_runner.warning(
+            "The current version is damaged",
+            f"{damage.what} It is not used. This deploy builds everything and replaces it.",
+        )
+        return work_files.State(location=run.policy.state, found=False)
+    if same:
+        return unchanged_check.state_of(same[0], run.policy.state)
+    return _checked(run, store, folder, fetched)
+
+
+def _all_at_once(
+    run: work_files.Run,
+    store: Store,
+    folder: Path,
+    parses: Path,
+    enough: Callable[[versions.Index], bool],
+) -> artifact_check.Fetched:
+    """The state, and meanwhile a saved parse: the pull request's own, else the version's."""
+    shutil.rmtree(parses, ignore_errors=True)
+    if not run.dbt.shortcuts:
+        return version_reader.fetch(store, folder)
+    installed = functools.cache(lambda: _installed_if_known(run))
+    said: list[str] = []
+
+    def beside(index: versions.Index) -> None:
+        if not own.result():
+            partial_parse_download.of_version(
+                store, index, parses, installed=installed, say=said.append
+            )
+
+    with ThreadPoolExecutor(1) as pool:
+        own = pool.submit(
+            partial_parse_download.own, store, run, parses, installed=installed, say=said.append
+        )
+        fetched = version_reader.fetch(store, folder, beside=beside, enough=enough)
+    for line in said:
+        print(line)
+    return fetched
+
+
+def _builds_everything(run: work_files.Run) -> bool:
+    chosen = run.selection
+    return run.deploy is not None and not (chosen.select or chosen.selector or chosen.exclude)
+
+
+def _checked(
+    run: work_files.Run, store: Store, folder: Path, fetched: artifact_check.Fetched
+) -> work_files.State:
+    for name in fetched.denied:
+        actions_runner.warning(
+            "An artifact of production's was refused",
+            f"{store.address(name)} is not there, or may not be read: to a role "
+            "without s3:ListBucket, S3 answers 403 for both. Its figures are left out.",
+        )
+    if artifact_check.MANIFEST not in fetched.names:
+        for name in fetched.names:
+            (folder / name).unlink()
+        return _missing(run, fetched.names)
+    source = {name: store.address(fetched.keys.get(name, name)) for name in fetched.names}
+    manifest = _manifest(run, folder, source[artifact_check.MANIFEST])
+    for name in fetched.names:
+        if name != artifact_check.MANIFEST:
+            artifact_check.check_artifact(name, (folder / name).read_bytes(), source=source[name])
+    found = artifact_check.found_state(run.policy.state, manifest, fetched)
+    print(artifact_check.describe(found, datetime.now(timezone.utc)))
+    return found
+
+
+def _manifest(run: work_files.Run, folder: Path, source: str) -> artifact_check.Manifest:
+    manifest = artifact_check.read_manifest(
+        (folder / artifact_check.MANIFEST).read_bytes(), source=source
+    )
+    artifact_check.refuse_newer(manifest, _installed(run), source=source)
+    if not manifest.is_known:
+        actions_runner.warning(
+            "A manifest schema that dbt-deploy does not know",
+            f"{source} has schema v{manifest.schema}; dbt-deploy was tried with "
+            f"v{artifact_check.KNOWN_MANIFESTS[0]} to v{artifact_check.KNOWN_MANIFESTS[-1]}. "
+            "It is used as it is.",
+        )
+    return manifest
+
+
+def _missing(run: work_files.Run, beside: tuple[str, ...]) -> work_files.State:
+    policy, location = run.policy.on_missing_state, run.policy.state
+    also = f" Beside it there are {', '.join(beside)}, which are no use alone." if beside else ""
+    what = f"There is no {artifact_check.MANIFEST} in {location}.{also}"
+    if run.deploy is not None:  # the deploy that makes the first state cannot ask for one
+        print(f"{what} It comes with this deploy.")
+        return work_files.State(location=location, found=False)
+    if policy == "fail":
+        raise errors.StateMissing(
+            what,
+            not_done=artifact_check.NOTHING_STARTED,
+            remedy="Copy production's target/manifest.json there after its next run, or set "
+            "`on-missing-state` to build-all or skip.",
+        )
+    print(f"{what} {WITHOUT_STATE.get(policy, '')}")
+    return work_files.State(location=location, found=False)
+
+
+def _installed(run: work_files.Run) -> str:
+    variables = settings.DbtEnvironment.from_environ().variables
+    folder = Path(run.dbt.project_dir)
+    return installed_version.find(run.dbt.command, folder=folder, variables=variables).version
+
+
+def _installed_if_known(run: work_files.Run) -> str | None:
+    try:
+        return _installed(run)
+    except errors.DbtNotFound:
+        return None  # whoever needs dbt will say so
+
+
+def _is_target(folder: Path, run: work_files.Run) -> errors.StateIsTarget:
+    return errors.StateIsTarget(
+        f"The state folder {folder} is dbt's target folder ({run.dbt.target_path}).",
+        not_done=f"{artifact_check.NOTHING_STARTED} The folder was not touched.",
+        remedy="dbt would overwrite the state while it compares with it, and find nothing "
+        "modified. Copy production's artifacts to a folder of their own and name that one.",
+    )

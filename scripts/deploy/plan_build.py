@@ -1,0 +1,39 @@
+"""run.json + state/ -> dbt deps, dbt ls -> plan.json: what will be built, refused if unsafe."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from dbtdeploy.base import settings
+from dbtdeploy.context import release_files, work_files
+from dbtdeploy.dbt import commands, invoke
+from dbtdeploy.deploy import build_plan, deploy_plan
+
+
+def main() -> None:
+    """List what dbt would build; refuse a pull request's if any of it would land in production."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    state = work_files.read(work / work_files.STATE, work_files.State)
+    nodes: build_plan.Nodes = ()
+    if not build_plan.builds_nothing(run, state):
+        dbt = invoke.dbt_of(run, work)
+        invoke.warn_of_dropped_outputs(run, work)
+        invoke.install_packages(dbt, run)
+        parse = invoke.saved_parse(work, of_pull_request=run.deploy is None)
+        nodes = invoke.list_nodes(dbt, run, _listing(run, work, state), parse=parse)
+    if run.deploy is None:
+        build_plan.check(run, work, state, nodes)
+    if run.release is not None:
+        # dbt writes another one when it is asked about staging.
+        made = Path(run.dbt.target_path) / "manifest.json"
+        shutil.copyfile(made, work / release_files.PRODUCTION_MANIFEST)
+    build_plan.keep(run, work, nodes)
+
+
+def _listing(run: work_files.Run, work: Path, state: work_files.State) -> list[str]:
+    if run.deploy is None:
+        return build_plan.listing(run, work, state)
+    chosen = deploy_plan.choose(run.selection, work, state, retry_failed=run.deploy.retry_failed)
+    return commands.listing(chosen.selection, chosen.state, run.dbt.extra_args)

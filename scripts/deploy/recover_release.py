@@ -1,0 +1,136 @@
+"""unsettled_release.json in the store -> finished or undone: what a stopped run left.
+
+The warehouse says which: its swap is one transaction, and committed or not.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dbtdeploy.base import actions_runner, crash, settings
+from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.release_files import Released, ReleaseRecord
+from dbtdeploy.dbt import invoke
+from dbtdeploy.deploy import admission
+from dbtdeploy.release import load_release, recover
+from dbtdeploy.rollback import rollback_finish
+from dbtdeploy.store import (
+    environment_settings,
+    in_flight,
+    lease_messages,
+    lease_renewal,
+    store_step,
+    version_reader,
+)
+from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.object_store import Store
+from dbtdeploy.warehouse import release_macros
+from dbtdeploy.warehouse.release_macro_types import Place, State
+
+BUILDS = ("deploy", "release")
+
+
+def main() -> None:
+    """Settle what was left, look again at what may have changed, and say how this run goes on."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    opened = store_step.opened(run.policy.state)
+    record = in_flight.read(opened)
+    goes_on = {"build": "true" if run.command in BUILDS else ""}
+    if record is not None and _only_plans(run):
+        actions_runner.warning(
+            "A run was stopped here",
+            f"What it left of {record.tag} is settled by the next run that is no dry run; this "
+            "plan is of production as it is.",
+        )
+    elif record is not None:
+        with lease_renewal.kept(opened, held) as keeper:
+            goes_on = _settle(opened, run, work, held, record) or goes_on
+        keeper.refuse_if_lost()
+        _look_again(opened, run, held)
+    elif (work / release_files.RELEASED).exists():
+        load_release.fetch(opened, work)
+        goes_on = {}
+    actions_runner.set_outputs(settings.Runner.from_environ().output, goes_on)
+
+
+def _settle(
+    opened: Store, run: work_files.Run, work: Path, held: HeldLease, record: Unsettled
+) -> dict[str, str] | None:
+    """Finish or undo; gives how this run goes on if that is not to build."""
+    place = Place(environment=record.environment, project=record.project)
+    by = run.event.run_url or lease_messages.who(run.event)
+
+    def state() -> State:
+        return release_macros.settled(
+            invoke.dbt_of(run, work),
+            work=work,
+            place=place,
+            release_id=record.release_id,
+            nonce=held.nonce,
+            taken_at=held.taken_at,
+        )
+
+    if record.what == "rollback":
+        said = rollback_finish.settle(opened, record, state=state, nonce=held.nonce, by=by)
+        actions_runner.warning("An unfinished rollback was found", said)
+        return None
+    began = f"A run was stopped while it released {record.tag}"
+    live = state() == "live"
+    crash.point("settle-asked")
+    if not live:
+        release_macros.drop_staging(
+            invoke.dbt_of(run, work), work=work, place=place, release_id=record.release_id
+        )
+        recover.undo(opened, record)
+        actions_runner.warning(
+            "An unfinished release was undone",
+            f"{began}. It had not gone live: production is as before, and its staging schemas are "
+            "dropped.",
+        )
+        return None
+    if _is_ours(run, held, record):
+        load_release.fetch(opened, work, version=record.version)
+        if not work_files.read(work / release_files.RECORD, ReleaseRecord).direct:
+            work_files.write(work / release_files.RELEASED, Released(resumed="finished"))
+            print(f"{began}. It is live; this run checks and publishes it.")
+            invoke.install_packages(invoke.dbt_of(run, work), run)
+            return {"swapped": "true"}
+        # What is to be built in place is still missing; this run plans it anew, on the version that
+        # becomes current here.
+        (work / release_files.RECORD).unlink()
+        (work / release_files.RELEASE_PLAN).unlink()
+    index = recover.go_live(opened, record, nonce=held.nonce, by=by)
+    version = f"version {index.version} is current" if index else "a newer version is current"
+    actions_runner.warning(
+        "An unfinished release was finished", f"{began}. It is live, and now {version}."
+    )
+    return None
+
+
+def _only_plans(run: work_files.Run) -> bool:
+    asked = (run.release, run.rollback, run.clean_up)
+    return any(one is not None and one.dry_run for one in asked)
+
+
+def _is_ours(run: work_files.Run, held: HeldLease, record: Unsettled) -> bool:
+    return run.release is not None and (record.tag, record.commit) == (
+        run.release.tag,
+        held.commit,
+    )
+
+
+def _look_again(opened: Store, run: work_files.Run, held: HeldLease) -> None:
+    """What was settled may have set a hold, or made another commit the live one."""
+    if run.command not in BUILDS:
+        return
+    name = run.deploy.environment if run.deploy else "production"
+    decided = environment_settings.read(opened)
+    environment_settings.refuse_if_on_hold(decided, name=name, now=datetime.now(timezone.utc))
+    if run.command == "deploy" and decided.driver == environment_settings.RELEASE:
+        pointer, _ = version_reader.read_current(opened)
+        index = version_reader.read_index(opened, pointer) if pointer and pointer.version else None
+        admission.check_commit(decided, checked_out=held.commit or "", index=index, name=name)

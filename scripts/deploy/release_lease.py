@@ -1,0 +1,34 @@
+"""held_lease.json -> the environment is free for the next run."""
+
+from __future__ import annotations
+
+from dbtdeploy.base import actions_runner, errors, settings
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.deploy_files import HeldLease, Publication
+from dbtdeploy.store import lease, store_step
+
+
+def main() -> None:
+    """Release the lease, if this run took one and still has it."""
+    work = settings.work_folder()
+    held = work_files.read_if_there(work / deploy_files.LEASE, HeldLease)
+    if held is None:
+        print("This run holds no lease.")
+        return
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    opened = store_step.opened(run.policy.state)
+    try:
+        lease.release(opened, held.nonce)
+    except errors.LeaseLost as lost:
+        published = work_files.read_if_there(work / deploy_files.PUBLICATION, Publication)
+        if published is None or published.version is None:
+            failure = work_files.read_if_there(work / work_files.FAILURE, work_files.Failure)
+            if failure is None or failure.kind != type(lost).__name__:
+                raise
+            print(lost.what)  # the step that met it has failed, and has told it
+            return
+        # Fencing let it publish only while the environment was its own; what came after is not
+        # this run's matter.
+        actions_runner.warning(lost.title, f"{lost.what}\nIts version was published before.")
+        return
+    print(f"{run.deploy.environment if run.deploy else 'The environment'} is free.")

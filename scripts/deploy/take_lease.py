@@ -1,0 +1,157 @@
+"""run.json -> held_lease.json: may this run change production now, and does it belong to it."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime, timezone
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from dbtdeploy.base import actions_runner, crash, errors, git_client, settings
+from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.deploy_files import HeldLease, NotNow
+from dbtdeploy.deploy import admission, tag_history
+from dbtdeploy.store import (
+    conditional_write_check,
+    environment_settings,
+    in_flight,
+    lease,
+    lease_acquire,
+    lease_messages,
+    resume_publish,
+    store_step,
+    version_reader,
+)
+from dbtdeploy.store.environment_settings import Environment
+from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.object_store import Store
+
+PAST_A_HOLD = ("rollback", "clean-up")
+"""A hold keeps what is live from being built over; these bring nothing new."""
+
+
+def main() -> None:
+    """Take the lease, unless the environment waits for a release or is on hold."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    for name in (deploy_files.LEASE, deploy_files.NOT_NOW, release_files.RELEASED):
+        (work / name).unlink(missing_ok=True)
+    opened = store_step.opened(run.policy.state)
+    policy = run.deploy or work_files.Deploy()
+    decided = environment_settings.read(opened)
+    proceed = run.command != "deploy" or _is_due(opened, decided, run, work)
+    if proceed:
+        _refuse(decided, run, policy.environment)
+        conditional_write_check.probe(opened)
+        _take(opened, run, policy, work)
+    outputs = {"proceed": "true" if proceed else "false"}
+    if (work / release_files.RELEASED).exists():
+        outputs["released"] = "true"
+    actions_runner.set_outputs(settings.Runner.from_environ().output, outputs)
+
+
+def _is_due(opened: Store, decided: Environment, run: work_files.Run, work: Path) -> bool:
+    pointer, _ = version_reader.read_current(opened)
+    current = pointer.version if pointer else None
+    reason = admission.not_now(decided, event=run.event.name, current=current)
+    if reason is None:
+        return True
+    work_files.write(work / deploy_files.NOT_NOW, NotNow(driver=decided.driver, version=current))
+    actions_runner.annotate("notice", "Nothing was deployed", reason)
+    return False
+
+
+def _take(opened: Store, run: work_files.Run, policy: work_files.Deploy, work: Path) -> None:
+    event = run.event
+    commit = git_client.checked_out(Path(run.dbt.project_dir)) or event.sha
+    wanted = Lease(
+        nonce=lease.new_nonce(),
+        holder=lease_messages.who(event),
+        purpose=_purpose(run, commit),
+        run_url=event.run_url,
+        seconds=lease.SECONDS,
+    )
+    try:
+        taken = lease_acquire.acquire(
+            opened,
+            wanted,
+            environment=policy.environment,
+            wait_seconds=policy.wait_minutes * 60,
+            say=lambda line: print(line, flush=True),
+        )
+        crash.point("lease-taken")
+        held = replace(_begin(opened, taken, run, commit, work), commit=commit or None)
+        work_files.write(work / deploy_files.LEASE, held)
+    except errors.LeaseHeld:
+        raise
+    except BaseException:
+        # Otherwise the next run would have to wait until it expires.
+        with contextlib.suppress(errors.DbtDeployError):
+            lease.release(opened, wanted.nonce)
+        raise
+    print(f"{policy.environment} belongs to this run until it ends. ({opened.location})")
+
+
+def _begin(
+    opened: Store, taken: lease.Taken, run: work_files.Run, commit: str, work: Path
+) -> HeldLease:
+    """Shut earlier owners out, finish what they left, and look again at what may have changed."""
+    policy = run.deploy or work_files.Deploy()
+    if taken.before is not None:
+        actions_runner.warning(*lease_messages.taken_over(taken.before))
+    by = run.event.run_url or lease_messages.who(run.event)
+    finished = resume_publish.begin(opened, taken.held.nonce, by=by)
+    if finished is not None:
+        actions_runner.warning("An unfinished publication was found", finished.said)
+    decided = environment_settings.read(opened)
+    _refuse(decided, run, policy.environment)
+    # What a stopped release left is settled first: only then is it known which commit is live.
+    left = in_flight.read(opened)
+    if run.command == "deploy" and left is None:
+        _check_commit(opened, decided, commit, policy.environment)
+    if run.release is not None:
+        _check_tag(opened, run.release.tag, commit, work, left)
+    return replace(taken.held, finished=finished.version if finished else None)
+
+
+def _check_commit(opened: Store, decided: Environment, commit: str, name: str) -> None:
+    if decided.driver == environment_settings.RELEASE:
+        pointer, _ = version_reader.read_current(opened)
+        released = pointer is not None and pointer.version is not None
+        index = version_reader.read_index(opened, pointer) if pointer and released else None
+        admission.check_commit(decided, checked_out=commit, index=index, name=name)
+
+
+def _check_tag(
+    opened: Store, tag: str, commit: str, work: Path, left: in_flight.Unsettled | None
+) -> None:
+    """Refuse a tag that was moved, and tell the steps after this of one that is live."""
+    pointer, _ = version_reader.read_current(opened)
+    if left is not None and left.what == "release" and left.tag == tag:
+        admission.refuse_moved_while_releasing(tag, checked_out=commit, began_with=left.commit)
+    live = tag_history.check(opened, pointer, tag=tag, checked_out=commit)
+    if live is None or left is not None:
+        return
+    done = release_files.Released(version=live.version, resumed="nothing")
+    work_files.write(work / release_files.RELEASED, done)
+    current = pointer is not None and pointer.version == live.version
+    said = "It is live." if current else "A newer version is live; to go back, use a rollback."
+    actions_runner.annotate(
+        "notice", f"{tag} was released already", f"Version {live.version} holds it. {said}"
+    )
+
+
+def _purpose(run: work_files.Run, commit: str) -> str:
+    if run.release is not None:
+        return f"release of {run.release.tag}"
+    if run.command == "deploy":
+        return f"deploy of {commit[:7] or 'an unknown commit'}"
+    return run.command
+
+
+def _refuse(decided: Environment, run: work_files.Run, name: str) -> None:
+    if run.command == "release":
+        admission.refuse_merges(decided, name=name)
+    if run.command not in PAST_A_HOLD:
+        environment_settings.refuse_if_on_hold(decided, name=name, now=datetime.now(timezone.utc))

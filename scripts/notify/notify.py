@@ -1,0 +1,117 @@
+"""What a deploy, release or rollback left -> Slack, PagerDuty and a webhook are told.
+
+Runs last, whatever happened before it. It decides nothing: whoever does not take it is a warning,
+and the exit code 0.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from dbtdeploy.base import actions_runner, errors, settings, timestamps
+from dbtdeploy.base.settings import Notifications
+from dbtdeploy.context import cli, deploy_files, release_files, rollback_files, work_files
+from dbtdeploy.github.release_body import GitHubRelease
+from dbtdeploy.notify import (
+    http_client,
+    notification,
+    notification_builder,
+    pagerduty,
+    slack,
+    webhook,
+)
+from dbtdeploy.notify.notification import Notice
+
+JSON = {"Content-Type": "application/json"}
+
+
+def main() -> None:
+    """Tell everybody who is to be told; one that fails keeps nobody else from it."""
+    try:
+        work = settings.work_folder()
+        run = work_files.read(work / work_files.RUN, work_files.Run)
+        whole = notification_builder.of(_left(work, run))
+        if whole is None:
+            print("Nobody is told: this run changed nothing, and was not meant to.")
+            return
+        told = notification.redacted(whole, settings.redactor())
+        to = Notifications.from_environ()
+        for channel in (_slack, _pagerduty):
+            _guarded(channel, told, to)
+        _guarded(lambda one, where: _webhook(one, where, run), told, to)
+    except errors.DbtDeployError as failure:
+        actions_runner.warning(errors.NotificationFailed.title, settings.redactor()(str(failure)))
+    except Exception as fault:
+        _warn_of_fault(fault)
+
+
+def _slack(told: Notice, to: Notifications) -> None:
+    if to.slack_webhook_url and told.is_for_people:
+        body = msgspec.json.encode(slack.message(told))
+        http_client.post(to.slack_webhook_url, body, headers=JSON, receiver="Slack")
+        print(f"Slack was told: {told.title}.")
+
+
+def _pagerduty(told: Notice, to: Notifications) -> None:
+    event = pagerduty.event(told, to.pagerduty_routing_key)
+    if to.pagerduty_routing_key and event is not None:
+        url = to.pagerduty_url or pagerduty.URL
+        http_client.post(url, msgspec.json.encode(event), headers=JSON, receiver="PagerDuty")
+        print(f"PagerDuty was told to {event['event_action']}.")
+
+
+def _webhook(told: Notice, to: Notifications, run: work_files.Run) -> None:
+    if to.webhook_url:
+        sent = webhook.delivery(told, to.webhook_secret, attempt=run.event.run_attempt)
+        http_client.post(to.webhook_url, sent.body, headers=sent.headers, receiver="The webhook")
+        print(f"The webhook was told of {told.event}.")
+
+
+def _guarded(
+    tell: Callable[[Notice, Notifications], None], told: Notice, to: Notifications
+) -> None:
+    try:
+        tell(told, to)
+    except errors.DbtDeployError as failure:
+        actions_runner.warning(failure.title, settings.redactor()(str(failure)))
+    except Exception as fault:
+        _warn_of_fault(fault)
+
+
+def _warn_of_fault(fault: Exception) -> None:
+    cli.print_trace(fault)
+    what = f"dbt-deploy has a fault: {type(fault).__name__}."
+    remedy = "The step's log holds the details; please report it with them."
+    actions_runner.warning(
+        errors.NotificationFailed.title, f"{what}\n{http_client.NOT_DONE}\n{remedy}"
+    )
+
+
+def _left(work: Path, run: work_files.Run) -> notification_builder.Left:
+    def read(path: Path, kind: type[work_files.T]) -> work_files.T | None:
+        # What cannot be read is no proof of success; it keeps nobody from being told.
+        with contextlib.suppress(errors.InvalidInput):
+            return work_files.read_if_there(path, kind)
+        return None
+
+    return notification_builder.Left(
+        run=run,
+        now=timestamps.now(),
+        job_status=settings.job_status(),
+        not_due=(work / deploy_files.NOT_NOW).exists(),
+        failure=read(work / work_files.FAILURE, work_files.Failure),
+        build=read(work / work_files.BUILD, work_files.Build),
+        to_build=read(work / work_files.PLAN, work_files.Plan),
+        publication=read(work / deploy_files.PUBLICATION, deploy_files.Publication),
+        report=read(work / work_files.REPORT, notification_builder.ReportGlimpse),
+        tag=read(work / release_files.TAG, release_files.Tag),
+        plan=read(work / release_files.RELEASE_PLAN, release_files.ReleasePlan),
+        released=read(work / release_files.RELEASED, release_files.Released),
+        github_release=read(work / release_files.GITHUB_RELEASE, GitHubRelease),
+        rollback_plan=read(work / release_files.ROLLBACK_PLAN, rollback_files.RollbackPlan),
+        rolled_back=read(work / release_files.ROLLED_BACK, rollback_files.RolledBack),
+    )

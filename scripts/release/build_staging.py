@@ -1,0 +1,43 @@
+"""staging.json -> dbt build beside production, the lease kept -> build.json, run_results.json."""
+
+from __future__ import annotations
+
+from dbtdeploy.base import actions_runner, crash, settings
+from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.release_files import ReleasePlan
+from dbtdeploy.dbt import build as dbt_build
+from dbtdeploy.dbt import build_with_retries, commands
+from dbtdeploy.release import staging
+from dbtdeploy.store import lease_renewal, store_step
+
+
+def main() -> int:
+    """Build exactly what was planned, and end with dbt's verdict."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
+    state = work_files.read(work / work_files.STATE, work_files.State)
+    work_files.read(work / release_files.STAGING, staging.Staging)
+    there = staging.run_there(run, work, plan.release_id)
+    production = work / work_files.STATE_FOLDER if state.found else None
+    arguments = commands.building_again(
+        run.selection,
+        work / staging.EXACTLY,
+        threads=run.dbt.threads,
+        extra=run.dbt.extra_args,
+        defer_to=production,
+    )
+    opened = store_step.opened(run.policy.state)
+    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    limit = run.deploy.time_limit_minutes if run.deploy else None
+    with lease_renewal.kept(opened, held) as keeper:
+        if limit is not None:
+            keeper.limit(limit)
+        done = build_with_retries.build(there, work, arguments, extra={}, defer_to=production)
+        build = dbt_build.keep(there, work, done.called, attempts=done.attempts)
+    keeper.refuse_if_lost()
+    if done.trouble:
+        actions_runner.warning("A retry could not run", settings.redactor()(done.trouble))
+    code = dbt_build.verdict(there, work, done.called, build)
+    crash.point("release-built")
+    return code

@@ -1,0 +1,121 @@
+"""What is live -> production's tests and a reader's queries; what fails takes the release back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from dbtdeploy.artifacts import artifacts
+from dbtdeploy.artifacts.artifacts import Manifest
+from dbtdeploy.base import crash, errors, settings
+from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
+from dbtdeploy.dbt import invoke
+from dbtdeploy.release import live_checks, recover, release_refusals, staging
+from dbtdeploy.store import in_flight, lease_renewal, store_step
+from dbtdeploy.store.object_store import Store
+from dbtdeploy.warehouse import release_macros, sql_files, sql_refs
+from dbtdeploy.warehouse.release_macro_types import TookBack
+
+TRIES = 60
+
+
+def main() -> None:
+    """Check, and take back at once if it is not well."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    policy = run.release or work_files.Release(tag="")
+    opened = store_step.opened(run.policy.state)
+    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    with lease_renewal.kept(opened, held) as keeper:
+        wrong = _smoke(run, work, policy) if policy.smoke_target else ()
+        if not wrong and policy.production_tests:
+            wrong = _test(run, work)
+        if wrong:
+            crash.point("before-take-back")
+            _take_back(opened, run, work, wrong)
+    keeper.refuse_if_lost()
+    crash.point("live-checked")
+
+
+def _smoke(run: work_files.Run, work: Path, policy: work_files.Release) -> tuple[str, ...]:
+    plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
+    if policy.smoke_queries:
+        manifest = artifacts.read_manifest(_manifest(run, work)) or Manifest()
+        relations = sql_refs.Relations.of(manifest, staged={})
+        asked = sql_files.read(Path(policy.smoke_queries), relations)
+    else:
+        asked = live_checks.one_row_each(plan)
+    reader = replace(run, dbt=replace(run.dbt, target=policy.smoke_target))
+    try:
+        answers = release_macros.smoke(invoke.dbt_of(reader, work), work=work, queries=asked)
+    except errors.ReleaseStepFailed as failure:
+        return (f"{policy.smoke_target} could not ask anything: {failure.what}",)
+    print(f"{len(asked):,} smoke queries ran as {policy.smoke_target}.")
+    return live_checks.failed_queries(answers)
+
+
+def _manifest(run: work_files.Run, work: Path) -> Path:
+    """Of the tagged commit; a run that goes on with a stopped one has it from the store."""
+    made = work / release_files.PRODUCTION_MANIFEST
+    return made if made.is_file() else Path(run.dbt.target_path) / "manifest.json"
+
+
+def _test(run: work_files.Run, work: Path) -> tuple[str, ...]:
+    results = Path(run.dbt.target_path) / work_files.RUN_RESULTS
+    results.unlink(missing_ok=True)
+    dbt = invoke.dbt_of(run, work)
+    outcome, last = invoke.call(
+        dbt,
+        ["test", "--no-defer", *live_checks.DATA_TESTS, *dbt.options()],
+        name="test",
+        title="dbt test, on production",
+        hide_rows=run.policy.hide_row_data,
+    )
+    if outcome.interrupted:
+        raise invoke.cancelled()
+    if outcome.exit_code == 0:
+        return ()
+    return live_checks.failed_tests(artifacts.read_run_results(results)) or tuple(last[-3:])
+
+
+def _take_back(opened: Store, run: work_files.Run, work: Path, wrong: tuple[str, ...]) -> None:
+    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    record = work_files.read(work / release_files.RECORD, ReleaseRecord)
+    took = release_macros.take_back(
+        invoke.dbt_of(run, work),
+        work=work,
+        place=staging.place_of(run),
+        nonce=held.nonce,
+        taken_at=held.taken_at,
+        records=[record],
+        restore_incremental=True,
+        tries=TRIES,
+        dry_run=False,
+    )
+    said = "\n".join(f"- {line}" for line in wrong)
+    if took.swapped.outcome != "done":
+        raise _stays(record, took, said)
+    crash.point("taken-back")
+    under_way = in_flight.read(opened)
+    if under_way is not None:
+        recover.undo(opened, under_way)
+    there = work_files.read_if_there(work / release_files.RELEASED, Released) or Released()
+    work_files.write(work / release_files.RELEASED, replace(there, taken_back=wrong[0]))
+    raise errors.TakenBack(
+        f"{record.tag} was live, and this failed:\n{said}",
+        not_done=release_refusals.AS_BEFORE,
+        remedy="What was taken back lies in schemas whose names end with "
+        f"__undone_{record.release_id}, until `command: clean-up`. Mend it, and release a new tag.",
+    )
+
+
+def _stays(record: ReleaseRecord, took: TookBack, said: str) -> errors.DbtDeployError:
+    why = "\n".join(f"- {line}" for line in took.swapped.detail)
+    return errors.ReleaseStepFailed(
+        f"{record.tag} is live, and this failed:\n{said}\nIt could not be taken back:\n{why}",
+        not_done="It is not published: the version before is still the current one in the store.",
+        remedy="Run the release again: it checks again, and takes it back or publishes it.",
+    )

@@ -1,0 +1,78 @@
+"""Staging beside production -> the final release_plan.json, or the gate that stops the release."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from dbtdeploy.artifacts import artifact_check, artifacts
+from dbtdeploy.artifacts.artifacts import Manifest
+from dbtdeploy.base import crash, settings
+from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.release_files import ReleasePlan, Tag
+from dbtdeploy.dbt import invoke
+from dbtdeploy.release import gates, release_plan
+from dbtdeploy.release.staging import Staging
+from dbtdeploy.store import lease_renewal, store_step
+from dbtdeploy.warehouse import release_macros, sql_files, sql_refs
+from dbtdeploy.warehouse.release_macro_types import LiveLook, Measured
+
+
+def main() -> None:
+    """Measure, judge, and refuse if a gate blocks."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    policy = run.release or work_files.Release(tag="")
+    manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
+    results = artifacts.read_run_results(work / work_files.RUN_RESULTS)
+    measured = _measure(run, work, policy, manifest)
+    work_files.write(work / release_files.MEASURED, measured)
+    finished = release_plan.finish(
+        work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan),
+        measured,
+        results,
+        manifest=manifest,
+        production=artifacts.read_manifest(
+            work / work_files.STATE_FOLDER / artifact_check.MANIFEST
+        ),
+    )
+    judged = gates.judge(
+        finished,
+        manifest=manifest,
+        measured=measured,
+        results=results,
+        policy=policy,
+        allowed_by=work_files.read(work / release_files.TAG, Tag).breaking_allowed_by,
+        fail_on_warnings=run.policy.fail_on_warnings,
+    )
+    work_files.write(work / release_files.RELEASE_PLAN, replace(finished, gates=judged))
+    redact = settings.redactor()
+    for gate in judged:
+        print(redact(f"{gate.name}: {gate.outcome}. {gate.figures}"))
+    gates.refuse(judged)
+    crash.point("release-checked")
+
+
+def _measure(
+    run: work_files.Run, work: Path, policy: work_files.Release, manifest: Manifest
+) -> Measured:
+    plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
+    live = work_files.read(work / release_files.PRODUCTION_LOOK, LiveLook)
+    stands = work_files.read(work / release_files.STAGING, Staging)
+    relations = sql_refs.Relations.of(manifest, staged=stands.relations)
+    checks = sql_files.read(Path(policy.checks), relations) if policy.checks else ()
+    if policy.smoke_queries:
+        # One that cannot be understood must not be found once all is live.
+        sql_files.read(Path(policy.smoke_queries), sql_refs.Relations.of(manifest, staged={}))
+    opened = store_step.opened(run.policy.state)
+    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    with lease_renewal.kept(opened, held) as keeper:
+        measured = release_macros.measure(
+            invoke.dbt_of(run, work),
+            work=work,
+            pairs=gates.pairs(plan, manifest, policy, live),
+            checks=checks,
+        )
+    keeper.refuse_if_lost()
+    return measured

@@ -1,0 +1,89 @@
+"""run.json -> tag.json: the version tag, proven to be where it should be.
+
+    python check_tag.py tag      it is there, is what is checked out, and is on the main branch
+    python check_tag.py label    whether a merged pull request allows breaking changes
+
+The first is asked before anything is done. The second needs state.json, which tells from where on
+pull requests count, and refuses nothing: without an answer breaking changes are not allowed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from dbtdeploy.base import actions_runner, errors, git_client, settings
+from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.release_files import Tag
+from dbtdeploy.github import tags_api, version_tag
+
+
+def main() -> None:
+    """Check the tag, or ask for the label."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["tag", "label"])
+    what = parser.parse_args().what
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    if run.release is None:
+        raise errors.InvalidInput(
+            f"run.json is of `{run.command}`, not of a release.",
+            not_done="The tag was not checked.",
+            remedy="Run start_run.py with `command: release`.",
+        )
+    checked = {"tag": _tag, "label": _label}[what](run, run.release, work)
+    work_files.write(work / release_files.TAG, checked)
+
+
+def _tag(run: work_files.Run, policy: work_files.Release, _work: Path) -> Tag:
+    version_tag.check_name(policy.tag)
+    access = settings.GitHubAccess.from_environ()
+    folder = Path(run.dbt.project_dir)
+    if settings.on_github(run.event.repository, access):
+        found = tags_api.Tags(access, run.event.repository).look(policy.tag, policy.main_branch)
+    else:
+        print("There is no GitHub to ask, so the tag is checked by git alone, in this clone.")
+        found = _in_clone(folder, policy)
+    checked = version_tag.check(policy.tag, found, git_client.checked_out(folder) or run.event.sha)
+    print(f"{checked.name} is {checked.commit[:12]}, and on {checked.main_branch}.")
+    return replace(
+        checked, breaking_allowed_by=version_tag.BY_INPUT if policy.allow_breaking else None
+    )
+
+
+def _in_clone(folder: Path, policy: work_files.Release) -> version_tag.Found:
+    commit = git_client.tagged(folder, policy.tag)
+    branch = git_client.branch(folder, policy.main_branch)
+    shallow = " This clone holds only the newest commits: `git fetch --unshallow --tags`."
+    return version_tag.Found(
+        where="this clone",
+        commit=commit,
+        main_branch=branch[0] if branch else policy.main_branch or "",
+        branch_there=branch is not None,
+        on_main=bool(commit and branch and git_client.is_on(folder, commit, branch[1])),
+        hint=shallow if git_client.is_shallow(folder) else "",
+    )
+
+
+def _label(run: work_files.Run, policy: work_files.Release, work: Path) -> Tag:
+    checked = work_files.read(work / release_files.TAG, Tag)
+    state = work_files.read_if_there(work / work_files.STATE, work_files.State)
+    before = state.commit if state and state.found else None
+    access = settings.GitHubAccess.from_environ()
+    if checked.breaking_allowed_by or not policy.breaking_label:
+        return checked
+    if not before or not settings.on_github(run.event.repository, access):
+        print("No label is asked for: the current version's commit or GitHub is not known.")
+        return checked
+    try:
+        allowed_by = tags_api.Tags(access, run.event.repository).allowing(
+            before, checked.commit, policy.breaking_label
+        )
+    except errors.GitHubFailed as failure:
+        title = "Whether a breaking change is allowed could not be asked"
+        actions_runner.warning(title, settings.redactor()(str(failure)))
+        return checked
+    print(f"Breaking changes are allowed by {allowed_by or 'nobody'}.")
+    return replace(checked, breaking_allowed_by=allowed_by)

@@ -1,0 +1,66 @@
+"""release_plan.json -> plan.json of what is built in place, and the state that selects it alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbtdeploy.artifacts import artifact_check, artifacts
+from dbtdeploy.artifacts.artifacts import Manifest
+from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.release_files import ReleasePlan
+from dbtdeploy.release import release_split, staging, swap_request
+from dbtdeploy.store import store_step, version_reader
+from dbtdeploy.warehouse.release_macro_types import LiveLook, Measured
+
+
+def main() -> None:
+    """Narrow plan.json to what is left to build, if anything is."""
+    work = settings.work_folder()
+    plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
+    planned = release_split.keep_whole(work)
+    manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
+    nodes = release_split.direct(planned, plan, manifest)
+    if not nodes:
+        print("Nothing of this release is built in place.")
+        return
+    if (work / release_files.SWAPPED).exists():
+        _fetch(work_files.read(work / work_files.RUN, work_files.Run), work)
+    work_files.write(work / work_files.PLAN, work_files.Plan(nodes=tuple(nodes)))
+    staging.lay_selection(work / release_files.DIRECT, (node.unique_id for node in nodes))
+    _keep_record(work, plan, manifest)
+    print(f"{len(nodes)} nodes are built in place.")
+    actions_runner.set_outputs(settings.Runner.from_environ().output, {"nodes": str(len(nodes))})
+
+
+def _fetch(run: work_files.Run, work: Path) -> None:
+    """What is built in place is compared with what the swap has just made current."""
+    opened = store_step.opened(run.policy.state)
+    folder = work / work_files.STATE_FOLDER
+    folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        path.unlink()
+    fetched = version_reader.fetch(opened, folder)
+    source = opened.address(artifact_check.MANIFEST)
+    manifest = artifact_check.read_manifest(
+        (folder / artifact_check.MANIFEST).read_bytes(), source=source
+    )
+    work_files.write(
+        work / work_files.STATE, artifact_check.found_state(run.policy.state, manifest, fetched)
+    )
+
+
+def _keep_record(work: Path, plan: ReleasePlan, manifest: Manifest) -> None:
+    """For a rollback; the swap has left it where there was one."""
+    if (work / release_files.RECORD).exists():
+        return
+    known = swap_request.Known(
+        plan=plan,
+        live=work_files.read_if_there(work / release_files.PRODUCTION_LOOK, LiveLook)
+        or swap_request.NOT_LOOKED_AT,
+        measured=Measured(),
+        manifest=manifest,
+    )
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    before = work_files.read(work / work_files.STATE, work_files.State)
+    work_files.write(work / release_files.RECORD, swap_request.record(known, run, before))

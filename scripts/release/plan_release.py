@@ -1,0 +1,99 @@
+"""plan.json, tag.json and a look at production -> release_plan.json: what a release changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dbtdeploy.artifacts import artifact_check, artifacts
+from dbtdeploy.artifacts.artifacts import Manifest
+from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.release_files import ReleasePlan, Tag
+from dbtdeploy.dbt import invoke
+from dbtdeploy.release import release_plan, release_refusals, staging
+from dbtdeploy.store import failed_nodes, lease_renewal, store_step
+from dbtdeploy.warehouse import preflight, release_macros
+from dbtdeploy.warehouse.release_macro_types import LiveLook, Wanted
+
+
+def main() -> None:
+    """Plan, refuse what cannot go well, and say by which way the release goes on."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    before = artifacts.read_manifest(work / work_files.STATE_FOLDER / artifact_check.MANIFEST)
+    manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
+    release_id = datetime.now(timezone.utc).strftime("%Y%m%dt%H%M%S")
+    # First without the warehouse: what is refused by the manifests needs no look at it.
+    plan = _plan(run, work, manifest, before, live=None, release_id=release_id)
+    adapter = manifest.metadata.adapter_type
+    release_refusals.refuse_adapter(plan, adapter)
+    if adapter == release_refusals.SUPPORTED:
+        live = _look(run, work, manifest, before)
+        work_files.write(work / release_files.PRODUCTION_LOOK, live)
+        plan = _plan(run, work, manifest, before, live=live, release_id=release_id)
+        if plan.staged:
+            preflight.refuse_missing_privileges(live.look)
+        release_refusals.refuse_in_the_way(plan, live)
+    work_files.write(work / release_files.RELEASE_PLAN, plan)
+    _tell(plan, run)
+
+
+def _plan(
+    run: work_files.Run,
+    work: Path,
+    manifest: Manifest,
+    before: Manifest | None,
+    *,
+    live: LiveLook | None,
+    release_id: str,
+) -> ReleasePlan:
+    return release_plan.plan(
+        run,
+        manifest=manifest,
+        production=before,
+        planned=work_files.read(work / work_files.PLAN, work_files.Plan),
+        look=live,
+        release_id=release_id,
+        state=work_files.read(work / work_files.STATE, work_files.State),
+        tag=work_files.read(work / release_files.TAG, Tag),
+        again=_again(work),
+    )
+
+
+def _look(run: work_files.Run, work: Path, manifest: Manifest, before: Manifest | None) -> LiveLook:
+    opened = store_step.opened(run.policy.state)
+    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    planned = work_files.read(work / work_files.PLAN, work_files.Plan)
+    gone = release_plan.gone(manifest, before)
+    with lease_renewal.kept(opened, held) as keeper:
+        live = release_macros.look(
+            invoke.dbt_of(run, work),
+            work=work,
+            place=staging.place_of(run),
+            wanted=release_plan.wanted(planned, manifest),
+            removed=[Wanted(unique_id=one.unique_id, spot=one.production) for one in gone],
+        )
+    keeper.refuse_if_lost()
+    return live
+
+
+def _again(work: Path) -> Collection[str]:
+    results = artifacts.read_run_results(work / failed_nodes.FOLDER / work_files.RUN_RESULTS)
+    return results.by_id().keys() if results else ()
+
+
+def _tell(plan: ReleasePlan, run: work_files.Run) -> None:
+    redact = settings.redactor()
+    for node in plan.nodes:
+        print(redact(f"{node.name}: {node.change}, {node.method}, type {node.kind}"))
+    goes_on = not (run.release and run.release.dry_run)
+    in_place = bool(plan.direct) and not plan.staged
+    outputs = {
+        "staged": "true" if goes_on and not in_place else "",
+        "direct": "true" if goes_on and in_place else "",
+    }
+    actions_runner.set_outputs(settings.Runner.from_environ().output, outputs)
+    if not goes_on:
+        print("Nothing was built (dry-run: true).")

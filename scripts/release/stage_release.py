@@ -1,0 +1,132 @@
+"""release_plan.json -> staging schemas, marked, with production's rows laid in -> staging.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from dbtdeploy.artifacts import artifacts
+from dbtdeploy.artifacts.artifacts import Manifest
+from dbtdeploy.base import actions_runner, crash, errors, settings, timestamps
+from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.release_files import ReleasePlan
+from dbtdeploy.dbt import commands, invoke
+from dbtdeploy.release import release_plan, release_refusals, release_split, staging
+from dbtdeploy.release.staging import Staging
+from dbtdeploy.store import in_flight, lease_messages, lease_renewal, store_step
+from dbtdeploy.warehouse import guard, production, release_macros
+from dbtdeploy.warehouse.release_macro_types import LiveLook, Prepared
+
+Nodes = tuple[work_files.PlannedNode, ...]
+
+
+def main() -> None:
+    """List what goes to staging, refuse what would land elsewhere, then make the schemas."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
+    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    opened = store_step.opened(run.policy.state)
+    there = staging.run_there(run, work, plan.release_id)
+    with lease_renewal.kept(opened, held) as keeper:
+        nodes = _list(there, work, plan)
+        _guard(nodes, there, work)
+        in_flight.write(opened, _record(run, plan, held))
+        crash.point("release-recorded")
+        prepared = _prepare(there, work, plan, held, nodes)
+        crash.point("release-staged")
+    keeper.refuse_if_lost()
+    relations = staging.spots(nodes)
+    schemas = tuple(sorted({spot.schema for spot in relations.values()}))
+    made = Staging(
+        schema=there.schema, schemas=schemas, relations=relations, rows=prepared.rows or {}
+    )
+    work_files.write(work / release_files.STAGING, made)
+    # Tests of what is built in place run when it is.
+    tests = sum(node.resource_type in release_split.TESTS for node in nodes)
+    staged = replace(release_plan.staged_at(plan, relations), tests=tests)
+    work_files.write(work / release_files.RELEASE_PLAN, staged)
+    work_files.write(work / work_files.PLAN, work_files.Plan(nodes=nodes))
+    _tell(made, prepared, nodes)
+
+
+def _list(there: work_files.Run, work: Path, plan: ReleasePlan) -> Nodes:
+    """What dbt builds there: exactly what was planned."""
+    manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
+    planned = release_split.keep_whole(work)
+    wanted = [node.unique_id for node in release_split.staged(planned, plan, manifest)]
+    variables = settings.DbtEnvironment.from_environ().variables
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    reader = run.release.smoke_target if run.release else None
+    staging.lay_profile(run.dbt, work, there.schema, variables, reader=reader)
+    folder = staging.lay_selection(work / staging.EXACTLY, wanted)
+    if not wanted:
+        return ()
+    dbt = invoke.dbt_of(there, work)
+    nodes = invoke.list_nodes(dbt, there, commands.listing_exactly(folder), name="ls-staging")
+    missing = sorted(set(wanted) - {node.unique_id for node in nodes})
+    if missing:
+        raise errors.ReleaseStepFailed(
+            "dbt does not list these in staging, though it does in production:\n"
+            + "\n".join(f"- {unique_id}" for unique_id in missing),
+            not_done=release_refusals.NOT_STAGED,
+            remedy="Let nothing be enabled or named by `target.schema`.",
+        )
+    return nodes
+
+
+def _guard(nodes: Nodes, there: work_files.Run, work: Path) -> None:
+    guard.refuse_long_names(nodes)
+    manifest = work / release_files.PRODUCTION_MANIFEST
+    live = {(one.database, one.schema) for one in production.read_relations(manifest).values()}
+    guard.refuse_outside_staging(nodes, live, staging=there.schema)
+
+
+def _record(run: work_files.Run, plan: ReleasePlan, held: HeldLease) -> in_flight.Unsettled:
+    return in_flight.Unsettled(
+        what="release",
+        release_id=plan.release_id,
+        tag=plan.tag,
+        phase="staging",
+        environment=plan.environment,
+        project=plan.project,
+        commit=held.commit,
+        by=lease_messages.who(run.event),
+        run_url=run.event.run_url,
+        started_at=timestamps.now(),
+    )
+
+
+def _prepare(
+    there: work_files.Run, work: Path, plan: ReleasePlan, held: HeldLease, nodes: Nodes
+) -> Prepared:
+    prepared = release_macros.prepare(
+        invoke.dbt_of(there, work),
+        work=work,
+        place=staging.place_of(there),
+        release_id=plan.release_id,
+        tag=plan.tag,
+        nonce=held.nonce,
+        taken_at=held.taken_at,
+        schemas=sorted({node.schema or "" for node in guard.written(nodes)}),
+        baselines=staging.baselines(
+            plan,
+            work_files.read(work / release_files.PRODUCTION_LOOK, LiveLook),
+            staging.spots(nodes),
+        ),
+    )
+    release_refusals.refuse_staging(prepared)
+    return prepared
+
+
+def _tell(made: Staging, prepared: Prepared, nodes: Nodes) -> None:
+    redact = settings.redactor()
+    for schema in prepared.dropped:
+        print(redact(f"Dropped what a stopped release had left: {schema}"))
+    for unique_id, rows in made.rows.items():
+        known = "no table in production" if rows is None else f"{rows:,} rows of production's"
+        print(redact(f"{unique_id}: {known}"))
+    print(redact(f"Ready: {', '.join(made.schemas) or 'no schema needed'}."))
+    actions_runner.set_outputs(settings.Runner.from_environ().output, {"nodes": str(len(nodes))})

@@ -1,0 +1,53 @@
+"""run.json + the store -> dbt run-operation, which only looks -> rollback_plan.json, summary.
+
+Says what a rollback restores at once, what it leaves, and what it cannot bring back; changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.rollback_files import RollbackPlan
+from dbtdeploy.rollback import (
+    rollback_page_model,
+    rollback_plan,
+    rollback_records,
+    rollback_target,
+    warehouse_failures,
+    warehouse_request,
+)
+from dbtdeploy.rollback.warehouse_request import Job
+from dbtdeploy.store import inventory, store_step
+from dbtdeploy.store.object_store import Store
+
+
+def main() -> None:
+    """Plan it, show it, and say whether there is anything to do."""
+    work = settings.work_folder()
+    for name in (release_files.ROLLBACK_PLAN, release_files.ROLLED_BACK):
+        (work / name).unlink(missing_ok=True)
+    job = Job.read(work)
+    plan = _plan(store_step.opened(job.run.policy.state), job)
+    work_files.write(work / release_files.ROLLBACK_PLAN, plan)
+    redact, runner = settings.redactor(), settings.Runner.from_environ()
+    with actions_runner.foreign_output():
+        for line in rollback_page_model.lines(plan):
+            print(redact(line))
+    summary = rollback_page_model.plan_summary(plan, job.run.event)
+    actions_runner.write_summary(runner.summary, redact(summary))
+    if plan.dry_run and not plan.nothing:
+        print("A dry run: nothing was changed. `dry-run: false` rolls back.")
+    proceed = not plan.nothing and not plan.dry_run
+    actions_runner.set_outputs(runner.output, {"proceed": "true" if proceed else "false"})
+
+
+def _plan(opened: Store, job: Job) -> RollbackPlan:
+    found = inventory.take(opened)
+    target = rollback_target.find(found, job.policy.version)
+    known = rollback_records.of(opened, target)
+    plan = rollback_plan.draft(opened, target, known, run=job.run)
+    answer = warehouse_request.take_back(job, known, dry_run=True)
+    rollback_plan.refuse_missing(found, target, known, answer.missing)
+    warehouse_failures.refuse(plan, answer.swapped)
+    return rollback_plan.answered(plan, answer)

@@ -1,0 +1,90 @@
+"""rollback_plan.json -> dbt run-operation, one transaction -> hold, pointer, rolled_back.json.
+
+What is killed on the way leaves a record in the store; the next run of any command that takes the
+lease finds out how far it came, and finishes or forgets it (``settle_release.py``).
+"""
+
+from __future__ import annotations
+
+from dbtdeploy.base import actions_runner, crash, errors, settings
+from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
+from dbtdeploy.rollback import (
+    rollback_finish,
+    rollback_page_model,
+    rollback_plan,
+    rollback_records,
+    warehouse_failures,
+    warehouse_request,
+)
+from dbtdeploy.rollback.warehouse_request import Job
+from dbtdeploy.store import in_flight, lease, lease_renewal, lineage, store_step
+from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.object_store import Store
+from dbtdeploy.warehouse.release_macro_types import TookBack
+
+
+def main() -> None:
+    """Take back in the warehouse, then in the store, and say so."""
+    work = settings.work_folder()
+    job = Job.read(work)
+    plan = work_files.read(work / release_files.ROLLBACK_PLAN, RollbackPlan)
+    done = _roll_back(store_step.opened(job.run.policy.state), job, plan)
+    work_files.write(work / release_files.ROLLED_BACK, done)
+    redact, runner = settings.redactor(), settings.Runner.from_environ()
+    actions_runner.set_outputs(runner.output, {"rolled-back": "true", "version": plan.to_version})
+    actions_runner.write_summary(runner.summary, redact(rollback_page_model.done_summary(done)))
+    actions_runner.annotate(
+        "notice",
+        redact(f"{plan.environment} is rolled back to {plan.to}"),
+        redact(f"It is on hold: {done.hold_reason}\nLift it by `command: lift-hold`."),
+    )
+
+
+def _roll_back(opened: Store, job: Job, plan: RollbackPlan) -> RolledBack:
+    record = warehouse_request.begun(job, plan)
+    with lease_renewal.kept(opened, job.held) as keeper:
+        in_flight.write(opened, record)
+        crash.point("rollback-recorded")
+        answer = _take_back(opened, job, plan)
+        crash.point("rollback-taken-back")
+    keeper.refuse_if_lost()
+    return RolledBack(
+        plan=rollback_plan.answered(plan, answer),
+        by=record.by,
+        run_url=record.run_url,
+        at=answer.swapped.at or record.started_at,
+        seconds=answer.swapped.seconds,
+        attempts=answer.swapped.attempts,
+        hold_reason=_complete(opened, job, plan, record),
+        reason=record.reason,
+    )
+
+
+def _take_back(opened: Store, job: Job, plan: RollbackPlan) -> TookBack:
+    """One transaction; where it did not happen, there is nothing to finish."""
+    indexes = map(lineage.reader(opened), (one.version for one in plan.releases))
+    known = [rollback_records.read(opened, index) for index in indexes if index]
+    answer = warehouse_request.take_back(job, known, dry_run=False)
+    if answer.swapped.outcome not in ("done", "fenced"):
+        lease.renew(opened, job.held.nonce)
+        in_flight.forget(opened)
+    warehouse_failures.refuse(plan, answer.swapped)
+    return answer
+
+
+def _complete(opened: Store, job: Job, plan: RollbackPlan, record: Unsettled) -> str:
+    try:
+        return rollback_finish.complete(
+            opened, record, nonce=job.held.nonce, by=record.run_url or record.by
+        )
+    except errors.LeaseLost:
+        raise
+    except errors.DbtDeployError as cause:
+        raise errors.PublishingFailed(
+            f"{plan.tags} is taken back in the warehouse, and the store does not say so yet. "
+            f"{cause.what}",
+            not_done="The hold may not be set, and the current version may still be "
+            f"{plan.from_version}.",
+            remedy=f"{cause.remedy} Then run the rollback again, which finishes it.",
+        ) from None

@@ -1,0 +1,30 @@
+"""failure.json, rollback_plan.json, rolled_back.json -> the summary of a refused rollback, status.
+
+Runs whatever happened before it, and never decides. What was planned and done has its summary from
+the steps that did it.
+"""
+
+from __future__ import annotations
+
+from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
+from dbtdeploy.report import report_step
+from dbtdeploy.rollback import rollback_page_model, rollback_plan
+
+
+def main() -> None:
+    """Say why nothing was rolled back, if so, and set the output ``status``."""
+    work = settings.work_folder()
+    run = work_files.read(work / work_files.RUN, work_files.Run)
+    report_step.notice_cancellation(work)
+    failure = work_files.read_if_there(work / work_files.FAILURE, work_files.Failure)
+    done = work_files.read_if_there(work / release_files.ROLLED_BACK, RolledBack)
+    plan = work_files.read_if_there(work / release_files.ROLLBACK_PLAN, RollbackPlan)
+    runner = settings.Runner.from_environ()
+    if failure is not None and done is None:
+        name = rollback_plan.environment_of(run)
+        summary = rollback_page_model.refused_summary(failure, name)
+        actions_runner.write_summary(runner.summary, settings.redactor()(summary))
+    status = rollback_page_model.status(plan, done, failure)
+    actions_runner.set_outputs(runner.output, {"status": status})

@@ -1,0 +1,72 @@
+"""store_command.json -> environment.json: a hold on all deploys, or its end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from msgspec.structs import replace
+
+from dbtdeploy.base import actions_runner, errors, settings, timestamps
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.deploy_files import StoreCommand
+from dbtdeploy.store import environment_settings, lease_messages, store_step
+from dbtdeploy.store.environment_settings import Environment, Hold
+from dbtdeploy.store.object_store import Store
+
+
+def main() -> None:
+    """Set the hold, or lift it."""
+    asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
+    opened = store_step.opened(asked.location)
+    if asked.command == "lift-hold":
+        _lift(opened, asked)
+    else:
+        _set(opened, asked)
+
+
+def _set(opened: Store, asked: StoreCommand) -> None:
+    hold = Hold(
+        reason=asked.reason or "no reason given",
+        by=lease_messages.who(asked.event),
+        since=timestamps.now(),
+        run_url=asked.event.run_url,
+    )
+    before = environment_settings.change(opened, lambda there: replace(there, hold=hold)).hold
+    instead = f"\nIt takes the place of an earlier hold: {_told(before)}" if before else ""
+    actions_runner.annotate(
+        "notice",
+        f"{asked.environment} is on hold",
+        f"{hold.reason}\nDeploys are refused until it is lifted (`command: lift-hold`).{instead}",
+    )
+
+
+def _lift(opened: Store, asked: StoreCommand) -> None:
+    seen = environment_settings.read(opened).hold
+    if seen is None:
+        actions_runner.annotate(
+            "notice", f"{asked.environment} is not on hold", "There was nothing to lift."
+        )
+        return
+
+    def lifted(there: Environment) -> Environment:
+        # A hold that somebody set just now has a reason that was not looked at.
+        return replace(there, hold=None) if there.hold == seen else there
+
+    before = environment_settings.change(opened, lifted).hold
+    if before is not None and before != seen:
+        raise errors.OnHold(
+            f"Another hold was set meanwhile: {_told(before)}",
+            not_done="It was not lifted.",
+            remedy="Run `command: lift-hold` again if its reason is gone too.",
+        )
+    by = lease_messages.who(asked.event)
+    actions_runner.annotate(
+        "notice",
+        f"{asked.environment} is no longer on hold",
+        f"{by} lifted it. Set by {_told(seen)}",
+    )
+
+
+def _told(hold: Hold) -> str:
+    since = timestamps.since(hold.since, datetime.now(timezone.utc))
+    return f"{hold.by}, since {since}: {hold.reason}"

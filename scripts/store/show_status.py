@@ -1,0 +1,30 @@
+"""store_command.json -> what an environment runs, for people and for the workflow. Only reads."""
+
+from __future__ import annotations
+
+from dbtdeploy.admin import status
+from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.deploy_files import StoreCommand
+from dbtdeploy.report import render
+from dbtdeploy.store import store_step
+
+
+def main() -> None:
+    """Print the status, write it to the summary, and name the commit that a deploy checks out."""
+    asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
+    opened = store_step.opened(asked.location)
+    found = status.read(opened)
+    rows = status.rows(found)
+    # Whoever held the lease or set the hold chose those words: no workflow command among them.
+    with actions_runner.foreign_output():
+        print(f"{asked.environment} ({found.location})")
+        for row in rows:
+            print(f"{row.label}: {row.text}{f' ({row.url})' if row.url else ''}")
+    runner = settings.Runner.from_environ()
+    page = render.template(
+        "status.md.j2", environment=asked.environment, location=found.location, rows=rows
+    )
+    actions_runner.write_summary(runner.summary, page)
+    outputs = {"version": found.version or "", "ref": found.ref(asked.event.sha)}
+    actions_runner.set_outputs(runner.output, outputs)

@@ -1,0 +1,192 @@
+"""register_pull_request.py: a hint for teardown that never fails a build."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy.context import work_files
+from dbtdeploy.store import partial_parse
+from dbtdeploy.teardown import teardown_files
+from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown
+from standins import parses, s3
+from standins.teardowns import REPOSITORY, Job
+
+POLICY = Path(__file__).parents[1] / "fixtures" / "policy-pull-request.json"
+KEY = "pull-requests/7/shop-ci.json"
+PARSE = "pull-requests/7/shop-ci.saved_parse.tar.gz"
+
+
+@pytest.fixture
+def job(work: Path, tmp_path: Path) -> Job:
+    store = tmp_path / "store"
+    store.mkdir()
+    made = Job(work, Path("dbt"), state=str(store))
+    plan(made, "pr_7_shop_marts", "pr_7_shop")
+    return made
+
+
+def plan(job: Job, *schemas: str) -> None:
+    nodes = tuple(
+        work_files.PlannedNode(
+            unique_id=f"model.shop.{name}",
+            resource_type="model",
+            name=name,
+            schema=name,
+            relation_name=f"{name}.a",
+        )
+        for name in schemas
+    )
+    work_files.write(job.work / work_files.PLAN, work_files.Plan(nodes=nodes))
+
+
+def entry(job: Job) -> Path:
+    return Path(job.state) / KEY
+
+
+def on_s3(job: Job, store: s3.Store, policy: str) -> str:
+    """The store in a bucket, reached under a policy; gives the bucket."""
+    bucket = store.create_bucket()
+    user = store.create_user(json.loads(policy.replace("my-bucket", bucket)))
+    job.state = f"s3://{bucket}/prod"
+    job.environment |= store.environ | user.environ
+    return bucket
+
+
+def test_what_is_registered(job: Job) -> None:
+    job.describe(pull_request=7, command="ci")
+    job.run("ci/register_pull_request", "register")
+    assert json.loads(entry(job).read_text()) == {
+        "repository": REPOSITORY,
+        "pull_request": 7,
+        "project": "shop",
+        "target": "ci",
+        "schemas": ["pr_7_shop", "pr_7_shop_marts"],
+        "sha": "a" * 40,
+        "run_url": f"https://github.com/{REPOSITORY}/actions/runs/100",
+        "at": "2026-11-21T00:00:00+00:00",
+    }
+
+
+@pytest.mark.fault(50)
+def test_without_a_pull_request_nothing_is_registered(job: Job) -> None:
+    job.describe(command="ci")
+    printed = job.run("ci/register_pull_request", "register")
+    assert "this run (schedule) belongs to no pull request" in printed
+    assert list(Path(job.state).iterdir()) == []
+
+
+def test_under_the_policy_of_pull_requests(job: Job, s3_iam: s3.Store) -> None:
+    bucket = on_s3(job, s3_iam, POLICY.read_text())
+    job.describe(pull_request=7, command="ci")
+    kept = parses.read(parses.laid(job.work / work_files.KEPT_PARSE))
+    printed = job.run("ci/register_pull_request", "register")
+    assert "warning" not in printed.lower(), printed
+    there = s3_iam.client().get_object(Bucket=bucket, Key=f"prod/{PARSE}")["Body"].read()
+    partial_parse.unpack(there, job.work / "there", source=PARSE)
+    assert parses.read(job.work / "there") == kept
+    stored = s3_iam.client().get_object(Bucket=bucket, Key=f"prod/{KEY}")["Body"].read()
+    assert json.loads(stored)["schemas"] == ["pr_7_shop", "pr_7_shop_marts"]
+    work_files.write(job.work / teardown_files.TEARDOWN, Teardown(closed=(7,)))
+    job.run("ci/register_pull_request", "forget")
+    listed = s3_iam.client().list_objects_v2(Bucket=bucket)
+    assert "Contents" not in listed
+
+
+def test_an_older_policy_is_a_warning_with_the_line_to_add(job: Job, s3_iam: s3.Store) -> None:
+    policy = json.loads(POLICY.read_text())
+    policy["Statement"] = [
+        one for one in policy["Statement"] if "s3:PutObject" not in one["Action"]
+    ]
+    bucket = on_s3(job, s3_iam, json.dumps(policy))
+    job.describe(pull_request=7, command="ci")
+    printed = job.run("ci/register_pull_request", "register")
+    assert "The registry of pull requests was not changed" in printed
+    assert "All else goes on without it." in printed
+    assert '"Action": ["s3:PutObject", "s3:DeleteObject"]' in printed
+    assert f'"Resource": "arn:aws:s3:::{bucket}/prod/pull-requests/*"' in printed
+    assert not (job.work / work_files.FAILURE).exists()
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("name", ["A_TOKEN", "WHERE"])
+def test_a_parse_with_a_hidden_value_is_not_kept(job: Job, name: str, shown: bool) -> None:
+    """Of values that are not named like secrets, those that production's manifest shows may be."""
+    job.describe(pull_request=7, command="ci")
+    job.environment["DBT_DEPLOY_DBT_ENV"] = f"{name}=hunter22"
+    parses.laid(job.work / work_files.KEPT_PARSE, content=b"\xa8hunter22\xff")
+    if shown:
+        (job.work / work_files.STATE_FOLDER).mkdir()
+        (job.work / work_files.STATE_FOLDER / "manifest.json").write_text(
+            '{"database": "hunter22"}'
+        )
+    printed = job.run("ci/register_pull_request", "register")
+    assert "hunter22" not in printed
+    kept = shown and name == "WHERE"
+    assert ("The parse of this run is not kept" in printed) is not kept
+    assert (Path(job.state) / PARSE).exists() is kept
+    assert entry(job).exists()
+
+
+def test_a_push_that_left_no_parse_leaves_the_one_before(job: Job) -> None:
+    job.describe(pull_request=7, command="ci")
+    before = Path(job.state) / PARSE
+    before.parent.mkdir(parents=True)
+    before.write_bytes(b"that of the push before")
+    job.run("ci/register_pull_request", "register")
+    assert before.read_bytes() == b"that of the push before"
+
+
+def test_a_parse_without_an_entry_is_forgotten_too(job: Job) -> None:
+    job.describe(pull_request=7, command="ci")
+    parses.laid(job.work / work_files.KEPT_PARSE)
+    job.run("ci/register_pull_request", "register")
+    entry(job).unlink()
+    job.describe(pull_request=7)
+    work_files.write(job.work / teardown_files.TEARDOWN, Teardown(closed=(7,)))
+    printed = job.run("ci/register_pull_request", "forget")
+    assert "Forgotten: pull request 7." in printed
+    assert "cannot be read" not in printed
+    assert not (Path(job.state) / "pull-requests").exists()
+
+
+@pytest.mark.parametrize("broken", ["store", "plan", "run"])
+def test_whatever_is_broken_is_a_warning(job: Job, broken: str) -> None:
+    if broken == "store":
+        job.state = str(job.work / "no-such-folder")
+    job.describe(pull_request=7, command="ci")
+    if broken == "plan":
+        (job.work / work_files.PLAN).write_text("{")
+    if broken == "run":
+        (job.work / work_files.RUN).unlink()
+    printed = job.run("ci/register_pull_request", "register")
+    assert "The registry of pull requests was not changed" in printed
+    assert not (job.work / work_files.FAILURE).exists()
+
+
+def test_what_is_still_there_is_not_forgotten(job: Job) -> None:
+    job.describe(pull_request=7, command="ci")
+    job.run("ci/register_pull_request", "register")
+    job.describe(pull_request=7)
+    gone = DroppedSchema(schema="pr_7_shop", owner="pull request 7", pull_request=7)
+    left = KeptSchema(schema="pr_7_shop_marts", reason="busy", pull_request=7, should_go=True)
+    done = Teardown(dropped=(gone,), kept=(left,), closed=(7,))
+    work_files.write(job.work / teardown_files.TEARDOWN, done)
+    assert "were not found" not in job.run("ci/register_pull_request", "forget")
+    assert entry(job).exists()
+    work_files.write(job.work / teardown_files.TEARDOWN, Teardown(dropped=(gone,), closed=(7,)))
+    printed = job.run("ci/register_pull_request", "forget")
+    assert "pr_7_shop_marts: a build had announced that, and no schema of that name" in printed
+    assert not entry(job).exists()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_nothing_is_forgotten_where_nothing_was_torn_down(job: Job, dry_run: bool) -> None:
+    job.describe(pull_request=7, command="ci")
+    job.run("ci/register_pull_request", "register")
+    if dry_run:
+        work_files.write(job.work / teardown_files.TEARDOWN, Teardown(closed=(7,), dry_run=True))
+    assert "Nothing to forget." in job.run("ci/register_pull_request", "forget")
+    assert entry(job).exists()

@@ -1,0 +1,58 @@
+"""How a script of ours ends: as Python would end it, without taking all its objects apart."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+SCRIPT = """
+import atexit, sys, threading
+sys.path.insert(0, sys.argv[1])
+from dbtdeploy.base import errors
+from dbtdeploy.context import cli
+
+class Taken:
+    def __del__(self):
+        print("taken apart")
+
+taken = Taken()
+went_on = threading.Event()
+
+def late():
+    went_on.wait()
+    print("by a thread")
+
+def main():
+    atexit.register(print, "at the end")
+    threading.Thread(target=late).start()
+    atexit.register(print, "not whole", end="")
+    threading.Timer(0.05, went_on.set).start()
+    print("to stderr", end="", file=sys.stderr)
+    if sys.argv[2] == "refuse":
+        raise errors.InvalidInput("It is wrong.", not_done="Nothing.", remedy="Change it.")
+    return int(sys.argv[2])
+
+cli.run(main)
+"""
+
+
+@pytest.mark.parametrize(("what", "code"), [("0", 0), ("4", 4), ("refuse", 2)])
+def test_it_waits_for_threads_does_what_was_registered_and_writes_all(what: str, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(SCRIPTS), what],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    lines = done.stdout.splitlines()
+    assert lines[-2:] == ["by a thread", "not wholeat the end"]
+    assert "to stderr" in done.stderr
+    assert "taken apart" not in done.stdout

@@ -1,0 +1,144 @@
+"""check_freshness.py: real dbt on sources of every age, and on one whose table is gone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.deploy import freshness
+from standins import postgres
+from standins.production import Production
+
+TABLES = {"fresh": "1 minute", "ageing": "8 hours", "stale": "3 days"}
+
+SOURCES = """
+sources:
+  - name: till
+    schema: raw
+    loaded_at_field: loaded_at
+    freshness:
+      warn_after: {count: 6, period: hour}
+      error_after: {count: 2, period: day}
+    tables: [%s]
+"""
+
+
+@pytest.fixture
+def production(tmp_path: Path, database: postgres.Database, dbt_command: Path) -> Production:
+    return prepared(tmp_path, database, dbt_command)
+
+
+def prepared(folder: Path, database: postgres.Database, dbt: Path) -> Production:
+    made = Production(folder, database, dbt)
+    for name, age in TABLES.items():
+        database.run(f"create table raw.{name} as select now() - interval '{age}' as loaded_at")
+    return made
+
+
+def check(production: Production, *tables: str, policy: str = "warn") -> tuple[int, str]:
+    """Plan, check; gives the exit code and what was said."""
+    listed = ", ".join(f"{{name: {table}}}" for table in tables)
+    production.write({"models/sources.yml": SOURCES % listed})
+    production.ask(source_freshness=policy)
+    production.plan()
+    done = production.script("deploy/check_freshness")
+    return done.returncode, done.stdout + done.stderr
+
+
+def found(production: Production) -> dict[str, str]:
+    written = work_files.read(production.work / deploy_files.FRESHNESS, deploy_files.Freshness)
+    return {source.name: source.status for source in written.sources}
+
+
+def test_the_age_of_each_source_is_told(
+    tmp_path: Path, database: postgres.Database, any_dbt_command: Path
+) -> None:
+    production = prepared(tmp_path, database, any_dbt_command)
+    code, said = check(production, *TABLES)
+    assert code == 0, said
+    assert found(production) == {
+        "till.fresh": "pass",
+        "till.ageing": "warn",
+        "till.stale": "error",
+    }
+    assert "Sources are stale" in said
+    assert "till.stale: stale (error), newest row is 3 days old" in said
+    assert (production.target / "sources.json").is_file()
+
+
+@pytest.mark.parametrize(("tables", "code"), [(("fresh", "ageing"), 0), (("fresh", "stale"), 63)])
+def test_stale_sources_stop_the_deploy_where_they_shall(
+    production: Production, tables: tuple[str, ...], code: int
+) -> None:
+    ended, said = check(production, *tables, policy="fail")
+    assert ended == code, said
+    if code:
+        failure = production.failure()
+        assert failure.kind == "SourcesStale"
+        assert failure.what == "till.stale: stale (error), newest row is 3 days old"
+        assert "Nothing was built" in failure.not_done
+
+
+@pytest.mark.parametrize(("policy", "code"), [("warn", 0), ("fail", 63)])
+def test_a_source_that_cannot_be_asked_is_not_fresh(
+    production: Production, policy: str, code: int
+) -> None:
+    ended, said = check(production, "fresh", "gone", policy=policy)
+    assert ended == code, said
+    assert found(production) == {"till.fresh": "pass", "till.gone": "runtime error"}
+    assert 'gone" does not exist' in said
+
+
+def test_its_message_is_hidden_with_the_rows(production: Production) -> None:
+    policy = work_files.Policy(state=production.run.policy.state, hide_row_data=True)
+    production.run = production.replaced(policy=policy)
+    code, said = check(production, "gone")
+    assert code == 0, said
+    assert "does not exist" not in said
+    written = work_files.read(production.work / deploy_files.FRESHNESS, deploy_files.Freshness)
+    assert "does not exist" not in (written.sources[0].message or "")
+
+
+@pytest.mark.parametrize(("policy", "code"), [("warn", 0), ("fail", 31)])
+def test_a_check_that_cannot_run_stops_the_deploy_where_it_shall(
+    production: Production, policy: str, code: int
+) -> None:
+    production.write({"models/sources.yml": SOURCES % "{name: fresh}"})
+    production.ask(source_freshness=policy)
+    production.plan()
+    (production.target / "sources.json").write_text("{}")
+    production.write({"models/first.sql": "{{ oops"})
+    done = production.script("deploy/check_freshness")
+    assert done.returncode == code, done.stdout + done.stderr
+    assert not (production.work / deploy_files.FRESHNESS).exists()
+    assert not (production.target / "sources.json").exists()
+
+
+@pytest.mark.parametrize("policy", ["off", "warn"])
+def test_dbt_is_not_started_for_nothing(production: Production, policy: str) -> None:
+    if policy == "off":
+        production.write({"models/sources.yml": SOURCES % "{name: stale}"})
+    production.ask(source_freshness=policy)
+    production.plan()
+    production.run = production.replaced(dbt={"command": "/nowhere/dbt"})
+    work_files.write(production.work / work_files.RUN, production.run)
+    done = production.script("deploy/check_freshness")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (production.work / deploy_files.FRESHNESS).exists()
+
+
+def test_a_manifest_that_says_nothing_is_no_reason_to_skip(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    assert freshness.watched(path) is None
+    for limits, watched in (
+        ({"warn_after": {"count": None, "period": None}}, False),
+        ({"warn_after": None, "error_after": {"count": 1, "period": "day"}}, True),
+        (None, False),
+    ):
+        path.write_text(json.dumps({"sources": {"s": {"freshness": limits, "config": {}}}}))
+        assert freshness.watched(path) == (frozenset("s") if watched else frozenset())
+        path.write_text(json.dumps({"sources": {"s": {"config": {"freshness": limits}}}}))
+        assert freshness.watched(path) == (frozenset("s") if watched else frozenset())

@@ -1,0 +1,83 @@
+"""generate_docs.py after a real build: the page, and the build's own artifacts untouched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy.context import deploy_files, work_files
+from standins import postgres
+from standins.production import Production
+
+
+@pytest.fixture
+def production(tmp_path: Path, database: postgres.Database, dbt_command: Path) -> Production:
+    return Production(tmp_path, database, dbt_command)
+
+
+def built(production: Production) -> Production:
+    production.plan()
+    done = production.script("deploy/build_production")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return production
+
+
+def own(production: Production) -> dict[str, bytes]:
+    """The build's artifacts."""
+    names = ("manifest.json", work_files.RUN_RESULTS)
+    return {name: (production.target / name).read_bytes() for name in names}
+
+
+def test_the_page_shows_the_builds_own_manifest(
+    tmp_path: Path, database: postgres.Database, any_dbt_command: Path
+) -> None:
+    production = built(Production(tmp_path, database, any_dbt_command))
+    before = own(production)
+    done = production.script("deploy/generate_docs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "--no-compile" in done.stdout
+    page = (production.target / "static_index.html").read_bytes()
+    assert before["manifest.json"] in page
+    assert own(production) == before
+    docs = work_files.read(production.work / deploy_files.DOCS, deploy_files.Docs)
+    assert docs == deploy_files.Docs(file="static_index.html", bytes=len(page))
+    catalog = json.loads((production.target / "catalog.json").read_bytes())
+    assert set(catalog["nodes"]) == {f"model.shop.{name}" for name in ("first", "second", "third")}
+
+
+def test_after_a_build_of_some_the_page_still_has_all_sql(production: Production) -> None:
+    built(production)
+    production.store.delete("lease.json")
+    production.select(select="third")
+    built(production)
+    before = own(production)
+    done = production.script("deploy/generate_docs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "--no-compile" not in done.stdout
+    assert own(production) == before
+    page = (production.target / "static_index.html").read_text()
+    assert page.count("nextval('raw.first_builds') as build") > before["manifest.json"].count(
+        b"nextval('raw.first_builds') as build"
+    )
+
+
+def test_a_failure_is_named_and_leaves_the_build_alone(production: Production) -> None:
+    built(production)
+    before = own(production)
+    (production.target / "static_index.html").write_text("an older one")
+    production.write({"models/first.sql": "{{ oops"})
+    done = production.script("deploy/generate_docs")
+    assert done.returncode == 65, done.stdout + done.stderr
+    assert "only its documentation is missing" in production.failure().not_done
+    assert own(production) == before
+    assert not (production.work / deploy_files.DOCS).exists()
+    assert not (production.target / "static_index.html").exists()
+
+
+def test_nobody_wants_it(production: Production) -> None:
+    production.ask(docs=False)
+    work_files.write(production.work / work_files.RUN, production.run)
+    assert production.script("deploy/generate_docs").returncode == 0
+    assert not (production.work / deploy_files.DOCS).exists()

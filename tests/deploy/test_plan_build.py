@@ -1,0 +1,129 @@
+"""plan_build.py with the real dbt command, which lists without a warehouse."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy.context import work_files
+from standins import entry
+
+SCRIPT = entry.script("deploy/plan_build")
+
+PROFILE = """
+shop:
+  target: ci
+  outputs:
+    ci:
+      type: postgres
+      host: nowhere.invalid
+      port: 1
+      user: dbt
+      password: "{{ env_var('DB_PASSWORD') }}"
+      dbname: shop
+      schema: "{{ env_var(env_var('SCHEMA_FROM')) }}"
+      threads: 1
+"""
+
+
+class Planned:
+    """A project with one model, and the script on it."""
+
+    def __init__(self, work: Path, dbt_command: Path) -> None:
+        self.work = work
+        self.project = work.parent / "project"
+        (self.project / "models").mkdir(parents=True)
+        (self.project / "profiles.yml").write_text(PROFILE)
+        (self.project / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
+        (self.project / "models" / "orders.sql").write_text("select 1 as id")
+        production = {"PRODUCTION": "prod", "SCHEMA_FROM": "PRODUCTION", "DB_PASSWORD": "x"}
+        subprocess.run(
+            [dbt_command, "--quiet", "parse", "--target-path", work / "state"],
+            cwd=self.project,
+            env={"PATH": os.environ["PATH"], "HOME": str(work), **production},
+            check=True,
+        )
+        self.run = work_files.Run(
+            event=work_files.Event(name="x", repository="o/r", sha="a", ref="fix", pull_request=7),
+            dbt=work_files.DbtProject(
+                command=str(dbt_command),
+                project_dir=str(self.project),
+                repository_path=".",
+                name="shop",
+                profiles_dir=None,
+                profile="shop",
+                target=None,
+                target_path=str(self.project / "target"),
+                packages_path=str(self.project / "dbt_packages"),
+            ),
+            selection=work_files.Selection(select="orders"),
+            policy=work_files.Policy(state="s"),
+            schema="pr_7_shop",
+            started_at="2026-11-21T00:00:00+00:00",
+        )
+
+    def start(self, *, secret: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the script."""
+        work_files.write(self.work / work_files.RUN, self.run)
+        work_files.write(self.work / work_files.STATE, work_files.State(location="s", found=True))
+        return subprocess.run(
+            SCRIPT,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.work),
+                "DBT_DEPLOY_WORK": str(self.work),
+                "DBT_DEPLOY_DBT_ENV": secret,
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "0",
+                "PRODUCTION": "prod",
+                "SCHEMA_FROM": "DBT_DEPLOY_SCHEMA",
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def planned(work: Path, dbt_command: Path) -> Planned:
+    return Planned(work, dbt_command)
+
+
+@pytest.mark.fault(24, 51)
+@pytest.mark.parametrize("password", ["prod", "true"])
+def test_a_secret_that_equals_a_name_hides_nothing_from_the_guard(
+    planned: Planned, password: str
+) -> None:
+    done = planned.start(secret=f"DB_PASSWORD={password}", SCHEMA_FROM="PRODUCTION")
+    assert done.returncode == 20, done.stdout + done.stderr
+    assert not (planned.work / work_files.PLAN).exists()
+    failure = work_files.read(planned.work / work_files.FAILURE, work_files.Failure)
+    assert failure.kind == "WouldWriteToProduction"
+    assert f'"{password}"' not in failure.what
+
+
+@pytest.mark.fault(24, 51)
+def test_a_secret_that_dbt_scrubs_out_of_a_schemas_name_is_refused(planned: Planned) -> None:
+    secret = "DB_PASSWORD=x\nDBT_ENV_SECRET_WORD=prod"
+    done = planned.start(secret=secret, SCHEMA_FROM="PRODUCTION")
+    assert done.returncode == 31, done.stdout + done.stderr
+    assert not (planned.work / work_files.PLAN).exists()
+    failure = work_files.read(planned.work / work_files.FAILURE, work_files.Failure)
+    assert "cannot be understood" in failure.what
+
+
+def test_how_the_caller_has_dbt_log_does_not_empty_the_plan(planned: Planned) -> None:
+    logging = {"DBT_LOG_FORMAT": "json", "DBT_LOG_LEVEL": "none", "DBT_PRINT": "false"}
+    done = planned.start(secret="DB_PASSWORD=hunter2", **logging)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (node,) = work_files.read(planned.work / work_files.PLAN, work_files.Plan).nodes
+    assert (node.name, node.schema) == ("orders", "pr_7_shop")
+
+
+@pytest.mark.fault(46)
+def test_an_output_that_a_mask_would_empty_is_told_once(planned: Planned) -> None:
+    done = planned.start(secret="DB_PASSWORD=x\nSOME_KEY=pr_7_shop")
+    assert done.stdout.count("The output `schema` will be empty") == 1, done.stdout + done.stderr

@@ -1,0 +1,19 @@
+"""The scripts as the actions start them: ``run.py``, the command, the script."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+def script(name: str, *, scripts: Path = SCRIPTS) -> list[str]:
+    """The command line of one script, without its arguments.
+
+    Args:
+        name: its folder and name, ``deploy/take_lease``.
+        scripts: the folder that holds ``run.py``.
+    """
+    command, stem = name.split("/")
+    return [sys.executable, str(scripts / "run.py"), command, stem]

@@ -1,0 +1,127 @@
+"""What a clean-up drops, and what it leaves: nothing that something else hangs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy.warehouse.release_macro_types import CleanedUp
+from standins.greens import Release, Shop
+from standins.postgres import Database, Server
+
+
+@pytest.fixture
+def shop(tmp_path: Path, postgres_server: Server, database: Database) -> Shop:
+    made = Shop(tmp_path, postgres_server, database)
+    made.owner.run(
+        """
+        create table analytics.orders as select 1 as id;
+        create table analytics.old_model as select 1 as id;
+        create view analytics.old_view as select id from analytics.old_model;
+        """
+    )
+    return made
+
+
+def released(shop: Shop) -> Release:
+    release = shop.begin()
+    release.stage("orders", "select 2 as id")
+    release.plan(shop.wanted("old_model", "old_view"))
+    assert release.swap().outcome == "done"
+    return release
+
+
+def said(cleaned: list[CleanedUp]) -> dict[str, str]:
+    return {one.name: one.outcome for one in cleaned}
+
+
+def test_what_is_young_stays_and_what_is_old_goes(shop: Shop) -> None:
+    release = released(shop)
+    schema = f"schema {release.kept()}"
+    assert said(shop.clean_up(keep_hours=24, grace_days=7)) == {schema: "stays"}
+    dry = shop.clean_up(dry_run=True)
+    assert said(dry) == {
+        schema: "would drop",
+        "view analytics.old_view": "would drop",
+        "table analytics.old_model": "stays",
+    }
+    assert release.kept() in shop.schemas()
+    assert said(shop.clean_up()) == {
+        schema: "dropped",
+        "view analytics.old_view": "dropped",
+        "table analytics.old_model": "dropped",
+    }
+    assert shop.clean_up() == []
+    assert shop.owner.rows("select id from analytics.orders") == [(2,)]
+    assert shop.owner.rows("select count(*) from dbt_deploy.removed_models") == [(0,)]
+
+
+def test_what_a_node_of_another_name_goes_on_with_stays(shop: Shop) -> None:
+    released(shop)
+    # An incremental model under a new name, with the alias of the old one, keeps the table.
+    cleaned = {one.name: one for one in shop.clean_up(spots=[shop.spot("old_model")])}
+    shop.owner.run("select id from analytics.old_model")
+    kept = cleaned["table analytics.old_model"]
+    assert (kept.outcome, kept.why) == ("stays", "another node of the project has its place now")
+    assert "table analytics.old_model" not in said(shop.clean_up())
+
+
+@pytest.mark.fault(29)
+def test_what_something_outside_hangs_on_stays(shop: Shop) -> None:
+    release = released(shop)
+    shop.owner.run(
+        f"create view marts.a as select id from {release.kept()}.orders;"
+        "create view marts.b as select id from analytics.old_model"
+    )
+    cleaned = {one.name: one for one in shop.clean_up()}
+    kept, model = cleaned[f"schema {release.kept()}"], cleaned["table analytics.old_model"]
+    assert (kept.outcome, kept.detail) == ("stays", ("view marts.a",))
+    assert (model.outcome, model.why) == ("stays", "something hangs on it")
+    assert model.detail == ("view marts.b depends on table analytics.old_model",)
+    assert shop.owner.rows("select * from marts.a, marts.b") == [(1, 1)]
+
+
+def test_models_that_are_in_use_again_stay(shop: Shop) -> None:
+    released(shop)
+    shop.owner.run("drop table analytics.old_model cascade; create table analytics.old_model ()")
+    cleaned = {one.name: one.why for one in shop.clean_up(keep_hours=24)}
+    assert cleaned["table analytics.old_model"] == (
+        "it was made anew since its node left the project"
+    )
+    second = released(shop)
+    assert second.number == 2
+    current = ["model.shop.old_model"]
+    cleaned = {one.name: one.why for one in shop.clean_up(keep_hours=24, current=current)}
+    assert cleaned["table analytics.old_model"] == "its node is in the project again"
+    assert shop.owner.rows("select count(*) from analytics.old_model") == [(0,)]
+
+
+def test_others_kept_schemas_and_unmarked_ones_stay(shop: Shop) -> None:
+    release = released(shop)
+    shop.owner.run(
+        f"comment on schema {release.kept()} is 'dbt-deploy environment=x project=shop"
+        " release=1 role=kept'; create schema analytics__kept_by_hand"
+    )
+    assert said(shop.clean_up()).keys() == {"view analytics.old_view", "table analytics.old_model"}
+    assert {release.kept(), "analytics__kept_by_hand"} < set(shop.schemas())
+
+
+def test_a_mark_without_a_time_stays(shop: Shop) -> None:
+    release = released(shop)
+    shop.owner.run(
+        f"comment on schema {release.kept()} is 'dbt-deploy environment=prod project=shop"
+        " release=1 role=kept'"
+    )
+    (one, *_) = shop.clean_up()
+    assert (one.outcome, one.why) == ("stays", "its mark does not say since when")
+
+
+@pytest.mark.fault(32)
+def test_what_somebody_reads_is_busy(shop: Shop) -> None:
+    released(shop)
+    shop.owner.run(f"grant select on analytics.old_view to {shop.reader.user}")
+    with shop.reader.connect() as connection, connection.transaction():
+        connection.execute("table analytics.old_view")
+        assert said(shop.clean_up(keep_hours=24))["view analytics.old_view"] == "busy"
+    assert said(shop.clean_up(keep_hours=24))["view analytics.old_view"] == "dropped"
