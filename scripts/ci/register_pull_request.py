@@ -16,7 +16,7 @@ from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import cli, work_files
 from dbtdeploy.dbt import partial_parse_upload
-from dbtdeploy.store import pull_request_registry, store_step
+from dbtdeploy.store import pull_request_registry, store_location
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import Teardown
@@ -68,7 +68,7 @@ def _register(run: work_files.Run, work: Path) -> None:
     if plan is None or not plan.nodes:
         return  # no schema was made, and there is nothing that a later push could start from
     schemas = sorted({node.schema or "" for node in guard.written(plan.nodes)})
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     if schemas:
         pull_request_registry.write(opened, run, number, schemas)
         print(f"Registered for pull request {number}: {len(schemas)} schemas.")
@@ -90,7 +90,7 @@ def _forget(run: work_files.Run, work: Path) -> None:
     if done is None or done.dry_run or not done.closed:
         print("Nothing to forget.")
         return
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     registered = set(pull_request_registry.numbers(opened, run))
     for number in sorted(registered & set(done.closed)):
         _tell_unseen(opened, run, number, done)

@@ -17,7 +17,7 @@ from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_nodes
 from dbtdeploy.rollback import rollback_plan
-from dbtdeploy.store import environment_settings, lease_renewal, store_step, version_reader
+from dbtdeploy.store import environment_settings, lease_renewal, store_location, version_reader
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros
 from dbtdeploy.warehouse.release_macro_types import CleanedUp, Place
@@ -28,7 +28,7 @@ def main() -> None:
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
     policy = run.clean_up or work_files.CleanUp()
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     hold = environment_settings.read(opened).hold
     done = CleanUpDone(
         environment=rollback_plan.environment_of(run),

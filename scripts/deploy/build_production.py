@@ -11,7 +11,7 @@ from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
 from dbtdeploy.deploy import collect_artifacts, deploy_plan
-from dbtdeploy.store import lease_renewal, publish, store_step
+from dbtdeploy.store import lease_renewal, publish, store_location
 from dbtdeploy.store.object_store import Store
 
 VARIABLE = f"DBT_ENV_CUSTOM_ENV_{commit_mark.NAME}"
@@ -24,7 +24,7 @@ def main() -> int:
     run = work_files.read(work / work_files.RUN, work_files.Run)
     asked = run.deploy or work_files.Deploy()
     arguments = _arguments(run, work)
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     commit = held.commit or run.event.sha
     with lease_renewal.kept(opened, held) as keeper:

@@ -13,7 +13,7 @@ from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Freshness, SourceFreshness
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness
-from dbtdeploy.store import lease_renewal, store_step
+from dbtdeploy.store import lease_renewal, store_location
 
 NOTHING_BUILT = "Nothing was built, and nothing was written to the warehouse."
 
@@ -46,7 +46,7 @@ def _check(
 ) -> tuple[SourceFreshness, ...] | None:
     """Run dbt; None where it could not check and the policy is only to warn."""
     written.unlink(missing_ok=True)
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     with lease_renewal.kept(opened, held) as keeper:
         dbt = invoke.dbt_of(run, work)

@@ -11,7 +11,7 @@ from dbtdeploy.base import actions_runner, crash, json_codec, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Dependent, Dependents, HeldLease
 from dbtdeploy.dbt import invoke
-from dbtdeploy.store import lease_renewal, store_step
+from dbtdeploy.store import lease_renewal, store_location
 from dbtdeploy.warehouse import (
     dependents,
     guard,
@@ -29,7 +29,7 @@ def main() -> None:
     run = work_files.read(work / work_files.RUN, work_files.Run)
     plan = work_files.read(work / work_files.PLAN, work_files.Plan)
     held = work_files.read(work / deploy_files.LEASE, HeldLease)
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     output = settings.Runner.from_environ().output
     if not plan.nodes and not dependents.read_earlier(opened).things:
         print("Nothing will be built, and no earlier run left anything to make again.")

@@ -21,7 +21,7 @@ from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.dbt import installed_version, partial_parse_download, unchanged_check
-from dbtdeploy.store import failed_nodes, store_step, version_reader, versions
+from dbtdeploy.store import failed_nodes, store_location, version_reader, versions
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.store_location import local_folder
 
@@ -48,7 +48,7 @@ def main() -> None:
     fresh.mkdir()
     try:
         with _nothing_started():
-            store = store_step.opened(run.policy.state)
+            store = store_location.opened(run.policy.state)
             found = _fetched(run, store, fresh, work)
     finally:
         shutil.rmtree(fetched_to, ignore_errors=True)

@@ -12,7 +12,7 @@ from dbtdeploy.base import errors, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Docs
 from dbtdeploy.dbt import dbt_error_hints, docs_site, invoke
-from dbtdeploy.store import lease_renewal, store_step
+from dbtdeploy.store import lease_renewal, store_location
 
 NOT_DONE = "The build succeeded and is published; only its documentation is missing."
 
@@ -25,7 +25,7 @@ def main() -> None:
     if not (run.deploy or work_files.Deploy()).docs:
         print("Not made (docs: false).")
         return
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     target = Path(run.dbt.target_path)
     with lease_renewal.kept(opened, held) as keeper, docs_site.manifest_kept(target):

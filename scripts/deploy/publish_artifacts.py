@@ -19,7 +19,7 @@ from dbtdeploy.context.deploy_files import STATIC_DOCS, HeldLease, Publication
 from dbtdeploy.dbt import installed_version, partial_parse_upload
 from dbtdeploy.deploy import collect_artifacts, docs_step
 from dbtdeploy.deploy.collect_artifacts import Gathered
-from dbtdeploy.store import failed_nodes, lease, publish, store_step, versions
+from dbtdeploy.store import failed_nodes, lease, publish, store_location, versions
 from dbtdeploy.store.object_store import Store
 
 
@@ -40,7 +40,7 @@ def main() -> None:
         failure=work_files.read_if_there(work / work_files.FAILURE, work_files.Failure),
         fail_on_warnings=run.policy.fail_on_warnings,
     )
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     if problem is not None:
         _keep_failed(work, run, opened, problem)
         return

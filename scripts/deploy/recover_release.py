@@ -21,7 +21,7 @@ from dbtdeploy.store import (
     in_flight,
     lease_messages,
     lease_renewal,
-    store_step,
+    store_location,
     version_reader,
 )
 from dbtdeploy.store.in_flight import Unsettled
@@ -37,7 +37,7 @@ def main() -> None:
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
     held = work_files.read(work / deploy_files.LEASE, HeldLease)
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     record = in_flight.read(opened)
     goes_on = {"build": "true" if run.command in BUILDS else ""}
     if record is not None and _only_plans(run):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease, Publication
-from dbtdeploy.store import lease, store_step
+from dbtdeploy.store import lease, store_location
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
         print("This run holds no lease.")
         return
     run = work_files.read(work / work_files.RUN, work_files.Run)
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     try:
         lease.release(opened, held.nonce)
     except errors.LeaseLost as lost:

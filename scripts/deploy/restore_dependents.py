@@ -11,7 +11,7 @@ from dbtdeploy.base import actions_runner, crash, errors, json_codec, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Dependent, Dependents, HeldLease
 from dbtdeploy.dbt import invoke
-from dbtdeploy.store import lease_renewal, store_step
+from dbtdeploy.store import lease_renewal, store_location
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import dependents, dependents_result, run_job_macro
 
@@ -21,7 +21,7 @@ def main() -> None:
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
     kept = work_files.read(work / deploy_files.DEPENDENTS, Dependents).kept
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     with _lease(opened, work):
         ends = _make_again(run, work, kept)
     crash.point("restored")

@@ -20,7 +20,7 @@ from dbtdeploy.store import (
     lease_acquire,
     lease_messages,
     resume_publish,
-    store_step,
+    store_location,
     version_reader,
 )
 from dbtdeploy.store.environment_settings import Environment
@@ -37,7 +37,7 @@ def main() -> None:
     run = work_files.read(work / work_files.RUN, work_files.Run)
     for name in (deploy_files.LEASE, deploy_files.NOT_NOW, release_files.RELEASED):
         (work / name).unlink(missing_ok=True)
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     policy = run.deploy or work_files.Deploy()
     decided = environment_settings.read(opened)
     proceed = run.command != "deploy" or _is_due(opened, decided, run, work)

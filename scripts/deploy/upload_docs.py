@@ -8,7 +8,7 @@ from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS, HeldLease, Publication
 from dbtdeploy.deploy import collect_artifacts, docs_step
-from dbtdeploy.store import lease, store_step, versions
+from dbtdeploy.store import lease, store_location, versions
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     if not made:
         print("No documentation was made.")
         return
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     done = work_files.read(work / deploy_files.PUBLICATION, Publication)
     lease.renew(opened, held.nonce)
     opened.put(versions.LATEST + collect_artifacts.CATALOG, made[collect_artifacts.CATALOG])

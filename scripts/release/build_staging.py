@@ -8,7 +8,7 @@ from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
 from dbtdeploy.release import staging
-from dbtdeploy.store import lease_renewal, store_step
+from dbtdeploy.store import lease_renewal, store_location
 
 
 def main() -> int:
@@ -27,7 +27,7 @@ def main() -> int:
         extra=run.dbt.extra_args,
         defer_to=production,
     )
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     limit = run.deploy.time_limit_minutes if run.deploy else None
     with lease_renewal.kept(opened, held) as keeper:

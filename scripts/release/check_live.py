@@ -14,7 +14,7 @@ from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import live_checks, recover, release_refusals, staging
-from dbtdeploy.store import in_flight, lease_renewal, store_step
+from dbtdeploy.store import in_flight, lease_renewal, store_location
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros, sql_files, sql_refs
 from dbtdeploy.warehouse.release_macro_types import TookBack
@@ -27,7 +27,7 @@ def main() -> None:
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
     policy = run.release or work_files.Release(tag="")
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, HeldLease)
     with lease_renewal.kept(opened, held) as keeper:
         wrong = _smoke(run, work, policy) if policy.smoke_target else ()

@@ -14,7 +14,7 @@ from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import gates, release_plan
 from dbtdeploy.release.staging import Staging
-from dbtdeploy.store import lease_renewal, store_step
+from dbtdeploy.store import lease_renewal, store_location
 from dbtdeploy.warehouse import release_macros, sql_files, sql_refs
 from dbtdeploy.warehouse.release_macro_types import LiveLook, Measured
 
@@ -65,7 +65,7 @@ def _measure(
     if policy.smoke_queries:
         # One that cannot be understood must not be found once all is live.
         sql_files.read(Path(policy.smoke_queries), sql_refs.Relations.of(manifest, staged={}))
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     with lease_renewal.kept(opened, held) as keeper:
         measured = release_macros.measure(

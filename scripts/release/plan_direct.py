@@ -10,7 +10,7 @@ from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import release_files, work_files
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.release import release_split, staging, swap_request
-from dbtdeploy.store import store_step, version_reader
+from dbtdeploy.store import store_location, version_reader
 from dbtdeploy.warehouse.release_macro_types import LiveLook, Measured
 
 
@@ -35,7 +35,7 @@ def main() -> None:
 
 def _fetch(run: work_files.Run, work: Path) -> None:
     """What is built in place is compared with what the swap has just made current."""
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     folder = work / work_files.STATE_FOLDER
     folder.mkdir(exist_ok=True)
     for path in folder.iterdir():

@@ -13,7 +13,7 @@ from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_plan, release_refusals, staging
-from dbtdeploy.store import failed_nodes, lease_renewal, store_step
+from dbtdeploy.store import failed_nodes, lease_renewal, store_location
 from dbtdeploy.warehouse import preflight, release_macros
 from dbtdeploy.warehouse.release_macro_types import LiveLook, Wanted
 
@@ -63,7 +63,7 @@ def _plan(
 
 
 def _look(run: work_files.Run, work: Path, manifest: Manifest, before: Manifest | None) -> LiveLook:
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     planned = work_files.read(work / work_files.PLAN, work_files.Plan)
     gone = release_plan.gone(manifest, before)

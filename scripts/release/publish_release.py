@@ -9,7 +9,7 @@ from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease, Publication
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.release import recover
-from dbtdeploy.store import in_flight, lease_messages, store_step
+from dbtdeploy.store import in_flight, lease_messages, store_location
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
     held = work_files.read(work / deploy_files.LEASE, HeldLease)
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     record = in_flight.read(opened)
     if record is None:
         raise errors.EarlierStepMissing(

@@ -15,7 +15,7 @@ from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.dbt import commands, invoke
 from dbtdeploy.release import release_plan, release_refusals, release_split, staging
 from dbtdeploy.release.staging import Staging
-from dbtdeploy.store import in_flight, lease_messages, lease_renewal, store_step
+from dbtdeploy.store import in_flight, lease_messages, lease_renewal, store_location
 from dbtdeploy.warehouse import guard, production, release_macros
 from dbtdeploy.warehouse.release_macro_types import LiveLook, Prepared
 
@@ -28,7 +28,7 @@ def main() -> None:
     run = work_files.read(work / work_files.RUN, work_files.Run)
     plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
     held = work_files.read(work / deploy_files.LEASE, HeldLease)
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     there = staging.run_there(run, work, plan.release_id)
     with lease_renewal.kept(opened, held) as keeper:
         nodes = _list(there, work, plan)

@@ -20,7 +20,7 @@ from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_refusals, staging, swap_request, unpublished_version
 from dbtdeploy.release.swap_request import Known
-from dbtdeploy.store import environment_settings, in_flight, lease_renewal, publish, store_step
+from dbtdeploy.store import environment_settings, in_flight, lease_renewal, publish, store_location
 from dbtdeploy.store.in_flight import Unsettled
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros
@@ -38,7 +38,7 @@ def main() -> None:
     state = work_files.read(work / work_files.STATE, work_files.State)
     known = _known(work)
     record = swap_request.record(known, run, state)
-    opened = store_step.opened(run.policy.state)
+    opened = store_location.opened(run.policy.state)
     # Whoever looked at the plan or at staging may have set one since the lease was taken.
     environment_settings.refuse_if_on_hold(
         environment_settings.read(opened),

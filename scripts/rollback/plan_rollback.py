@@ -18,7 +18,7 @@ from dbtdeploy.rollback import (
     warehouse_request,
 )
 from dbtdeploy.rollback.warehouse_request import Job
-from dbtdeploy.store import inventory, store_step
+from dbtdeploy.store import inventory, store_location
 from dbtdeploy.store.object_store import Store
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     for name in (release_files.ROLLBACK_PLAN, release_files.ROLLED_BACK):
         (work / name).unlink(missing_ok=True)
     job = Job.read(work)
-    plan = _plan(store_step.opened(job.run.policy.state), job)
+    plan = _plan(store_location.opened(job.run.policy.state), job)
     work_files.write(work / release_files.ROLLBACK_PLAN, plan)
     redact, runner = settings.redactor(), settings.Runner.from_environ()
     with actions_runner.foreign_output():

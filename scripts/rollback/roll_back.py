@@ -18,7 +18,7 @@ from dbtdeploy.rollback import (
     warehouse_request,
 )
 from dbtdeploy.rollback.warehouse_request import Job
-from dbtdeploy.store import in_flight, lease, lease_renewal, lineage, store_step
+from dbtdeploy.store import in_flight, lease, lease_renewal, lineage, store_location
 from dbtdeploy.store.in_flight import Unsettled
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse.release_macro_types import TookBack
@@ -29,7 +29,7 @@ def main() -> None:
     work = settings.work_folder()
     job = Job.read(work)
     plan = work_files.read(work / release_files.ROLLBACK_PLAN, RollbackPlan)
-    done = _roll_back(store_step.opened(job.run.policy.state), job, plan)
+    done = _roll_back(store_location.opened(job.run.policy.state), job, plan)
     work_files.write(work / release_files.ROLLED_BACK, done)
     redact, runner = settings.redactor(), settings.Runner.from_environ()
     actions_runner.set_outputs(runner.output, {"rolled-back": "true", "version": plan.to_version})

@@ -10,14 +10,14 @@ from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
 from dbtdeploy.report import render
-from dbtdeploy.store import locked_command, store_step, version_reader
+from dbtdeploy.store import locked_command, store_location, version_reader
 from dbtdeploy.store.object_store import Store
 
 
 def main() -> None:
     """Adopt what is there, unless there is a version already."""
     asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store_step.opened(asked.location)
+    opened = store_location.opened(asked.location)
     if _is_versioned(opened):
         return
     plain = adopt.read_plain(opened)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dbtdeploy.base import actions_runner, settings, timestamps
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
-from dbtdeploy.store import fencing, lease, lease_messages, store_step
+from dbtdeploy.store import fencing, lease, lease_messages, store_location
 
 
 def main() -> None:
     """Break the lease, and say whose it was."""
     asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store_step.opened(asked.location)
+    opened = store_location.opened(asked.location)
     by, reason = lease_messages.who(asked.event), asked.reason or "no reason given"
     broken = lease.mark_broken(opened, by=by, reason=reason)
     if broken is None:

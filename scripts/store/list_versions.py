@@ -8,13 +8,13 @@ from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
 from dbtdeploy.report import render
-from dbtdeploy.store import inventory, store_step
+from dbtdeploy.store import inventory, store_location
 
 
 def main() -> None:
     """Show what is there; changes nothing."""
     asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store_step.opened(asked.location)
+    opened = store_location.opened(asked.location)
     found = inventory.take(opened)
     rows = listing.of_versions(found, asked.event)
     size = listing.size(sum(folder.size for folder in found.versions))

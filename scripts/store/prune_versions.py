@@ -14,14 +14,14 @@ from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
 from dbtdeploy.report import render
-from dbtdeploy.store import in_flight, inventory, locked_command, store_step
+from dbtdeploy.store import in_flight, inventory, locked_command, store_location
 from dbtdeploy.store.object_store import Store
 
 
 def main() -> None:
     """Decide, say it, and do it if asked to."""
     asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store_step.opened(asked.location)
+    opened = store_location.opened(asked.location)
     if asked.dry_run:
         decisions = _decide(opened, asked)
         _tell(asked, decisions)

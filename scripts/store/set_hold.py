@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
-from dbtdeploy.store import environment_settings, lease_messages, store_step
+from dbtdeploy.store import environment_settings, lease_messages, store_location
 from dbtdeploy.store.environment_settings import Environment, Hold
 from dbtdeploy.store.object_store import Store
 
@@ -17,7 +17,7 @@ from dbtdeploy.store.object_store import Store
 def main() -> None:
     """Set the hold, or lift it."""
     asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store_step.opened(asked.location)
+    opened = store_location.opened(asked.location)
     if asked.command == "lift-hold":
         _lift(opened, asked)
     else:

@@ -7,13 +7,13 @@ from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
 from dbtdeploy.report import render
-from dbtdeploy.store import store_step
+from dbtdeploy.store import store_location
 
 
 def main() -> None:
     """Print the status, write it to the summary, and name the commit that a deploy checks out."""
     asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
-    opened = store_step.opened(asked.location)
+    opened = store_location.opened(asked.location)
     found = status.read(opened)
     rows = status.rows(found)
     # Whoever held the lease or set the hold chose those words: no workflow command among them.

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
-from dbtdeploy.store import pull_request_registry, store_step
+from dbtdeploy.store import pull_request_registry, store_location
 from dbtdeploy.teardown import pull_requests_api, stale_schemas, teardown_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, FoundSchemas
 from dbtdeploy.warehouse import schema_owner
@@ -59,7 +59,7 @@ def _ask(run: work_files.Run, numbers: list[int]) -> stale_schemas.Answers:
 def _registered(run: work_files.Run, known: set[int]) -> list[int]:
     """Pull requests that the registry knows beyond those; none where it cannot be read."""
     try:
-        opened = store_step.opened(run.policy.state)
+        opened = store_location.opened(run.policy.state)
         listed = [
             number for number in pull_request_registry.numbers(opened, run) if number not in known
         ]

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors
 from dbtdeploy.context import release_files, work_files
 from dbtdeploy.context.release_files import Released
-from dbtdeploy.store import environment_settings, in_flight, lease, move_back, versions
+from dbtdeploy.store import environment_settings, in_flight, lease, versions
 from dbtdeploy.store.environment_settings import Hold
+from dbtdeploy.store.move_pointer import move_pointer
 from standins import deploys
 from standins.deploys import Ended, Environment, commit_of, publish_at_once
 
@@ -135,7 +136,7 @@ def test_a_tag_that_was_taken_back_may_come_again_and_not_moved(place: Environme
     second = released(place, 2, "v1.1.0")
     opened = place.open()
     nonce = deploys.take(opened, "rollback")
-    move_back.move_back(
+    move_pointer(
         opened,
         leaving=second.version,
         to=first.version,

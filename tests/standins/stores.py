@@ -33,6 +33,7 @@ class Place:
         opened = (
             "import sys\nfrom pathlib import Path\n"
             "from dbtdeploy.base import settings\n"
+            "from dbtdeploy.store import object_store\n"
             "from dbtdeploy.store.store_location import open_store\n"
             f"store = open_store({self.location!r}, workspace=Path('/'), "
             "access=settings.StoreAccess.from_environ())\n"

@@ -10,8 +10,9 @@ import pytest
 from msgspec import to_builtins
 
 from dbtdeploy.base import errors, versioned_json
-from dbtdeploy.store import fencing, lease, lease_acquire, publish, versions
+from dbtdeploy.store import fencing, lease, lease_acquire, versions
 from dbtdeploy.store.lease_messages import BROKEN, FREE, HELD, Lease
+from dbtdeploy.store.move_pointer import move_pointer
 from dbtdeploy.store.object_store import Conflict, Store
 from standins import leases, s3, stores, wire
 from standins.leases import Interleaved, record, take, wanted
@@ -37,16 +38,10 @@ def pointer(store: Store) -> versions.Pointer:
 
 def move(store: Store, nonce: str, version: str, *, previous: str | None = None) -> None:
     """Move the pointer as publishing does."""
-    index = versions.Index(
-        version=version,
-        environment="production",
-        project="shop",
-        kind=versions.DEPLOYED,
-        created_at="",
-        objects={},
-        previous=previous,
+    digest = "0" * 64
+    move_pointer(
+        store, leaving=previous, to=version, index_sha256=digest, nonce=nonce, by="me", at=""
     )
-    publish.move_pointer(store, index, index_sha256="0" * 64, nonce=nonce, by="me", at="")
 
 
 FIRST, SECOND = "20261121T060000Z-aaaaaaa", "20261121T070000Z-bbbbbbb"
@@ -290,7 +285,7 @@ def test_a_stale_owner_has_read_the_pointer_and_then_is_fenced(place: stores.Pla
         leases.expire(place)
         fencing.fence(store, take(store, "new"))
 
-    with pytest.raises(errors.LeaseLost, match="written by somebody else"):
+    with pytest.raises(errors.LeaseLost, match="fence of another run"):
         move(Interleaved(store, versions.POINTER, stolen), old, FIRST)
     assert pointer(store).version is None
 

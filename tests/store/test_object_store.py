@@ -126,9 +126,9 @@ def test_a_write_that_finds_itself_has_been_made(store: Store) -> None:
 TAKE = """
 sys.stdin.readline()
 try:
-    store.put("lease.json", sys.argv[1].encode(), only_if=objects.ABSENT)
+    store.put("lease.json", sys.argv[1].encode(), only_if=object_store.ABSENT)
     print("won")
-except objects.Conflict:
+except object_store.Conflict:
     print("lost")
 """
 
@@ -151,7 +151,7 @@ for _ in range(10):
         try:
             store.put("counter", f"{value} {sys.argv[1]}".encode(), only_if=there.etag)
             break
-        except objects.Conflict:
+        except object_store.Conflict:
             pass
 print("done")
 """

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors
 from dbtdeploy.store import fencing, publish, version_reader, versions
 from dbtdeploy.store.folder_client import Folder
+from dbtdeploy.store.move_pointer import move_pointer
 from dbtdeploy.store.versions import Index
 from standins.deploys import artifacts_of, number_in, publish_at_once, take
 
@@ -153,7 +154,15 @@ def test_a_version_that_does_not_follow_the_current_one_does_not_become_current(
     nonce = take(folder, "deploy")
     assert fencing.fence(folder, nonce).fence == nonce
     with pytest.raises(errors.LeaseLost, match="as before"):
-        publish.move_pointer(folder, older, index_sha256="", nonce=nonce, by="", at="")
+        move_pointer(
+            folder,
+            leaving=older.previous,
+            to=older.version,
+            index_sha256="",
+            nonce=nonce,
+            by="",
+            at="",
+        )
     assert current(folder) == 2
 
 

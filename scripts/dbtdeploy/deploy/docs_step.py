@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from dbtdeploy.base import crash, errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import Publication
-from dbtdeploy.store import store_step, versions
+from dbtdeploy.store import store_location, versions
 from dbtdeploy.store.object_store import Store
 
 HTML = "text/html; charset=utf-8"
@@ -28,7 +28,7 @@ def upload(run: work_files.Run, opened: Store, page: bytes, done: Publication) -
     crash.point("before-docs")
     elsewhere = run.deploy.docs_location if run.deploy else None
     try:
-        target = store_step.opened(elsewhere) if elsewhere else opened
+        target = store_location.opened(elsewhere) if elsewhere else opened
         key = "index.html" if elsewhere else versions.DOCS
         target.put(key, page, content_type=HTML)
     except errors.DbtDeployError as cause:

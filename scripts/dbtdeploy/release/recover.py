@@ -5,6 +5,7 @@ from __future__ import annotations
 from dbtdeploy.base import crash, errors, timestamps
 from dbtdeploy.store import in_flight, lease, publish, resume_publish, version_reader
 from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.move_pointer import move_pointer
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.resume_publish import Whole
 from dbtdeploy.store.versions import Index
@@ -38,8 +39,14 @@ def go_live(store: Store, record: Unsettled, *, nonce: str, by: str) -> Index | 
         # From here on the next owner of the lease would move the pointer, too.
         lease.renew(store, nonce, publishing=found.index.version)
         crash.point("release-claimed")
-        publish.move_pointer(
-            store, found.index, index_sha256=found.sha256, nonce=nonce, by=by, at=timestamps.now()
+        move_pointer(
+            store,
+            leaving=found.index.previous,
+            to=found.index.version,
+            index_sha256=found.sha256,
+            nonce=nonce,
+            by=by,
+            at=timestamps.now(),
         )
     crash.point("after-release-pointer")
     publish.copy_latest(store, found.artifacts, prove=lambda: lease.renew(store, nonce))

@@ -21,13 +21,13 @@ from dbtdeploy.store import (
     in_flight,
     lease,
     lineage,
-    move_back,
     publish,
     version_reader,
     versions,
 )
 from dbtdeploy.store.environment_settings import Environment, Hold
 from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.move_pointer import NOT_MOVED_BACK, move_pointer
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.versions import Index
 from dbtdeploy.warehouse.release_macro_types import State
@@ -94,7 +94,7 @@ def complete(store: Store, record: Unsettled, *, nonce: str, by: str) -> str:
         crash.point("rollback-held")
         _say_what_to_build(store, record, leaving, target)
         crash.point("rollback-noted")
-        move_back.move_back(
+        move_pointer(
             store,
             leaving=leaving,
             to=to,
@@ -102,6 +102,7 @@ def complete(store: Store, record: Unsettled, *, nonce: str, by: str) -> str:
             nonce=nonce,
             by=by,
             at=timestamps.now(),
+            not_done=NOT_MOVED_BACK,
         )
         crash.point("rollback-pointer")
     _copy(store, target, nonce)

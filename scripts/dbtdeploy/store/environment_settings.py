@@ -12,11 +12,11 @@ from datetime import datetime
 from msgspec import Struct
 
 from dbtdeploy.base import errors, timestamps, versioned_json
-from dbtdeploy.store.object_store import ABSENT, Conflict, Store
+from dbtdeploy.store.compare_and_swap import compare_and_swap
+from dbtdeploy.store.object_store import Store, Stored
 
 KEY = "environment.json"
 DEPLOY, RELEASE = "deploy", "release"
-TRIES = 20
 DAMAGED = "Delete it, then set the driver (`command: drive`) and the hold (`command: hold`) again."
 
 
@@ -46,7 +46,7 @@ def read(store: Store) -> Environment:
     Raises:
         StateCorrupt, StoreTooNew: see ``records.py``.
     """
-    return _read(store)[0]
+    return _decoded(store, store.get(KEY))
 
 
 def change(store: Store, step: Callable[[Environment], Environment]) -> Environment:
@@ -59,21 +59,13 @@ def change(store: Store, step: Callable[[Environment], Environment]) -> Environm
     Returns:
         The record before.
     """
-    for _ in range(TRIES):
-        before, etag = _read(store)
+
+    def decide(found: Stored | None) -> tuple[bytes | None, Environment]:
+        before = _decoded(store, found)
         after = step(before)
-        if after == before:
-            return before
-        try:
-            store.put(KEY, versioned_json.encode(after), only_if=etag)
-        except Conflict:
-            continue
-        return before
-    raise errors.StateUnreachable(
-        f"{store.address(KEY)} was written by others {TRIES} times.",
-        not_done="It was not changed.",
-        remedy="Run this again.",
-    )
+        return (None if after == before else versioned_json.encode(after)), before
+
+    return compare_and_swap(store, KEY, decide)
 
 
 def refuse_if_on_hold(
@@ -106,9 +98,8 @@ def refuse_if_on_hold(
     )
 
 
-def _read(store: Store) -> tuple[Environment, str]:
-    found = store.get(KEY)
+def _decoded(store: Store, found: Stored | None) -> Environment:
     if found is None:
-        return Environment(), ABSENT
+        return Environment()
     source = store.address(KEY)
-    return versioned_json.decode(found.body, Environment, source=source, remedy=DAMAGED), found.etag
+    return versioned_json.decode(found.body, Environment, source=source, remedy=DAMAGED)

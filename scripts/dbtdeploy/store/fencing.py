@@ -12,12 +12,10 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from dbtdeploy.base import errors
 from dbtdeploy.store import lease, versions
-from dbtdeploy.store.object_store import ABSENT, Conflict, Store
+from dbtdeploy.store.compare_and_swap import compare_and_swap
+from dbtdeploy.store.object_store import Store, Stored
 from dbtdeploy.store.versions import Pointer
-
-TRIES = 20
 
 
 def fence(store: Store, nonce: str) -> Pointer:
@@ -64,23 +62,13 @@ class _NotNeeded(Exception):
 
 
 def _fence(store: Store, nonce: str, prove: Callable[[], None]) -> Pointer:
-    for _ in range(TRIES):
-        found = store.get(versions.POINTER)
+    def step(found: Stored | None) -> tuple[bytes | None, Pointer]:
         address = store.address(versions.POINTER)
         pointer = versions.decode_pointer(found.body, source=address) if found else Pointer()
         prove()
         if pointer.fence == nonce:
-            return pointer
+            return None, pointer
         fenced = replace(pointer, fence=nonce)
-        try:
-            store.put(
-                versions.POINTER, versions.encode(fenced), only_if=found.etag if found else ABSENT
-            )
-        except Conflict:
-            continue
-        return fenced
-    raise errors.StateUnreachable(
-        f"{store.address(versions.POINTER)} was written by others {TRIES} times.",
-        not_done="It was not changed.",
-        remedy="Run this again.",
-    )
+        return versions.encode(fenced), fenced
+
+    return compare_and_swap(store, versions.POINTER, step)

@@ -5,7 +5,7 @@ the object in the answer that brought it. It is never deleted, so that every cha
 compare-and-swap. Each write differs from the one before (``renewals``): S3's ETag is a digest of
 the content, and a renewal that wrote the same bytes would let a thief swap on a renewed lease.
 
-A lease does not fence by itself; see ``fence.py``.
+A lease does not fence by itself; see ``fencing.py``.
 """
 
 from __future__ import annotations
@@ -19,16 +19,14 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors, timestamps, versioned_json
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.store import lease_messages
+from dbtdeploy.store.compare_and_swap import compare_and_swap
 from dbtdeploy.store.lease_messages import BROKEN, FREE, HELD, Lease
-from dbtdeploy.store.object_store import ABSENT, Conflict, Store
+from dbtdeploy.store.object_store import Store, Stored
 
 KEY = "lease.json"
 
 SECONDS = 900
 """How long it lasts after each renewal: longer than any step that does not renew."""
-
-TRIES = 20
-"""Against processes that write between our reading and our writing."""
 
 DAMAGED = "Set it anew: `command: break-lease` with a `reason`, once nobody works there."
 
@@ -37,7 +35,6 @@ class Seen(Struct, frozen=True, kw_only=True):
     """The lease as the store had it at ``now``, by the store's clock."""
 
     lease: Lease
-    etag: str
     now: datetime
     expires: datetime
 
@@ -65,15 +62,15 @@ def look(store: Store) -> Seen | None:
     Raises:
         StateCorrupt, StoreTooNew: see ``records.py``.
     """
-    found = store.get(KEY)
+    return _seen(store, store.get(KEY))
+
+
+def _seen(store: Store, found: Stored | None) -> Seen | None:
     if found is None:
         return None
     lease = versioned_json.decode(found.body, Lease, source=store.address(KEY), remedy=DAMAGED)
     return Seen(
-        lease=lease,
-        etag=found.etag,
-        now=found.now,
-        expires=found.modified + timedelta(seconds=lease.seconds),
+        lease=lease, now=found.now, expires=found.modified + timedelta(seconds=lease.seconds)
     )
 
 
@@ -96,25 +93,24 @@ def take(store: Store, wanted: Lease) -> Taken | Seen:
         The lease, or who holds it.
     """
     before: Lease | None = None
-    for _ in range(TRIES):
-        seen = look(store)
+
+    def step(found: Stored | None) -> tuple[bytes | None, Taken | Seen]:
+        nonlocal before
+        seen = _seen(store, found)
         if seen is not None and seen.lease.nonce == wanted.nonce:
             # The write was made, and its answer lost.
-            return _taken(seen.lease, before)
+            return None, _taken(seen.lease, before)
         if seen is not None and not seen.is_open:
-            return seen
+            return None, seen
         before = seen.lease if seen else None
         mine = replace(
             wanted,
             taken_at=timestamps.written(seen.now) if seen else timestamps.now(),
             publishing=before.publishing if before else None,
         )
-        try:
-            store.put(KEY, versioned_json.encode(mine), only_if=seen.etag if seen else ABSENT)
-        except Conflict:
-            continue
-        return _taken(mine, before)
-    raise _contended(store)
+        return versioned_json.encode(mine), _taken(mine, before)
+
+    return compare_and_swap(store, KEY, step)
 
 
 def renew(store: Store, nonce: str, *, publishing: str | None = None, done: bool = False) -> Lease:
@@ -134,8 +130,9 @@ def renew(store: Store, nonce: str, *, publishing: str | None = None, done: bool
     Raises:
         LeaseLost: it was broken, taken over or released.
     """
-    for _ in range(TRIES):
-        seen = look(store)
+
+    def step(found: Stored | None) -> tuple[bytes | None, Lease]:
+        seen = _seen(store, found)
         if seen is None or seen.lease.nonce != nonce or not seen.lease.is_held:
             raise lease_messages.lost(store.address(KEY), seen.lease if seen else None, nonce)
         current = seen.lease
@@ -144,12 +141,9 @@ def renew(store: Store, nonce: str, *, publishing: str | None = None, done: bool
             renewals=current.renewals + 1,
             publishing=None if done else publishing or current.publishing,
         )
-        try:
-            store.put(KEY, versioned_json.encode(renewed), only_if=seen.etag)
-        except Conflict:
-            continue  # another thread of ours renewed, or somebody took it: look again
-        return renewed
-    raise _contended(store)
+        return versioned_json.encode(renewed), renewed
+
+    return compare_and_swap(store, KEY, step)
 
 
 def release(store: Store, nonce: str) -> None:
@@ -158,19 +152,17 @@ def release(store: Store, nonce: str) -> None:
     Raises:
         LeaseLost: it is not ours any more; it stays as it is.
     """
-    for _ in range(TRIES):
-        seen = look(store)
+
+    def step(found: Stored | None) -> tuple[bytes | None, None]:
+        seen = _seen(store, found)
         if seen is not None and seen.lease.nonce == nonce and seen.lease.state == FREE:
-            return
+            return None, None
         if seen is None or seen.lease.nonce != nonce or not seen.lease.is_held:
             raise lease_messages.lost(store.address(KEY), seen.lease if seen else None, nonce)
         free = replace(seen.lease, state=FREE, renewals=seen.lease.renewals + 1)
-        try:
-            store.put(KEY, versioned_json.encode(free), only_if=seen.etag)
-        except Conflict:
-            continue
-        return
-    raise _contended(store)
+        return versioned_json.encode(free), None
+
+    compare_and_swap(store, KEY, step)
 
 
 def mark_broken(store: Store, *, by: str, reason: str) -> Seen | None:
@@ -183,10 +175,12 @@ def mark_broken(store: Store, *, by: str, reason: str) -> Seen | None:
         LeaseHeld: another run took it while we looked; that one was not meant.
     """
     meant: str | None = None
-    for _ in range(TRIES):
-        seen, etag = _look_at_all_costs(store)
+
+    def step(found: Stored | None) -> tuple[bytes | None, Seen | None]:
+        nonlocal meant
+        seen = _seen_or_unknown(store, found)
         if seen is None or not seen.lease.is_held:
-            return None
+            return None, None
         if meant is not None and seen.lease.nonce != meant:
             raise lease_messages.taken_meanwhile(seen.lease, seen.now)
         meant = seen.lease.nonce
@@ -197,26 +191,21 @@ def mark_broken(store: Store, *, by: str, reason: str) -> Seen | None:
             broken_at=timestamps.written(seen.now),
             reason=reason,
         )
-        try:
-            store.put(KEY, versioned_json.encode(broken), only_if=etag)
-        except Conflict:
-            continue
-        return seen
-    raise _contended(store)
+        return versioned_json.encode(broken), seen
+
+    return compare_and_swap(store, KEY, step)
 
 
-def _look_at_all_costs(store: Store) -> tuple[Seen | None, str]:
+def _seen_or_unknown(store: Store, found: Stored | None) -> Seen | None:
     """A damaged record reads as one that somebody holds."""
     try:
-        seen = look(store)
+        return _seen(store, found)
     except errors.StateCorrupt:
-        found = store.get(KEY)
         if found is None:
-            return None, ABSENT
+            return None
         unknown = Lease(nonce="", holder="an unknown run", purpose="unknown", state=HELD)
         expires = found.modified + timedelta(seconds=SECONDS)
-        return Seen(lease=unknown, etag=found.etag, now=found.now, expires=expires), found.etag
-    return seen, seen.etag if seen else ABSENT
+        return Seen(lease=unknown, now=found.now, expires=expires)
 
 
 def _taken(mine: Lease, before: Lease | None) -> Taken:
@@ -228,11 +217,3 @@ def _taken(mine: Lease, before: Lease | None) -> Taken:
         broken_in=before.name if before and before.state != FREE else None,
     )
     return Taken(held=held, before=before if before and before.state != FREE else None)
-
-
-def _contended(store: Store) -> errors.StateUnreachable:
-    return errors.StateUnreachable(
-        f"{store.address(KEY)} was written by others {TRIES} times while this run tried to.",
-        not_done="It was not changed.",
-        remedy="Run this again.",
-    )

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import crash, errors, timestamps
 from dbtdeploy.store import version_reader, versions
+from dbtdeploy.store.move_pointer import NOT_PUBLISHED, fenced, move_pointer
 from dbtdeploy.store.object_store import ABSENT, Conflict, Store
 from dbtdeploy.store.partial_parse import Packed
 from dbtdeploy.store.versions import Index, Pointer, StoredObject
@@ -27,8 +28,6 @@ AT_ONCE = 4
 """Uploads side by side; there are at most seven."""
 
 NAMES_TRIED = 100
-
-NOTHING_MOVED = "Its artifacts are not published; the version before is still the current one."
 
 
 class Extra(Struct, frozen=True, kw_only=True):
@@ -83,7 +82,8 @@ def publish(
     crash.point("before-pointer")
     moved = move_pointer(
         store,
-        index,
+        leaving=index.previous,
+        to=index.version,
         index_sha256=versions.sha256(versions.encode(index)),
         nonce=nonce,
         by=by,
@@ -120,7 +120,7 @@ def prepare(
         LeaseLost: somebody else has fenced this environment since.
         PublishingFailed: no name was free.
     """
-    pointer, _ = _fenced(store, nonce)
+    pointer = fenced(store, store.get(versions.POINTER), nonce)
     draft = replace(draft, created_at=timestamps.written(moment), previous=pointer.version)
     crash.point("before-objects")
 
@@ -130,33 +130,6 @@ def prepare(
             return _write_objects(store, prefix, contents) | extra.result()
 
     return _new_version(store, draft, write, moment, claim)
-
-
-def move_pointer(
-    store: Store, index: Index, *, index_sha256: str, nonce: str, by: str, at: str
-) -> Pointer:
-    """Make a version that is wholly there the current one, if it follows the one that is.
-
-    Args:
-        store: the environment's.
-        index: the version's.
-        index_sha256: of the index as it is stored.
-        nonce: of the lease that this run holds.
-        by: who moves it, a run's address or a person.
-        at: ISO 8601, UTC.
-
-    Raises:
-        LeaseLost: the pointer bears another's fence, was moved, or moves under our hands.
-    """
-    pointer, etag = _fenced(store, nonce)
-    if pointer.version != index.previous:
-        raise _lost(store, f"names {pointer.version}, and not {index.previous} as before")
-    moved = pointer.moved_to(index.version, index_sha256, at=at, by=by)
-    try:
-        store.put(versions.POINTER, versions.encode(moved), only_if=etag)
-    except Conflict:
-        raise _lost(store, "was written by somebody else") from None
-    return moved
 
 
 def copy_latest(
@@ -268,7 +241,7 @@ def _new_version(
         return index
     raise errors.PublishingFailed(
         f"{NAMES_TRIED} versions of this second and commit are in {store.location}.",
-        not_done=NOTHING_MOVED,
+        not_done=NOT_PUBLISHED,
         remedy="Run the deploy again.",
     )
 
@@ -317,23 +290,3 @@ def _put_once(store: Store, key: str, body: bytes) -> None:
         there = store.get(key)
         if there is None or there.body != body:
             raise
-
-
-def _fenced(store: Store, nonce: str) -> tuple[Pointer, str]:
-    """The pointer and its ETag, if it bears this lease's fence."""
-    found = store.get(versions.POINTER)
-    if found is None:
-        raise _lost(store, "is gone")
-    pointer = versions.decode_pointer(found.body, source=store.address(versions.POINTER))
-    if pointer.fence != nonce:
-        raise _lost(store, "bears the fence of another run")
-    return pointer, found.etag
-
-
-def _lost(store: Store, said: str) -> errors.LeaseLost:
-    return errors.LeaseLost(
-        f"{store.address(versions.POINTER)} {said}: this run's lease expired or was broken, and "
-        "another run took over.",
-        not_done=NOTHING_MOVED,
-        remedy="Look who works on the environment (`command: status`), then deploy again.",
-    )

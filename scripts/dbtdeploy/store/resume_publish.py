@@ -12,6 +12,7 @@ from msgspec import Struct
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import crash, errors, timestamps
 from dbtdeploy.store import fencing, lease, publish, version_reader, versions
+from dbtdeploy.store.move_pointer import move_pointer
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.versions import Index
 
@@ -77,8 +78,14 @@ def finish(store: Store, nonce: str, publishing: str | None, *, by: str) -> Fini
     elif pointer is None or pointer.version != found.index.previous:
         said = "Another version is current by now. It was given up."
     else:
-        publish.move_pointer(
-            store, found.index, index_sha256=found.sha256, nonce=nonce, by=by, at=timestamps.now()
+        move_pointer(
+            store,
+            leaving=found.index.previous,
+            to=found.index.version,
+            index_sha256=found.sha256,
+            nonce=nonce,
+            by=by,
+            at=timestamps.now(),
         )
         crash.point("finished-pointer")
         said, version = "It was whole, and is current now.", publishing

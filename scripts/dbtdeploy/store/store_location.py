@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, settings
 from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.store.object_store import Store
@@ -17,6 +17,22 @@ URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 def local_folder(location: str, workspace: Path) -> Path | None:
     """The folder that a location names, absolute; None for a URL."""
     return None if URL.match(location) else workspace / location
+
+
+def opened(location: str) -> Store:
+    """The store at a location, with this job's keys; nothing is asked of it yet.
+
+    Args:
+        location: ``s3://bucket/prefix``, or a folder, absolute or relative to the workspace.
+
+    Raises:
+        InvalidInput: the location cannot be understood, or is a folder that is not there.
+    """
+    return open_store(
+        location,
+        workspace=settings.GitHubContext.from_environ().workspace,
+        access=settings.StoreAccess.from_environ(),
+    )
 
 
 def open_store(location: str, *, workspace: Path, access: StoreAccess) -> Store:
