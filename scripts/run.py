@@ -2,7 +2,8 @@
 
 Each step of an action is one such call. What follows the two names goes to the script. This folder
 is the first on ``sys.path`` and the caller's workspace is not on it, so no file of a pull request
-can stand in for a module of ours. Every script runs behind the one error boundary, ``context/cli.py``.
+can stand in for a module of ours. Every script runs behind the one error boundary,
+``context/cli.py``.
 
 Exit codes: those of ``context/cli.py``; 2 where there is no such script.
 """

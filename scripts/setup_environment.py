@@ -32,6 +32,7 @@ from dbtdeploy.setup.virtualenvs import Environment
 SCRIPTS = Path(__file__).resolve().parent
 ROOT = SCRIPTS.parent
 BYTECODE = "bytecode"
+COMPILE_TEMPLATES = "from dbtdeploy.report import render; render.compile_all()"
 
 
 def main() -> None:
@@ -113,7 +114,7 @@ def _make_own(command: str, own: Environment) -> None:
     virtualenvs.leave_out_services(own.folder)
     bytecode.keep(SCRIPTS, own.folder / BYTECODE)
     uv_client.run(
-        [str(own.bin / "python"), "-c", "from dbtdeploy.report import render; render.compile_all()"],
+        [str(own.bin / "python"), "-c", COMPILE_TEMPLATES],
         folder=SCRIPTS,
         extra={},
         purpose="Compiling dbt-deploy's templates",
