@@ -1,6 +1,6 @@
-"""The README's tables of inputs and outputs, made from action.yml.
+"""The tables of docs/inputs.md, made from action.yml.
 
-``python tests/contract/readme_tables.py`` writes them between the README's markers; the contract
+``python tests/contract/readme_tables.py`` writes them between the page's markers; the contract
 test compares. A reader thus never finds an input that is not there, or misses one that is.
 """
 
@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "inputs.md"
 
 MATTERING = ("state", "dbt", "dbt-env", "target", "aws-role", "project-dir")
-"""The six inputs that the README shows unfolded."""
+"""The six inputs that the page shows first."""
 
 
 def load_action() -> dict[str, Any]:
@@ -38,16 +39,16 @@ def tables() -> dict[str, str]:
     }
 
 
-def placed(readme: str) -> str:
-    """The README with every table in its place."""
+def placed(page: str) -> str:
+    """The page with every table in its place."""
     for name, table in tables().items():
         begin, end = f"<!-- table: {name} -->", "<!-- end of table -->"
         pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        if not pattern.search(readme):
-            raise ValueError(f"README.md has no place for the table {name!r}")
+        if not pattern.search(page):
+            raise ValueError(f"{PAGE.name} has no place for the table {name!r}")
         text = f"{begin}\n{table}\n{end}"
-        readme = pattern.sub(lambda _, text=text: text, readme, count=1)  # type: ignore[misc]
-    return readme
+        page = pattern.sub(lambda _, text=text: text, page, count=1)  # type: ignore[misc]
+    return page
 
 
 def _inputs(inputs: dict[str, dict[str, Any]]) -> str:
@@ -66,5 +67,4 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(placed(path.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(placed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""action.yml, the workflows, the settings and the README say the same."""
+"""action.yml, the workflows, the settings and the documentation say the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import run
-from contract.readme_tables import ROOT, load_action, placed
+from contract.readme_tables import PAGE, ROOT, load_action, placed
 from dbtdeploy.base.settings import Inputs
 
 ACTION = load_action()
@@ -255,14 +255,14 @@ def test_actions_are_pinned_by_commit() -> None:
                 assert re.search(r"# v\d", rest), f"{path.name}: {line}"
 
 
-def test_the_readme_holds_every_input_and_output() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert placed(readme) == readme, "run: .venv/bin/python tests/contract/readme_tables.py"
+def test_the_page_of_inputs_holds_every_input_and_output() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert placed(page) == page, "run: .venv/bin/python tests/contract/readme_tables.py"
 
 
 @pytest.mark.parametrize(
     "name", ["policy-pull-request", "policy-deploy", "trust-pull-request", "trust-deploy"]
 )
-def test_the_readme_quotes_the_policies_that_the_tests_use(name: str) -> None:
+def test_the_page_on_security_quotes_the_policies_that_the_tests_use(name: str) -> None:
     policy = (ROOT / "tests" / "fixtures" / f"{name}.json").read_text(encoding="utf-8")
-    assert policy.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert policy.strip() in (ROOT / "docs" / "security.md").read_text(encoding="utf-8")

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from contract.readme_tables import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?://)([^()\s]*)\)|(?:src|srcset)=\"([^\"]+)\"")
+LABEL = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def anchors(page: Path) -> set[str]:
-    """What GitHub makes of a page's headings, as far as ours go."""
+    """What GitHub makes of a page's headings; of two that are alike, the second gets a number."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
-    return {
-        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-        for heading in HEADING.findall(text)
-    }
+    found: Counter[str] = Counter()
+    made = set()
+    for heading in HEADING.findall(text):
+        slug = re.sub(r"[^\w -]", "", LABEL.sub(r"\1", heading).lower()).replace(" ", "-")
+        made.add(f"{slug}-{found[slug]}" if found[slug] else slug)
+        found[slug] += 1
+    return made
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page: Path) -> None:
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     for link in {first or second for first, second in LINK.findall(text)}:
         path, _, anchor = link.partition("#")
         target = page.parent / path if path else page
         assert target.exists(), link
+        assert target.resolve().is_relative_to(ROOT), link
         if anchor:
             assert anchor in anchors(target), link

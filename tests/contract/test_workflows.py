@@ -15,6 +15,7 @@ ACTION = load_action()
 REUSABLE = ROOT / ".github" / "workflows"
 CALLERS = sorted((ROOT / "templates" / "workflows").glob("*.yml"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = [page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))]
 
 OWN = {"runs-on", "timeout-minutes", "artifact-name", "python-version"}
 """Inputs of a workflow that the action has no part in."""
@@ -182,6 +183,10 @@ def test_a_caller_asks_only_for_what_there_is(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", CALLERS, ids=lambda path: path.stem)
-def test_the_readme_shows_or_links_every_caller(path: Path) -> None:
-    linked = f"(templates/workflows/{path.name})" in README
-    assert linked or path.read_text(encoding="utf-8") in README
+def test_a_page_links_every_caller(path: Path) -> None:
+    assert any(f"(../templates/workflows/{path.name})" in page for page in DOCS)
+
+
+def test_the_readme_shows_the_caller_of_pull_requests_whole() -> None:
+    caller = REUSABLE.parents[1] / "templates" / "workflows" / "slim-ci.yml"
+    assert f"```yaml\n{caller.read_text(encoding='utf-8')}```" in README

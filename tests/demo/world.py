@@ -36,15 +36,15 @@ READ_PRODUCTION = "".join(
         *("analytics_reference", "analytics_snapshots"),
     )
 )
-"""The grants that the README asks for."""
+"""The grants that docs/set-up.md asks for."""
 
 POLICIES = ROOT / "tests" / "fixtures"
-"""The bucket policies that the README shows, for ``s3://my-bucket/prod``."""
+"""The bucket policies that docs/security.md shows, for ``s3://my-bucket/prod``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One place in the bucket, and two ways to it that may do what the README's policies say."""
+    """One place in the bucket, and two ways to it that may do what those policies say."""
 
     state_url: str
     pull_request: s3.Keys

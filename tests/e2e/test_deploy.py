@@ -1,7 +1,7 @@
 """``command: deploy`` and the store's commands as whole jobs, on real dbt, PostgreSQL and S3.
 
-Both roles are what the README says: the warehouse's owner is no superuser, and every request to the
-store passes the policies that the README shows.
+Both roles are what the documentation says: the warehouse's owner is no superuser, and every request
+to the store passes the policies of docs/security.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``command: release`` as whole jobs, on real dbt, PostgreSQL, S3 and GitHub's stand-in.
 
-Both roles are what the README says, as in ``test_deploy.py``; the release reaches the warehouse as
-its owner, who is no superuser, and the bucket by the policy that the README shows.
+Both roles are what the documentation says, as in ``test_deploy.py``; the release reaches the
+warehouse as its owner, who is no superuser, and the bucket by the policy of docs/security.md.
 """
 
 from __future__ import annotations

@@ -219,7 +219,7 @@ def test_one_that_refuses_is_a_warning(job: Job, broken: str) -> None:
     job.leave(release_files.RELEASED, LIVE)
     getattr(job.people, broken).faults.append(Answer(status=404, body=b"no_service"))
     (line,) = warned(job.notify())
-    assert line.startswith("::warning title=Somebody was not told::")
+    assert line.startswith("::warning title=A notification could not be sent::")
     assert "answered 404: no_service" in line
     assert "The result stays what it was" in line
     told = (len(job.slack), len(job.people.pagerduty.events), len(job.hook))
@@ -270,4 +270,4 @@ def test_without_a_run_it_is_a_warning(job: Job) -> None:
         check=False,
     )
     assert done.returncode == 0, printed
-    assert "Somebody was not told" in done.stdout
+    assert "A notification could not be sent" in done.stdout

@@ -114,7 +114,7 @@ def notes(plan: ReleasePlan, **over: Any) -> str:
             facts(
                 released=replace(LIVE, version=None, taken_back="smoke query a.sql: no"),
                 swap="done",
-                failure=failure("TakenBack", "The release was taken back"),
+                failure=failure("TakenBack", "The release was rolled back"),
             ),
             "❌ production is v1.3.0 again: v1.4.0 was taken back",
         ),
@@ -123,7 +123,7 @@ def notes(plan: ReleasePlan, **over: Any) -> str:
             "⏹️ production is still v1.3.0: cancelled",
         ),
         (
-            facts(plan=None, failure=failure("ReleaseEmpty", "This release brings nothing")),
+            facts(plan=None, failure=failure("ReleaseEmpty", "This release has no changes")),
             "❌ production is still v1.3.0: v1.4.0 brings nothing",
         ),
         (
@@ -264,7 +264,7 @@ def test_a_release_that_was_taken_back_says_why() -> None:
     of = facts(
         released=replace(LIVE, version=None, taken_back=said),
         swap="done",
-        failure=failure("TakenBack", "The release was taken back"),
+        failure=failure("TakenBack", "The release was rolled back"),
     )
     text = summary(of)
     assert "`v1.4.0` was live from 2026-11-25 23:17 UTC, failed a check there" in text

@@ -70,7 +70,7 @@ LOST = replace(
             ),
         )
     ),
-    failure=failure("DependentsNotRestored", "Some objects could not be made again"),
+    failure=failure("DependentsNotRestored", "Some objects could not be recreated"),
 )
 LEFT_OUT = replace(
     deploy_builds.deployed(),

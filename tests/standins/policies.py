@@ -34,7 +34,7 @@ Policy = dict[str, Any]
 
 
 def policy_of(role: str, bucket: str) -> Policy:
-    """``pull-request`` or ``deploy``: the policy that the README shows, for a bucket."""
+    """``pull-request`` or ``deploy``: the policy that docs/security.md shows, for a bucket."""
     text = (FIXTURES / f"policy-{role}.json").read_text(encoding="utf-8")
     document: Policy = json.loads(text.replace("my-bucket", bucket))
     return document

@@ -1,4 +1,4 @@
-"""The two roles of the README: each flow under exactly its policy, and what each may not do.
+"""The two roles of docs/security.md: each flow under exactly its policy, and what each may not do.
 
 Twice: under moto's IAM, which checks signatures, actions and resources, and behind a proxy that
 also judges the conditions, see ``standins/policies.py``.

@@ -235,17 +235,17 @@ class PrivilegesMissing(DbtDeployError):
 
 
 class DependentsInTheWay(DbtDeployError):
-    """Objects of others hang on what the build would replace."""
+    """Objects that others own depend on what the build would replace."""
 
     exit_code = 61
-    title = "Objects of others hang on what would be rebuilt"
+    title = "Other objects depend on tables this would rebuild"
 
 
 class DependentsNotRestored(DbtDeployError):
-    """Objects that the build took along could not be made again."""
+    """Objects that the build dropped could not be recreated."""
 
     exit_code = 62
-    title = "Some objects could not be made again"
+    title = "Some objects could not be recreated"
 
 
 class SourcesStale(DbtDeployError):
@@ -273,7 +273,7 @@ class ProductionCheckFailed(DbtDeployError):
     """dbt or the warehouse failed while production was looked at, or restored."""
 
     exit_code = 66
-    title = "Production could not be looked at"
+    title = "Production could not be checked"
 
 
 class TeardownIncomplete(DbtDeployError):
@@ -301,14 +301,14 @@ class ReleaseNotClosed(DbtDeployError):
     """Something that stays in production reads what would be replaced under it."""
 
     exit_code = 82
-    title = "The release leaves out what hangs on it"
+    title = "The release excludes models that depend on it"
 
 
 class AdapterNotSupported(DbtDeployError):
     """Blue-green is not there for this warehouse."""
 
     exit_code = 83
-    title = "Blue-green releases are not there for this warehouse"
+    title = "Blue-green releases are not supported on this warehouse"
 
 
 class GateClosed(DbtDeployError):
@@ -350,7 +350,7 @@ class TakenBack(DbtDeployError):
     """What was checked after the swap failed, and production is the old one again."""
 
     exit_code = 89
-    title = "The release was taken back"
+    title = "The release was rolled back"
 
 
 class RollbackRefused(DbtDeployError):
@@ -385,11 +385,11 @@ class ReleaseEmpty(DbtDeployError):
     """A tag brings nothing: no node, no test, and nothing left the project."""
 
     exit_code = 94
-    title = "This release brings nothing"
+    title = "This release has no changes"
 
 
 class NotificationFailed(DbtDeployError):
     """Slack, PagerDuty or a webhook did not take what it was sent."""
 
     exit_code = 95
-    title = "Somebody was not told"
+    title = "A notification could not be sent"

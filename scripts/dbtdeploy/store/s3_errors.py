@@ -176,8 +176,8 @@ class Failures(Struct, frozen=True, kw_only=True):
             f"S3 refused to {operation.verb} {self._name(key)}: {_quote(code_of(cause))}, "
             f"{_message(cause)}.",
             not_done=operation.refused,
-            remedy=f"Give this job's role {self._right(operation, key)}. The README has the whole "
-            f"policy, under Roles and policies.{encrypted}",
+            remedy=f"Give this job's role {self._right(operation, key)}. docs/security.md has the "
+            f"whole policy.{encrypted}",
         )
 
     def _right(self, operation: Operation, key: str) -> str:

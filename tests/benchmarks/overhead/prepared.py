@@ -154,7 +154,7 @@ def _names(bench: Bench, size: int) -> tuple[str, str, str]:
 
 
 def _load(bench: Bench, project: generated.Project, size: int) -> dict[str, str]:
-    """A database with the raw tables, and two roles that may do what the README says."""
+    """A database with the raw tables, and two roles that may do what docs/set-up.md says."""
     server = bench.servers.warehouse
     name, producer, reader = _names(bench, size)
     server.drop_database(name)

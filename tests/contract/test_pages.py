@@ -1,0 +1,69 @@
+"""README is the door, docs/ has a page for each reader, and both speak plain English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contract.readme_tables import ROOT
+from dbtdeploy.base import errors
+
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = [README, ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))]
+UNEDITED = {"inputs.md", "speed.md"}
+"""Their words come from elsewhere, or are still to be gone through."""
+
+LONGEST_README = 250
+
+PRIVATE_WORDS = re.compile(
+    r"\b(mend\w*|anew|(?:hang|hangs|hanging|hung) on|whoever|bears?|of ours|of others|per cent"
+    r"|but for|beside production|faults? of the moment|(?:come|came) to its end|made again)\b",
+    re.IGNORECASE,
+)
+"""Turns of phrase that dbt, GitHub and Git have other words for: fix, again, depend on, percent."""
+
+YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ERROR = re.compile(r"^### (.+)$", re.MULTILINE)
+NOT_IN_PROSE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+
+
+def _named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def _titles(kind: type[errors.DbtDeployError]) -> Iterator[str]:
+    yield kind.title
+    for child in kind.__subclasses__():
+        yield from _titles(child)
+
+
+def test_the_readme_is_a_door() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST_README
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name not in UNEDITED], ids=_named)
+def test_a_page_has_no_words_of_its_own(page: Path) -> None:
+    prose = NOT_IN_PROSE.sub("", page.read_text(encoding="utf-8"))
+    assert PRIVATE_WORDS.findall(prose) == []
+
+
+def test_the_index_lists_every_page() -> None:
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    pages = {page.name for page in DOCS.glob("*.md")} - {"README.md"}
+    assert {name for name in pages if f"]({name})" in index} == pages
+
+
+def test_every_failure_has_its_entry_under_troubleshooting() -> None:
+    listed = ERROR.findall((DOCS / "troubleshooting.md").read_text(encoding="utf-8"))
+    assert sorted(set(_titles(errors.DbtDeployError)) - set(listed)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_named)
+def test_examples_in_yaml_are_yaml(page: Path) -> None:
+    for block in YAML.findall(page.read_text(encoding="utf-8")):
+        assert yaml.safe_load(block), block
