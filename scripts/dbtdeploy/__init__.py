@@ -1,1 +1,1 @@
-"""What the scripts know how to do: a pure core, and ``edges`` that touch the world."""
+"""What the scripts know how to do, in one package per concern; CONTRIBUTING.md lists them."""

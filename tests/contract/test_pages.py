@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from contract.readme_tables import ROOT
+from contract.test_house import ORDER
 from dbtdeploy.base import errors
 
 README = ROOT / "README.md"
@@ -28,6 +29,7 @@ PRIVATE_WORDS = re.compile(
 """Turns of phrase that dbt, GitHub and Git have other words for: fix, again, depend on, percent."""
 
 YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PACKAGE = re.compile(r"^\| `(\w+)/` \|", re.MULTILINE)
 ERROR = re.compile(r"^### (.+)$", re.MULTILINE)
 NOT_IN_PROSE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
@@ -61,6 +63,12 @@ def test_the_index_lists_every_page() -> None:
 def test_every_failure_has_its_entry_under_troubleshooting() -> None:
     listed = ERROR.findall((DOCS / "troubleshooting.md").read_text(encoding="utf-8"))
     assert sorted(set(_titles(errors.DbtDeployError)) - set(listed)) == []
+
+
+def test_contributing_lists_the_packages_in_their_order() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = page.partition("| package | what is in it |")[2].partition("\n\n")[0]
+    assert tuple(PACKAGE.findall(table)) == ORDER
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_named)
