@@ -27,7 +27,7 @@ if sys.version_info < (3, 10):  # noqa: UP036  an older python3 is what this is 
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.setup import bytecode, dbt_requirement, uv_client, virtualenvs
 from dbtdeploy.setup.dbt_requirement import DbtRequirement
-from dbtdeploy.setup.virtualenvs import Environment
+from dbtdeploy.setup.virtualenvs import Virtualenv
 
 SCRIPTS = Path(__file__).resolve().parent
 ROOT = SCRIPTS.parent
@@ -45,14 +45,14 @@ def main() -> None:
         architecture=platform.machine(),
         python=f"{platform.python_version()} {Path(sys.executable).resolve()}",
     )
-    own = Environment(
+    own = Virtualenv(
         folder=setup.folder / "own",
         key=virtualenvs.own_key(
             machine, ROOT / "uv.lock", bytecode.sizes(SCRIPTS, ROOT / "templates")
         ),
     )
     today = datetime.now(timezone.utc).date()
-    dbt = Environment(
+    dbt = Virtualenv(
         folder=setup.folder / "dbt", key=virtualenvs.dbt_key(machine, requirement, today)
     )
     outputs = settings.Runner.from_environ().output
@@ -89,7 +89,7 @@ def main() -> None:
         )
 
 
-def _make(environment: Environment, make: Callable[[str], None], folder: Path) -> None:
+def _make(environment: Virtualenv, make: Callable[[str], None], folder: Path) -> None:
     """Make an environment that is not complete; ``make`` gets the command uv."""
     if environment.is_complete():
         print(f"{environment.folder.name}: complete already.")
@@ -100,7 +100,7 @@ def _make(environment: Environment, make: Callable[[str], None], folder: Path) -
     make(uv_client.find(tools, ROOT / "scripts" / "uv-requirement.txt"))
 
 
-def _make_own(command: str, own: Environment) -> None:
+def _make_own(command: str, own: Virtualenv) -> None:
     print("Setting up dbt-deploy ...", flush=True)
     # PyGithub wants it to sign in as a GitHub App by its key, which we do not: 15 of 36 MB.
     without = ["--no-install-package", "cryptography"]
@@ -122,7 +122,7 @@ def _make_own(command: str, own: Environment) -> None:
     own.mark_complete()
 
 
-def _make_dbt(command: str, dbt: Environment, requirement: DbtRequirement, workspace: Path) -> None:
+def _make_dbt(command: str, dbt: Virtualenv, requirement: DbtRequirement, workspace: Path) -> None:
     print(f"Installing dbt ({' '.join(requirement.arguments)}) ...", flush=True)
     shutil.rmtree(dbt.folder, ignore_errors=True)
     venv = [command, "venv", "--quiet", "--python", sys.executable, str(dbt.folder)]

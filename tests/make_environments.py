@@ -66,7 +66,7 @@ def _make_dbt(command: str, version: str) -> None:
         return
     listing = ROOT / "tests" / "requirements" / f"dbt-{version}.txt"
     folder = dbt_command(version).parent.parent
-    made = virtualenvs.Environment(
+    made = virtualenvs.Virtualenv(
         folder=folder,
         key=virtualenvs.digest([platform.python_version(), sys.executable, listing.read_bytes()]),
     )

@@ -27,10 +27,10 @@ def main() -> int:
     called = _build(run, work, state)
     if called is None:
         return 0
-    build = dbt_build.keep(run, work, called)
-    code = dbt_build.verdict(run, work, called, build)
+    build = dbt_build.write_build(run, work, called)
+    code = dbt_build.exit_code(run, work, called, build)
     if run.policy.docs and called.outcome.exit_code == 0:
-        preview_docs.keep(run, work)
+        preview_docs.store_preview(run, work)
     return code
 
 
@@ -47,7 +47,7 @@ def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_buil
         print(unchanged_check.NOTHING)
         return None
     if build_plan.builds_nothing(run, state):
-        build_plan.keep(run, work, ())
+        build_plan.write_plan(run, work, ())
         return None
     then = preview_docs.arguments(run)
     dbt = invoke.dbt_of(run, work)
@@ -71,7 +71,7 @@ def _ready(
 ) -> bool:
     """Check and prepare; False if there is nothing to build."""
     build_plan.check(run, work, state, nodes)
-    plan = build_plan.keep(run, work, nodes)
+    plan = build_plan.write_plan(run, work, nodes)
     if nodes:
         prepare_schemas.prepare(dbt, run, work, state, plan)
     return bool(nodes)

@@ -20,7 +20,7 @@ from dbtdeploy.rollback import rollback_plan
 from dbtdeploy.store import environment_settings, lease_renewal, store_location, version_reader
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros
-from dbtdeploy.warehouse.release_macro_types import CleanedUp, Place
+from dbtdeploy.warehouse.release_macro_types import CleanedUp, ReleaseScope
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def _clean_up(
         outcomes = release_macros.clean_up(
             invoke.dbt_of(run, work),
             work=work,
-            place=Place(environment=rollback_plan.environment_of(run), project=run.dbt.name),
+            place=ReleaseScope(environment=rollback_plan.environment_of(run), project=run.dbt.name),
             keep_hours=policy.keep_hours,
             grace_days=policy.grace_days,
             current=[unique_id for unique_id, _ in current],

@@ -35,11 +35,11 @@ def main() -> int:
             run, work, arguments, extra={VARIABLE: commit} if commit else {}
         )
         commit_mark.write(Path(run.dbt.target_path) / "manifest.json", commit)
-        build = dbt_build.keep(run, work, done.called, attempts=done.attempts)
+        build = dbt_build.write_build(run, work, done.called, attempts=done.attempts)
     keeper.refuse_if_lost()
     if done.trouble:
         actions_runner.warning("A retry could not run", settings.redactor()(done.trouble))
-    code = dbt_build.verdict(run, work, done.called, build)
+    code = dbt_build.exit_code(run, work, done.called, build)
     if code == 0:
         actions_runner.set_outputs(settings.Runner.from_environ().output, {"succeeded": "true"})
     return code

@@ -20,7 +20,7 @@ from dbtdeploy.warehouse import (
     rebuild_kinds,
     run_job_macro,
 )
-from dbtdeploy.warehouse.preflight import Look
+from dbtdeploy.warehouse.preflight import Preflight
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
 
 def _ask(
     run: work_files.Run, plan: work_files.Plan, work: Path, earlier: Iterable[Dependent]
-) -> tuple[list[str], Look]:
+) -> tuple[list[str], Preflight]:
     """One dbt process: how making the earlier things again went, and what is there."""
     anew = rebuild_kinds.full_refresh(run, settings.DbtEnvironment.from_environ().variables)
     written = guard.written(plan.nodes)
@@ -80,12 +80,12 @@ def _ask(
         name="check",
         not_done=preflight.UNTOUCHED,
     )
-    return json_codec.decode(made, list[str]), json_codec.decode(found, Look)
+    return json_codec.decode(made, list[str]), json_codec.decode(found, Preflight)
 
 
 def _places(
     run: work_files.Run, plan: work_files.Plan, work: Path
-) -> tuple[dict[dependents.Place, str], dict[dependents.Place, str]]:
+) -> tuple[dict[dependents.RelationKey, str], dict[dependents.RelationKey, str]]:
     """The project's nodes by where they are, and those that it has no longer."""
     manifest = Path(run.dbt.target_path) / "manifest.json"
     if manifest.is_file():
@@ -97,7 +97,7 @@ def _places(
     return now, {place: node for place, node in last.items() if place not in now}
 
 
-def _by_place(relations: production.Relations) -> dict[dependents.Place, str]:
+def _by_place(relations: production.Relations) -> dict[dependents.RelationKey, str]:
     return {(r.schema, r.identifier): unique_id for unique_id, r in relations.items()}
 
 
@@ -109,7 +109,7 @@ def _tell_earlier(earlier: Iterable[Dependent], ends: Iterable[str]) -> None:
             print(redact(f"An earlier run had dropped {thing.kind} {thing.full_name}: {how}"))
 
 
-def _tell(found: Look, kept: tuple[Dependent, ...], left: tuple[str, ...]) -> None:
+def _tell(found: Preflight, kept: tuple[Dependent, ...], left: tuple[str, ...]) -> None:
     redact = settings.redactor()
     if found.macro is not None:
         actions_runner.warning(

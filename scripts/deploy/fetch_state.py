@@ -156,7 +156,7 @@ def _checked(
     return found
 
 
-def _manifest(run: work_files.Run, folder: Path, source: str) -> artifact_check.Manifest:
+def _manifest(run: work_files.Run, folder: Path, source: str) -> artifact_check.ManifestMetadata:
     manifest = artifact_check.read_manifest(
         (folder / artifact_check.MANIFEST).read_bytes(), source=source
     )

@@ -29,7 +29,7 @@ def main() -> None:
         # dbt writes another one when it is asked about staging.
         made = Path(run.dbt.target_path) / "manifest.json"
         shutil.copyfile(made, work / release_files.PRODUCTION_MANIFEST)
-    build_plan.keep(run, work, nodes)
+    build_plan.write_plan(run, work, nodes)
 
 
 def _listing(run: work_files.Run, work: Path, state: work_files.State) -> list[str]:

@@ -18,7 +18,7 @@ from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS, HeldLease, Publication
 from dbtdeploy.dbt import installed_version, partial_parse_upload
 from dbtdeploy.deploy import collect_artifacts, docs_step
-from dbtdeploy.deploy.collect_artifacts import Gathered
+from dbtdeploy.deploy.collect_artifacts import CollectedArtifacts
 from dbtdeploy.store import failed_nodes, lease, publish, store_location, versions
 from dbtdeploy.store.object_store import Store
 
@@ -69,7 +69,9 @@ def _unsettled(opened: Store) -> tuple[str, ...]:
         return ()
 
 
-def _publish(work: Path, run: work_files.Run, opened: Store, gathered: Gathered) -> Publication:
+def _publish(
+    work: Path, run: work_files.Run, opened: Store, gathered: CollectedArtifacts
+) -> Publication:
     """Version, pointer, plain copies."""
     nonce = work_files.read(work / deploy_files.LEASE, HeldLease).nonce
     try:

@@ -24,10 +24,10 @@ from dbtdeploy.store import (
     store_location,
     version_reader,
 )
-from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros
-from dbtdeploy.warehouse.release_macro_types import Place, State
+from dbtdeploy.warehouse.release_macro_types import ReleaseScope, State
 
 BUILDS = ("deploy", "release")
 
@@ -58,10 +58,10 @@ def main() -> None:
 
 
 def _settle(
-    opened: Store, run: work_files.Run, work: Path, held: HeldLease, record: Unsettled
+    opened: Store, run: work_files.Run, work: Path, held: HeldLease, record: InFlight
 ) -> dict[str, str] | None:
     """Finish or undo; gives how this run goes on if that is not to build."""
-    place = Place(environment=record.environment, project=record.project)
+    place = ReleaseScope(environment=record.environment, project=record.project)
     by = run.event.run_url or lease_messages.who(run.event)
 
     def state() -> State:
@@ -75,7 +75,7 @@ def _settle(
         )
 
     if record.what == "rollback":
-        said = rollback_finish.settle(opened, record, state=state, nonce=held.nonce, by=by)
+        said = rollback_finish.finish_rollback(opened, record, state=state, nonce=held.nonce, by=by)
         actions_runner.warning("An unfinished rollback was found", said)
         return None
     began = f"A run was stopped while it released {record.tag}"
@@ -116,7 +116,7 @@ def _only_plans(run: work_files.Run) -> bool:
     return any(one is not None and one.dry_run for one in asked)
 
 
-def _is_ours(run: work_files.Run, held: HeldLease, record: Unsettled) -> bool:
+def _is_ours(run: work_files.Run, held: HeldLease, record: InFlight) -> bool:
     return run.release is not None and (record.tag, record.commit) == (
         run.release.tag,
         held.commit,

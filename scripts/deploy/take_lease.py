@@ -23,7 +23,7 @@ from dbtdeploy.store import (
     store_location,
     version_reader,
 )
-from dbtdeploy.store.environment_settings import Environment
+from dbtdeploy.store.environment_settings import EnvironmentSettings
 from dbtdeploy.store.lease_messages import Lease
 from dbtdeploy.store.object_store import Store
 
@@ -43,7 +43,7 @@ def main() -> None:
     proceed = run.command != "deploy" or _is_due(opened, decided, run, work)
     if proceed:
         _refuse(decided, run, policy.environment)
-        conditional_write_check.probe(opened)
+        conditional_write_check.check_conditional_writes(opened)
         _take(opened, run, policy, work)
     outputs = {"proceed": "true" if proceed else "false"}
     if (work / release_files.RELEASED).exists():
@@ -51,7 +51,7 @@ def main() -> None:
     actions_runner.set_outputs(settings.Runner.from_environ().output, outputs)
 
 
-def _is_due(opened: Store, decided: Environment, run: work_files.Run, work: Path) -> bool:
+def _is_due(opened: Store, decided: EnvironmentSettings, run: work_files.Run, work: Path) -> bool:
     pointer, _ = version_reader.read_current(opened)
     current = pointer.version if pointer else None
     reason = admission.not_now(decided, event=run.event.name, current=current)
@@ -115,7 +115,7 @@ def _begin(
     return replace(taken.held, finished=finished.version if finished else None)
 
 
-def _check_commit(opened: Store, decided: Environment, commit: str, name: str) -> None:
+def _check_commit(opened: Store, decided: EnvironmentSettings, commit: str, name: str) -> None:
     if decided.driver == environment_settings.RELEASE:
         pointer, _ = version_reader.read_current(opened)
         released = pointer is not None and pointer.version is not None
@@ -124,7 +124,7 @@ def _check_commit(opened: Store, decided: Environment, commit: str, name: str) -
 
 
 def _check_tag(
-    opened: Store, tag: str, commit: str, work: Path, left: in_flight.Unsettled | None
+    opened: Store, tag: str, commit: str, work: Path, left: in_flight.InFlight | None
 ) -> None:
     """Refuse a tag that was moved, and tell the steps after this of one that is live."""
     pointer, _ = version_reader.read_current(opened)
@@ -150,7 +150,7 @@ def _purpose(run: work_files.Run, commit: str) -> str:
     return run.command
 
 
-def _refuse(decided: Environment, run: work_files.Run, name: str) -> None:
+def _refuse(decided: EnvironmentSettings, run: work_files.Run, name: str) -> None:
     if run.command == "release":
         admission.refuse_merges(decided, name=name)
     if run.command not in PAST_A_HOLD:

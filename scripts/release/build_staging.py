@@ -34,10 +34,10 @@ def main() -> int:
         if limit is not None:
             keeper.limit(limit)
         done = build_with_retries.build(there, work, arguments, extra={}, defer_to=production)
-        build = dbt_build.keep(there, work, done.called, attempts=done.attempts)
+        build = dbt_build.write_build(there, work, done.called, attempts=done.attempts)
     keeper.refuse_if_lost()
     if done.trouble:
         actions_runner.warning("A retry could not run", settings.redactor()(done.trouble))
-    code = dbt_build.verdict(there, work, done.called, build)
+    code = dbt_build.exit_code(there, work, done.called, build)
     crash.point("release-built")
     return code

@@ -16,7 +16,7 @@ from dbtdeploy.release import gates, release_plan
 from dbtdeploy.release.staging import Staging
 from dbtdeploy.store import lease_renewal, store_location
 from dbtdeploy.warehouse import release_macros, sql_files, sql_refs
-from dbtdeploy.warehouse.release_macro_types import LiveLook, Measured
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def _measure(
     run: work_files.Run, work: Path, policy: work_files.Release, manifest: Manifest
 ) -> Measured:
     plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
-    live = work_files.read(work / release_files.PRODUCTION_LOOK, LiveLook)
+    live = work_files.read(work / release_files.PRODUCTION_LOOK, LiveProduction)
     stands = work_files.read(work / release_files.STAGING, Staging)
     relations = sql_refs.Relations.of(manifest, staged=stands.relations)
     checks = sql_files.read(Path(policy.checks), relations) if policy.checks else ()

@@ -11,7 +11,7 @@ from dbtdeploy.context import release_files, work_files
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.release import release_split, staging, swap_request
 from dbtdeploy.store import store_location, version_reader
-from dbtdeploy.warehouse.release_macro_types import LiveLook, Measured
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def _keep_record(work: Path, plan: ReleasePlan, manifest: Manifest) -> None:
         return
     known = swap_request.Known(
         plan=plan,
-        live=work_files.read_if_there(work / release_files.PRODUCTION_LOOK, LiveLook)
+        live=work_files.read_if_there(work / release_files.PRODUCTION_LOOK, LiveProduction)
         or swap_request.NOT_LOOKED_AT,
         measured=Measured(),
         manifest=manifest,

@@ -15,7 +15,7 @@ from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_plan, release_refusals, staging
 from dbtdeploy.store import failed_nodes, lease_renewal, store_location
 from dbtdeploy.warehouse import preflight, release_macros
-from dbtdeploy.warehouse.release_macro_types import LiveLook, Wanted
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, ProductionRelation
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def _plan(
     manifest: Manifest,
     before: Manifest | None,
     *,
-    live: LiveLook | None,
+    live: LiveProduction | None,
     release_id: str,
 ) -> ReleasePlan:
     return release_plan.plan(
@@ -62,18 +62,22 @@ def _plan(
     )
 
 
-def _look(run: work_files.Run, work: Path, manifest: Manifest, before: Manifest | None) -> LiveLook:
+def _look(
+    run: work_files.Run, work: Path, manifest: Manifest, before: Manifest | None
+) -> LiveProduction:
     opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
     planned = work_files.read(work / work_files.PLAN, work_files.Plan)
     gone = release_plan.gone(manifest, before)
     with lease_renewal.kept(opened, held) as keeper:
-        live = release_macros.look(
+        live = release_macros.read_production(
             invoke.dbt_of(run, work),
             work=work,
             place=staging.place_of(run),
             wanted=release_plan.wanted(planned, manifest),
-            removed=[Wanted(unique_id=one.unique_id, spot=one.production) for one in gone],
+            removed=[
+                ProductionRelation(unique_id=one.unique_id, spot=one.production) for one in gone
+            ],
         )
     keeper.refuse_if_lost()
     return live

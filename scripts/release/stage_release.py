@@ -17,7 +17,7 @@ from dbtdeploy.release import release_plan, release_refusals, release_split, sta
 from dbtdeploy.release.staging import Staging
 from dbtdeploy.store import in_flight, lease_messages, lease_renewal, store_location
 from dbtdeploy.warehouse import guard, production, release_macros
-from dbtdeploy.warehouse.release_macro_types import LiveLook, Prepared
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, Prepared
 
 Nodes = tuple[work_files.PlannedNode, ...]
 
@@ -84,8 +84,8 @@ def _guard(nodes: Nodes, there: work_files.Run, work: Path) -> None:
     guard.refuse_outside_staging(nodes, live, staging=there.schema)
 
 
-def _record(run: work_files.Run, plan: ReleasePlan, held: HeldLease) -> in_flight.Unsettled:
-    return in_flight.Unsettled(
+def _record(run: work_files.Run, plan: ReleasePlan, held: HeldLease) -> in_flight.InFlight:
+    return in_flight.InFlight(
         what="release",
         release_id=plan.release_id,
         tag=plan.tag,
@@ -113,7 +113,7 @@ def _prepare(
         schemas=sorted({node.schema or "" for node in guard.written(nodes)}),
         baselines=staging.baselines(
             plan,
-            work_files.read(work / release_files.PRODUCTION_LOOK, LiveLook),
+            work_files.read(work / release_files.PRODUCTION_LOOK, LiveProduction),
             staging.spots(nodes),
         ),
     )

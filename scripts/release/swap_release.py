@@ -21,10 +21,10 @@ from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_refusals, staging, swap_request, unpublished_version
 from dbtdeploy.release.swap_request import Known
 from dbtdeploy.store import environment_settings, in_flight, lease_renewal, publish, store_location
-from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros
-from dbtdeploy.warehouse.release_macro_types import LiveLook, Measured, Swapped
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Swapped
 
 TRIES = 60
 """About a minute, each try giving up its locks after a quarter of a second."""
@@ -72,7 +72,7 @@ def main() -> None:
 def _known(work: Path) -> Known:
     return Known(
         plan=work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan),
-        live=work_files.read(work / release_files.PRODUCTION_LOOK, LiveLook),
+        live=work_files.read(work / release_files.PRODUCTION_LOOK, LiveProduction),
         measured=work_files.read(work / release_files.MEASURED, Measured),
         manifest=artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest(),
     )
@@ -108,7 +108,7 @@ def _swap(run: work_files.Run, work: Path, known: Known, record: ReleaseRecord) 
         return Swapped(outcome="failed", detail=(lost.what,))
 
 
-def _give_up(opened: Store, under_way: Unsettled) -> None:
+def _give_up(opened: Store, under_way: InFlight) -> None:
     """The swap did not happen: the version that waited for it is never current."""
     in_flight.write(opened, replace(under_way, phase="staging", version=None, index_sha256=None))
     if under_way.version is not None:

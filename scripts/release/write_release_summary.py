@@ -15,7 +15,7 @@ from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.deploy import redact_artifacts
 from dbtdeploy.github import release_body
 from dbtdeploy.release import release_outcome, release_render, staging
-from dbtdeploy.release.release_page_model import Facts, Swap
+from dbtdeploy.release.release_page_model import ReleasePageInputs, Swap
 from dbtdeploy.report import build_report, job_annotations, redact_report, report_step
 from dbtdeploy.report.report import Report
 from dbtdeploy.warehouse.release_macro_types import Swapped
@@ -51,7 +51,7 @@ def main() -> None:
     actions_runner.set_outputs(runner.output, outputs)
 
 
-def _facts(work: Path, run: work_files.Run) -> Facts:
+def _facts(work: Path, run: work_files.Run) -> ReleasePageInputs:
     plan = work_files.read_if_there(work / release_files.RELEASE_PLAN, ReleasePlan)
     state = work_files.read_if_there(work / work_files.STATE, work_files.State)
     publication = work_files.read_if_there(
@@ -63,7 +63,7 @@ def _facts(work: Path, run: work_files.Run) -> Facts:
     released = work_files.read_if_there(work / release_files.RELEASED, Released)
     # What is built in place after the swap is compared with the version that it has made current.
     record = work_files.read_if_there(work / release_files.RECORD, ReleaseRecord)
-    return Facts(
+    return ReleasePageInputs(
         run=run,
         plan=plan,
         report=_report(work, run, plan),

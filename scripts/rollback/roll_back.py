@@ -19,7 +19,7 @@ from dbtdeploy.rollback import (
 )
 from dbtdeploy.rollback.warehouse_request import Job
 from dbtdeploy.store import in_flight, lease, lease_renewal, lineage, store_location
-from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse.release_macro_types import TookBack
 
@@ -73,7 +73,7 @@ def _take_back(opened: Store, job: Job, plan: RollbackPlan) -> TookBack:
     return answer
 
 
-def _complete(opened: Store, job: Job, plan: RollbackPlan, record: Unsettled) -> str:
+def _complete(opened: Store, job: Job, plan: RollbackPlan, record: InFlight) -> str:
     try:
         return rollback_finish.complete(
             opened, record, nonce=job.held.nonce, by=record.run_url or record.by

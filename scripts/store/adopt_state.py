@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from dbtdeploy.admin import adopt
-from dbtdeploy.admin.adopt import Plain
+from dbtdeploy.admin.adopt import PlainState
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
@@ -44,7 +44,7 @@ def _is_versioned(opened: Store) -> bool:
     return True
 
 
-def _tell(asked: StoreCommand, opened: Store, plain: Plain, *, version: str | None) -> None:
+def _tell(asked: StoreCommand, opened: Store, plain: PlainState, *, version: str | None) -> None:
     did = f"now version {version}" if version else "would become the first version (dry run)"
     print(f"{plain.names} of {opened.location}, by dbt {plain.manifest.dbt_version}: {did}.")
     summary = render.template(

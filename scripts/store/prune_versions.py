@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from dbtdeploy.admin import listing, prune, retention
-from dbtdeploy.admin.listing import Row
+from dbtdeploy.admin.listing import VersionRow
 from dbtdeploy.admin.retention import Decisions
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _decide(opened: Store, asked: StoreCommand) -> Decisions:
-    policy = retention.Policy(
+    policy = retention.RetentionPolicy(
         days=asked.retention_days, keep=asked.keep_versions, hours=asked.keep_hours
     )
     found = in_flight.read(opened)
@@ -76,7 +76,7 @@ def _summarize(asked: StoreCommand, opened: Store, decisions: Decisions) -> None
     actions_runner.write_summary(settings.Runner.from_environ().summary, summary)
 
 
-def _rows(asked: StoreCommand, decisions: Decisions) -> tuple[list[Row], list[Row]]:
+def _rows(asked: StoreCommand, decisions: Decisions) -> tuple[list[VersionRow], list[VersionRow]]:
     """What goes, and what stays."""
     every = (*decisions.versions, *decisions.failed)
     staying = [item for item in every if not item.goes]

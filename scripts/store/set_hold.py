@@ -10,7 +10,7 @@ from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
 from dbtdeploy.store import environment_settings, lease_messages, store_location
-from dbtdeploy.store.environment_settings import Environment, Hold
+from dbtdeploy.store.environment_settings import EnvironmentSettings, Hold
 from dbtdeploy.store.object_store import Store
 
 
@@ -48,7 +48,7 @@ def _lift(opened: Store, asked: StoreCommand) -> None:
         )
         return
 
-    def lifted(there: Environment) -> Environment:
+    def lifted(there: EnvironmentSettings) -> EnvironmentSettings:
         # A hold that somebody set just now has a reason that was not looked at.
         return replace(there, hold=None) if there.hold == seen else there
 

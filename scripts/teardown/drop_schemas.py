@@ -13,7 +13,7 @@ from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.context import work_files
 from dbtdeploy.dbt import invoke
 from dbtdeploy.teardown import comment_note, drop_results, teardown_files
-from dbtdeploy.teardown.drop_results import Named, Outcome
+from dbtdeploy.teardown.drop_results import NamedSchema, SchemaResult
 from dbtdeploy.teardown.teardown_files import (
     ChosenSchemas,
     DroppedSchema,
@@ -62,8 +62,8 @@ def main() -> None:
 
 
 class _Dropped(msgspec.Struct):
-    outcomes: list[Outcome]
-    unmarked: list[Named] = []
+    outcomes: list[SchemaResult]
+    unmarked: list[NamedSchema] = []
 
 
 def _one(
@@ -86,7 +86,7 @@ def _one(
 def _sweep(
     run: work_files.Run, work: Path, chosen: ChosenSchemas
 ) -> tuple[list[DroppedSchema], list[KeptSchema]]:
-    outcomes: list[Outcome] = []
+    outcomes: list[SchemaResult] = []
     for batch in _batches(chosen.wanted):
         groups = [[msgspec.to_builtins(one.schema) for one in group] for group in batch]
         outcomes += _run(run, work, "drop_schemas", {"groups": groups}).outcomes

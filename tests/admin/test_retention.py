@@ -3,11 +3,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from dbtdeploy.admin import retention
-from dbtdeploy.admin.retention import Policy
+from dbtdeploy.admin.retention import RetentionPolicy
 from dbtdeploy.base import timestamps
 from dbtdeploy.store import inventory, versions
-from dbtdeploy.store.inventory import Folder, Inventory
-from dbtdeploy.store.object_store import Entry
+from dbtdeploy.store.inventory import Inventory, VersionFolder
+from dbtdeploy.store.object_store import ListedObject
 from dbtdeploy.store.versions import Index, Pointer
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=timezone.utc)
@@ -26,9 +26,9 @@ def folder(
     index: bool = True,
     kind: str = "deploy",
     problem: str | None = None,
-) -> Folder:
+) -> VersionFolder:
     """Made so long ago. Its objects were written today if it has an index: a copied bucket."""
-    entry = Entry(
+    entry = ListedObject(
         key=f"{above}{name}/manifest.json.gz",
         size=100,
         modified=NOW if index else ago(days),
@@ -42,7 +42,7 @@ def folder(
         objects={},
         previous=previous,
     )
-    return Folder(
+    return VersionFolder(
         name=name,
         prefix=f"{above}{name}/",
         entries=(entry,),
@@ -52,7 +52,7 @@ def folder(
 
 
 def store(
-    *found: Folder,
+    *found: VersionFolder,
     current: str | None,
     history: tuple[str, ...] = (),
     moved: float = 0,
@@ -65,12 +65,12 @@ def store(
 
 
 def goes(found: Inventory, *, days: int = 30, keep: int = 1) -> dict[str, str]:
-    decided = retention.decide(found, Policy(days=days, keep=keep), NOW)
+    decided = retention.decide(found, RetentionPolicy(days=days, keep=keep), NOW)
     return {item.folder.name: item.why for item in decided.going}
 
 
 def stays(found: Inventory, *, days: int = 30, keep: int = 1) -> dict[str, str]:
-    decided = retention.decide(found, Policy(days=days, keep=keep), NOW)
+    decided = retention.decide(found, RetentionPolicy(days=days, keep=keep), NOW)
     return {item.folder.name: item.why for item in decided.versions if not item.goes}
 
 
@@ -152,10 +152,10 @@ def test_leftovers_without_an_index_stay_for_a_day() -> None:
 
 def test_a_damaged_index_is_kept_for_its_time() -> None:
     young, old = folder("young", 3, problem="damaged"), folder("old", 3, problem="damaged")
-    old = Folder(
+    old = VersionFolder(
         name=old.name,
         prefix=old.prefix,
-        entries=(Entry(key=old.entries[0].key, size=1, modified=ago(31)),),
+        entries=(ListedObject(key=old.entries[0].key, size=1, modified=ago(31)),),
         problem="damaged",
     )
     found = store(folder("v0", 0), young, old, current="v0")
@@ -169,7 +169,7 @@ def test_failed_runs_go_by_age_and_never_those_that_followed_the_current_version
         for name, days, previous in (("new", 29, "v-1"), ("old", 31, "v-1"), ("since", 31, "v0"))
     )
     found = store(folder("v0", 40), current="v0", failed=failed)
-    decided = retention.decide(found, Policy(days=30, keep=1), NOW)
+    decided = retention.decide(found, RetentionPolicy(days=30, keep=1), NOW)
     gone = {item.folder.name: item.goes for item in decided.failed}
     assert gone == {"new": False, "old": True, "since": False}
     assert (decided.freed, decided.stays) == (100, 300)
@@ -183,11 +183,11 @@ def test_nothing_is_current_yet() -> None:
 
 def test_probes_that_a_killed_run_left() -> None:
     probes = tuple(
-        Entry(key=f"probe/{name}", size=1, modified=ago(days))
+        ListedObject(key=f"probe/{name}", size=1, modified=ago(days))
         for name, days in (("new", 0.5), ("old", 2))
     )
     found = Inventory(pointer=Pointer(), versions=(), failed=(), probes=probes)
-    assert retention.decide(found, Policy(days=30, keep=1), NOW).probes == ("probe/old",)
+    assert retention.decide(found, RetentionPolicy(days=30, keep=1), NOW).probes == ("probe/old",)
 
 
 def test_an_adopted_version_is_named_so() -> None:

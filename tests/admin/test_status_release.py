@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.admin import status
 from dbtdeploy.store import in_flight, versions
-from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
 from standins import stores
 
@@ -117,7 +117,7 @@ def test_after_a_rollback_it_says_what_was_taken_back(store: Store) -> None:
 
 def test_what_is_under_way_is_told(store: Store) -> None:
     publish(store, FIRST)
-    record = Unsettled(
+    record = InFlight(
         what="release",
         release_id="20261125t110000",
         tag="v1.4.0",

@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
 
 def test_reads_what_a_manifest_says_about_its_making() -> None:
     content = artifact("manifest.json", env={"GITHUB_SHA": "a1b2c3d4"})
-    assert artifact_check.read_manifest(content, source=SOURCE) == artifact_check.Manifest(
+    assert artifact_check.read_manifest(content, source=SOURCE) == artifact_check.ManifestMetadata(
         dbt_version="1.11.16",
         schema=12,
         adapter="postgres",

@@ -152,7 +152,9 @@ def test_a_snippet_that_stands_twice_gives_no_line() -> None:
     ],
 )
 def test_where_dbt_says_an_error_is(message: str, file: str, line: int | None) -> None:
-    assert source_location.place_in_message(message) == source_location.Place(file=file, line=line)
+    assert source_location.place_in_message(message) == source_location.SourceLocation(
+        file=file, line=line
+    )
 
 
 def test_a_message_without_a_file() -> None:

@@ -235,7 +235,7 @@ def _prune(opened: Store, nonce: str) -> Iterator[str]:
     found = inventory.take(opened)
     # Forget the history, which would keep what was current today.
     found = replace(found, pointer=replace(found.pointer, history=found.pointer.history[:1]))
-    policy = retention.Policy(days=0, keep=KEEP)
+    policy = retention.RetentionPolicy(days=0, keep=KEEP)
     for decision in retention.decide(found, policy, datetime.now(timezone.utc)).going:
         prune.remove(opened, decision.folder, nonce=nonce)
         yield decision.folder.name

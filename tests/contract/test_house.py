@@ -113,3 +113,13 @@ def test_no_script_hides_a_module_of_the_standard_library_or_of_dbt() -> None:
     for path in [*SCRIPTS.iterdir()]:
         assert path.stem not in sys.stdlib_module_names
         assert not path.stem.startswith("dbt_")
+
+
+def test_a_class_name_means_one_thing_in_all_of_scripts() -> None:
+    names = [
+        found.name
+        for path in SCRIPTS.rglob("*.py")
+        for found in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(found, ast.ClassDef) and not found.name.startswith("_")
+    ]
+    assert sorted({one for one in names if names.count(one) > 1}) == []

@@ -334,7 +334,7 @@ def test_documentation_that_cannot_be_uploaded(place: Environment) -> None:
     version = place.pointer().version
     assert ended.outputs == {"version": version, "docs-url": ""}
     assert ended.publication.version == version
-    seen = lease.look(place.open())
+    seen = lease.read(place.open())
     assert seen is not None
     assert seen.lease.publishing is None
 

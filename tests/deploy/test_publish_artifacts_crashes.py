@@ -50,7 +50,7 @@ def next_deploy(place: Environment) -> deploy_files.HeldLease:
     assert place.current(place.temp / "after") == all_of_it
     assert place.latest() == all_of_it
     assert place.docs() == 3
-    seen = lease.look(place.open())
+    seen = lease.read(place.open())
     assert seen is not None
     assert seen.is_open
     assert seen.lease.publishing is None

@@ -15,7 +15,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease, NotNow
 from dbtdeploy.store import conditional_write_check, environment_settings, lease, versions
-from dbtdeploy.store.environment_settings import Environment as Decided
+from dbtdeploy.store.environment_settings import EnvironmentSettings as Decided
 from dbtdeploy.store.environment_settings import Hold
 from standins import deploys, entry, leases, s3, wire
 from standins.deploys import Ended, Environment, commit_of, publish_at_once
@@ -66,7 +66,7 @@ def refused(ended: Ended, kind: type[errors.DbtDeployError]) -> work_files.Failu
 
 
 def is_free(place: Environment) -> bool:
-    seen = lease.look(place.open())
+    seen = lease.read(place.open())
     return seen is None or seen.lease.state == "free"
 
 
@@ -226,7 +226,7 @@ def test_on_hold(place: Environment) -> None:
     assert "production has been on hold since 2026-11-20 06:20 UTC (" in failure.what
     assert "by mona (https://x/1): numbers are wrong" in failure.what
     assert "`command: lift-hold`" in failure.remedy
-    assert lease.look(place.open()) is None
+    assert lease.read(place.open()) is None
     decide(place)
     assert take(place, 2).code == 0
 

@@ -54,7 +54,7 @@ def refused(
     """It failed so, and holds nothing."""
     assert ended.code == kind.exit_code, ended.out
     assert ended.failure.not_done == "Nothing was built, nothing was published."
-    seen = lease.look(place.open())
+    seen = lease.read(place.open())
     assert seen is None or seen.lease.state == "free"
     return ended.failure
 
@@ -63,13 +63,13 @@ def test_a_release_where_merges_drive_is_refused(place: Environment) -> None:
     decide(place, driver=environment_settings.DEPLOY)
     failure = refused(take(place, 1), errors.WrongDriver, place)
     assert "`command: drive` with `driver: release`" in failure.remedy
-    assert lease.look(place.open()) is None
+    assert lease.read(place.open()) is None
 
 
 def test_a_push_of_a_tag_is_due_where_releases_drive(place: Environment) -> None:
     ended = take(place, 1)
     assert ended.outputs == {"proceed": "true"}
-    seen = lease.look(place.open())
+    seen = lease.read(place.open())
     assert seen is not None
     assert seen.lease.purpose == "release of v1.0.0"
 
@@ -95,7 +95,7 @@ def test_a_tag_that_was_moved_since_its_release_is_refused(place: Environment) -
 def test_a_tag_that_was_moved_while_its_release_was_stopped_is_refused(place: Environment) -> None:
     in_flight.write(
         place.open(),
-        in_flight.Unsettled(
+        in_flight.InFlight(
             what="release",
             release_id="20261121t060000",
             tag="v1.0.0",
@@ -156,7 +156,7 @@ def test_a_scheduled_deploy_leaves_the_commit_to_be_checked_once_all_is_settled(
     released(place, 1, "v1.0.0")
     run = {"command": "deploy", "event": replace(deploys.RUN.event, name="schedule")}
     refused(take(place, 2, None, **run), errors.WrongCommit, place)
-    record = in_flight.Unsettled(
+    record = in_flight.InFlight(
         what="release",
         release_id="20261121t060000",
         tag="v1.1.0",

@@ -550,7 +550,7 @@ def test_every_field_and_event_is_described() -> None:
     names = [*json.loads(told), *Trouble.__struct_fields__]
     assert [name for name in names if f"`{name}`" not in page] == []
     for command in ("deploy", "release", "rollback"):
-        for outcome in typing.get_args(notification.Outcome):
+        for outcome in typing.get_args(notification.RunOutcome):
             possible = outcome != "taken-back" or command == "release"
             possible = possible and (command, outcome) != ("rollback", "held")
             assert (f"`{command}.{outcome}`" in page) is possible, (command, outcome)

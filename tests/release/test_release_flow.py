@@ -21,16 +21,16 @@ from dbtdeploy.release import (
     staging_profile,
     swap_request,
 )
-from dbtdeploy.release.release_page_model import Facts
+from dbtdeploy.release.release_page_model import ReleasePageInputs
 from dbtdeploy.warehouse import guard
-from dbtdeploy.warehouse.preflight import Hanging, Look
+from dbtdeploy.warehouse.preflight import Hanging, Preflight
 from dbtdeploy.warehouse.release_macro_types import (
-    LiveLook,
+    LiveProduction,
     LiveRelation,
     Measured,
     MeasuredNode,
-    Outcome,
     QueryResult,
+    SwapOutcome,
     Swapped,
 )
 
@@ -196,7 +196,7 @@ def known(*nodes: ReleaseNode, live: tuple[LiveRelation, ...] = ()) -> swap_requ
     columns = (Column(name="id", type="integer"),)
     return swap_request.Known(
         plan=plan(*nodes),
-        live=LiveLook(role="r", database="shop", look=Look(), live=live),
+        live=LiveProduction(role="r", database="shop", look=Preflight(), live=live),
         measured=Measured(
             nodes=(MeasuredNode(unique_id="model.shop.orders", columns_after=columns),)
         ),
@@ -302,7 +302,9 @@ def test_what_others_hang_on_a_release_stops_it_with_their_names() -> None:
         there="",
         statements=(),
     )
-    look = LiveLook(role="prod", database="shop", look=Look(role="prod", hanging=(hanging,)))
+    look = LiveProduction(
+        role="prod", database="shop", look=Preflight(role="prod", hanging=(hanging,))
+    )
     with pytest.raises(errors.DependentsInTheWay) as caught:
         release_refusals.refuse_in_the_way(plan(), look)
     assert "view bi.turnover of analyst" in caught.value.what
@@ -321,7 +323,7 @@ def test_what_others_hang_on_a_release_stops_it_with_their_names() -> None:
     ],
 )
 def test_a_swap_that_did_not_happen_says_why(
-    outcome: Outcome, kind: type[errors.DbtDeployError]
+    outcome: SwapOutcome, kind: type[errors.DbtDeployError]
 ) -> None:
     swapped = Swapped(outcome=outcome, detail=("analytics.orders: column id is gone",), attempts=60)
     with pytest.raises(kind) as caught:
@@ -359,5 +361,5 @@ def test_the_status_of_a_release(
     told = work_files.Failure(
         kind=failure or "", title="", what="", not_done="", remedy="", step="", exit_code=1
     )
-    facts = Facts(run=RUN, released=released, failure=told if failure else None)
+    facts = ReleasePageInputs(run=RUN, released=released, failure=told if failure else None)
     assert release_outcome.status(facts) == status

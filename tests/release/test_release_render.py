@@ -13,7 +13,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import Gate, Released, ReleasePlan, RemovedNode, Spot
 from dbtdeploy.release import gates, release_render
-from dbtdeploy.release.release_page_model import Facts
+from dbtdeploy.release.release_page_model import ReleasePageInputs
 from dbtdeploy.release.release_plan_page_model import NOTES, RELEASE
 from dbtdeploy.report import build_report, page_model
 from dbtdeploy.report.report import Report
@@ -35,11 +35,11 @@ def failure(kind: str, title: str, what: str = "What happened.") -> work_files.F
     return builds.failure(kind, title, what, remedy="Do this.", not_done="Nothing went live.")
 
 
-def facts(**over: Any) -> Facts:
-    return Facts(**{"run": RUN, "plan": final(), "before_tag": "v1.3.0", **over})
+def facts(**over: Any) -> ReleasePageInputs:
+    return ReleasePageInputs(**{"run": RUN, "plan": final(), "before_tag": "v1.3.0", **over})
 
 
-def live(**over: Any) -> Facts:
+def live(**over: Any) -> ReleasePageInputs:
     given = {"released": LIVE, "swap": "done", "github_release": GITHUB, "docs_url": DOCS}
     return facts(**{**given, **over})
 
@@ -67,7 +67,7 @@ STOPPED = final(measured=BROKEN)
 ALLOWED = final(measured=replace(BROKEN, checks=MEASURED.checks), allowed_by="#482")
 
 
-def summary(of: Facts) -> str:
+def summary(of: ReleasePageInputs) -> str:
     return release_render.release_summary(of)
 
 
@@ -153,7 +153,7 @@ def notes(plan: ReleasePlan, **over: Any) -> str:
         (facts(), "❌ production is still v1.3.0: v1.4.0 was not released"),
     ],
 )
-def test_the_title_says_what_is_live(of: Facts, says: str) -> None:
+def test_the_title_says_what_is_live(of: ReleasePageInputs, says: str) -> None:
     assert summary(of).split("\n", 1)[0] == f"### {says}"
 
 

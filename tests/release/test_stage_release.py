@@ -182,7 +182,7 @@ def test_a_dry_run_ends_with_the_plan_and_settles_nothing(production: Production
     begin(production, "v1.0.0", 1)
     asked = replace(production.run, release=work_files.Release(tag="v1.0.0", dry_run=True))
     work_files.write(production.work / work_files.RUN, asked)
-    left = in_flight.Unsettled(
+    left = in_flight.InFlight(
         what="release",
         release_id="20261121t060000",
         tag="v0.9.0",

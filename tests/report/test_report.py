@@ -472,7 +472,7 @@ def test_a_refusal_was_annotated_by_its_step_so_only_a_place_is_added() -> None:
 
 
 def test_whatever_is_missing_there_is_a_report() -> None:
-    empty = build_report.Inputs(run=builds.RUN)
+    empty = build_report.BuildReportInputs(run=builds.RUN)
     assert build_report.build_report(empty).status == "error"
     whole = builds.passed().inputs()
     for name in ("state", "plan", "schemas", "build", "manifest", "results", "production_manifest"):

@@ -67,7 +67,7 @@ def settle(place: Place, warehouse: Warehouse, nonce: str) -> str:
     """What settle_release.py does about a rollback."""
     record = in_flight.read(place.store.open())
     assert record is not None
-    return rollback_finish.settle(
+    return rollback_finish.finish_rollback(
         place.store.open(),
         record,
         state=lambda: release_macros.settled(

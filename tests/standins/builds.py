@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.base import json_codec
 from dbtdeploy.context import work_files
-from dbtdeploy.report.build_report import Inputs
+from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.report.source_links import Sources
 
 Entry = dict[str, Any]
@@ -183,7 +183,7 @@ class Built(Struct, frozen=True, kw_only=True):
             )
         )
 
-    def inputs(self) -> Inputs:
+    def inputs(self) -> BuildReportInputs:
         def results(entries: Sequence[Entry] | None) -> artifacts.RunResults | None:
             if entries is None:
                 return None
@@ -195,7 +195,7 @@ class Built(Struct, frozen=True, kw_only=True):
             return json_codec.decode(self.manifest(entries), artifacts.Manifest)
 
         found = self.state is not None and self.state.found
-        return Inputs(
+        return BuildReportInputs(
             run=self.run,
             state=self.state,
             plan=self.plan(),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.report.build_deploy_report import Steps
-from dbtdeploy.report.build_report import Inputs
+from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.store import failed_nodes
 from standins import builds
 from standins.builds import Built, Entry, edited, model, result
@@ -69,7 +69,7 @@ class Deployed(Built, frozen=True, kw_only=True):
     again: Sequence[Entry] = ()
     """What failed since the version before, and is built again for that."""
 
-    def inputs(self) -> Inputs:
+    def inputs(self) -> BuildReportInputs:
         steps = Steps(
             not_now=self.not_now,
             lease=self.lease,

@@ -20,9 +20,9 @@ from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan
 from dbtdeploy.store import environment_settings, in_flight, version_reader, versions
-from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.warehouse import release_macros, release_schemas
-from dbtdeploy.warehouse.release_macro_types import Baseline, Pair, Wanted
+from dbtdeploy.warehouse.release_macro_types import Pair, ProductionRelation, StagingBaseline
 from standins import deploys, swaps
 from standins.deploys import Ended, Environment, artifacts_of, model
 from standins.macros import MacroDbt
@@ -79,13 +79,17 @@ class Place:
         nonce = held.nonce
         dbt = MacroDbt(self.warehouse.owner)
         release_id = f"{datetime.now(timezone.utc):%Y%m%dt%H%M%S}"
-        wanted = [Wanted(unique_id=unique_id(name), spot=spot(name)) for name in RELEASE]
-        look = release_macros.look(dbt, work=work, place=PLACE, wanted=wanted, removed=[])
+        wanted = [
+            ProductionRelation(unique_id=unique_id(name), spot=spot(name)) for name in RELEASE
+        ]
+        look = release_macros.read_production(
+            dbt, work=work, place=PLACE, wanted=wanted, removed=[]
+        )
         work_files.write(work / release_files.PRODUCTION_LOOK, look)
         opened = self.store.open()
         in_flight.write(
             opened,
-            Unsettled(
+            InFlight(
                 what="release",
                 release_id=release_id,
                 tag=tag,
@@ -107,7 +111,7 @@ class Place:
             nonce=nonce,
             schemas=[green],
             baselines=[
-                Baseline(unique_id=unique_id(n), staging=spot(n, green), production=spot(n))
+                StagingBaseline(unique_id=unique_id(n), staging=spot(n, green), production=spot(n))
                 for n, one in RELEASE.items()
                 if one.back_by == "leave"
             ],

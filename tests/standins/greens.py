@@ -11,24 +11,24 @@ from dbtdeploy.context.release_files import BackBy, ReleaseRecord, RemovedNode, 
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.warehouse import release_macros, release_schemas
 from dbtdeploy.warehouse.release_macro_types import (
-    Baseline,
     CleanedUp,
-    LiveLook,
+    LiveProduction,
     Measured,
     Pair,
-    Place,
     Prepared,
+    ProductionRelation,
     Query,
+    ReleaseScope,
+    StagingBaseline,
     State,
     SwapPair,
     Swapped,
     TookBack,
-    Wanted,
 )
 from standins.macros import MacroDbt
 from standins.postgres import Database, Server
 
-PLACE = Place(environment="prod", project="shop")
+PLACE = ReleaseScope(environment="prod", project="shop")
 
 KIND = {"view": "view", "materialized_view": "materialized view"}
 
@@ -73,11 +73,16 @@ class Shop:
     def spot(self, name: str, schema: str = "analytics") -> Spot:
         return Spot(database=self.database.name, schema=schema, identifier=name)
 
-    def wanted(self, *names: str, schema: str = "analytics") -> list[Wanted]:
-        return [Wanted(unique_id=f"model.shop.{n}", spot=self.spot(n, schema)) for n in names]
+    def wanted(self, *names: str, schema: str = "analytics") -> list[ProductionRelation]:
+        return [
+            ProductionRelation(unique_id=f"model.shop.{n}", spot=self.spot(n, schema))
+            for n in names
+        ]
 
-    def look(self, *names: str, removed: Sequence[str] = (), schema: str = "analytics") -> LiveLook:
-        return release_macros.look(
+    def look(
+        self, *names: str, removed: Sequence[str] = (), schema: str = "analytics"
+    ) -> LiveProduction:
+        return release_macros.read_production(
             self.dbt,
             work=self.folder,
             place=PLACE,
@@ -187,7 +192,7 @@ class Release:
             nonce=self.nonce,
             schemas=[self.green(schema) for schema in self.schemas],
             baselines=[
-                Baseline(
+                StagingBaseline(
                     unique_id=f"model.shop.{name}",
                     staging=self.shop.spot(name, self.green()),
                     production=self.shop.spot(name),
@@ -225,10 +230,14 @@ class Release:
         self.nodes.append(node)
         return node
 
-    def plan(self, removed: Sequence[Wanted] = ()) -> None:
+    def plan(self, removed: Sequence[ProductionRelation] = ()) -> None:
         """Look at production as it is now; ``swap`` goes by that."""
-        self.look = self._look([Wanted(unique_id=n.unique_id, spot=n.spot) for n in self.nodes])
-        staged = self._look([Wanted(unique_id=n.unique_id, spot=n.staging) for n in self.nodes])
+        self.look = self._look(
+            [ProductionRelation(unique_id=n.unique_id, spot=n.spot) for n in self.nodes]
+        )
+        staged = self._look(
+            [ProductionRelation(unique_id=n.unique_id, spot=n.staging) for n in self.nodes]
+        )
         self.staged = {one.unique_id: one for one in staged.live}
         self.live = {one.unique_id: one for one in self.look.live}
         self.removed = [
@@ -313,9 +322,11 @@ class Release:
             for live in [self.live.get(node.unique_id)]
         ]
 
-    def _look(self, wanted: Sequence[Wanted]) -> LiveLook:
+    def _look(self, wanted: Sequence[ProductionRelation]) -> LiveProduction:
         dbt, work = self.shop.dbt, self.shop.folder
-        return release_macros.look(dbt, work=work, place=PLACE, wanted=wanted, removed=())
+        return release_macros.read_production(
+            dbt, work=work, place=PLACE, wanted=wanted, removed=()
+        )
 
     def _swapped(self, node: Node) -> SwappedNode:
         live, staged = self.live.get(node.unique_id), self.staged.get(node.unique_id)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from dbtdeploy.base import versioned_json
 from dbtdeploy.store import lease
 from dbtdeploy.store.lease_messages import Lease
-from dbtdeploy.store.object_store import Entry, Store, Stored
+from dbtdeploy.store.object_store import ListedObject, Store, Stored
 
 
 class Place(Protocol):
@@ -44,7 +44,7 @@ def take(store: Store, name: str, *, seconds: int = lease.SECONDS) -> str:
 
 
 def record(store: Store) -> Lease:
-    seen = lease.look(store)
+    seen = lease.read(store)
     assert seen is not None
     return seen.lease
 
@@ -112,5 +112,5 @@ class Interleaved:
     def delete(self, key: str) -> None:
         self._store.delete(key)
 
-    def list(self, prefix: str) -> Iterator[Entry]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         return self._store.list(prefix)

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import timestamps
 from dbtdeploy.store import versions
-from dbtdeploy.store.inventory import Folder, Inventory
-from dbtdeploy.store.object_store import Entry
+from dbtdeploy.store.inventory import Inventory, VersionFolder
+from dbtdeploy.store.object_store import ListedObject
 from dbtdeploy.store.versions import Index, Pointer
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=timezone.utc)
@@ -81,7 +81,7 @@ def published(*names: str) -> Line:
     return line
 
 
-def _folder(index: Index) -> Folder:
+def _folder(index: Index) -> VersionFolder:
     prefix = versions.prefix_of(index.version)
-    entry = Entry(key=prefix + "manifest.json.gz", size=100, modified=NOW)
-    return Folder(name=index.version, prefix=prefix, entries=(entry,), index=index)
+    entry = ListedObject(key=prefix + "manifest.json.gz", size=100, modified=NOW)
+    return VersionFolder(name=index.version, prefix=prefix, entries=(entry,), index=index)

@@ -13,9 +13,9 @@ from dbtdeploy.base import json_codec
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import Column, ReleasePlan, Spot, Tag
 from dbtdeploy.release import gates, release_plan
-from dbtdeploy.warehouse.preflight import Hanging, Look
+from dbtdeploy.warehouse.preflight import Hanging, Preflight
 from dbtdeploy.warehouse.release_macro_types import (
-    LiveLook,
+    LiveProduction,
     LiveRelation,
     Measured,
     MeasuredNode,
@@ -86,13 +86,13 @@ def planned(entries: Sequence[Entry], **over: Any) -> work_files.Plan:
     )
 
 
-def live(entries: Sequence[Entry], hanging: Sequence[Hanging] = ()) -> LiveLook:
+def live(entries: Sequence[Entry], hanging: Sequence[Hanging] = ()) -> LiveProduction:
     """Production with these nodes in it; the n-th has the oid 100 + n."""
     kinds = {"view": "view", "materialized_view": "materialized_view"}
-    return LiveLook(
+    return LiveProduction(
         role="deployer",
         database="db",
-        look=Look(role="deployer", database="db", hanging=tuple(hanging)),
+        look=Preflight(role="deployer", database="db", hanging=tuple(hanging)),
         live=tuple(
             LiveRelation(
                 unique_id=entry["unique_id"],

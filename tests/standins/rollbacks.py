@@ -137,7 +137,7 @@ class Place:
         record = in_flight.read(self.store.open())
         if record is None:
             return ""
-        return rollback_finish.settle(
+        return rollback_finish.finish_rollback(
             self.store.open(),
             record,
             state=(self.warehouse / "state").read_text,  # type: ignore[arg-type]

@@ -20,12 +20,18 @@ import psycopg
 
 from dbtdeploy.context.release_files import BackBy, ReleaseRecord, RemovedNode, Spot, SwappedNode
 from dbtdeploy.warehouse import release_macros, release_schemas
-from dbtdeploy.warehouse.release_macro_types import Baseline, LiveRelation, Place, SwapPair, Wanted
+from dbtdeploy.warehouse.release_macro_types import (
+    LiveRelation,
+    ProductionRelation,
+    ReleaseScope,
+    StagingBaseline,
+    SwapPair,
+)
 from standins import postgres
 from standins.macros import MacroDbt
 from standins.postgres import Database
 
-PLACE = Place(environment="production", project="shop")
+PLACE = ReleaseScope(environment="production", project="shop")
 LIVE = "analytics"
 
 PRODUCTION = """
@@ -154,8 +160,10 @@ class Warehouse:
         self.ids += 1
         release_id = f"{datetime.now(timezone.utc):%Y%m%d}t{self.ids:06d}"
         dbt, work = MacroDbt(self.owner), self.folder
-        wanted = [Wanted(unique_id=unique_id(name), spot=spot(name)) for name in staged]
-        seen = release_macros.look(dbt, work=work, place=PLACE, wanted=wanted, removed=[])
+        wanted = [ProductionRelation(unique_id=unique_id(name), spot=spot(name)) for name in staged]
+        seen = release_macros.read_production(
+            dbt, work=work, place=PLACE, wanted=wanted, removed=[]
+        )
         live = {one.unique_id: one for one in seen.live}
         green = release_schemas.staging_schema(release_id, PLACE.project)
         release_macros.prepare(
@@ -167,7 +175,7 @@ class Warehouse:
             nonce=release_id,
             schemas=[green],
             baselines=[
-                Baseline(unique_id=unique_id(n), staging=spot(n, green), production=spot(n))
+                StagingBaseline(unique_id=unique_id(n), staging=spot(n, green), production=spot(n))
                 for n, one in staged.items()
                 if one.back_by == "leave"
             ],
@@ -213,8 +221,10 @@ class Warehouse:
         release_id: str,
     ) -> SwappedNode:
         dbt = MacroDbt(self.owner)
-        wanted = [Wanted(unique_id=unique_id(name), spot=spot(name, green))]
-        seen = release_macros.look(dbt, work=self.folder, place=PLACE, wanted=wanted, removed=[])
+        wanted = [ProductionRelation(unique_id=unique_id(name), spot=spot(name, green))]
+        seen = release_macros.read_production(
+            dbt, work=self.folder, place=PLACE, wanted=wanted, removed=[]
+        )
         there = live.get(unique_id(name))
         return SwappedNode(
             unique_id=unique_id(name),

@@ -48,7 +48,7 @@ FIRST, SECOND = "20261121T060000Z-aaaaaaa", "20261121T070000Z-bbbbbbb"
 
 
 def test_taken_renewed_released_and_taken_again(store: Store) -> None:
-    assert lease.look(store) is None
+    assert lease.read(store) is None
     mine = take(store, "one")
     first = record(store)
     assert (first.holder, first.state, first.publishing) == ("one", HELD, None)
@@ -442,7 +442,7 @@ def test_a_lease_that_changed_hands_is_not_broken_by_mistake(store: Store) -> No
 
 def test_a_damaged_record_is_refused_until_it_is_broken(store: Store) -> None:
     store.put(lease.KEY, b'{"nonce": 7')
-    for step in (lambda: lease.look(store), lambda: lease.take(store, wanted("one"))):
+    for step in (lambda: lease.read(store), lambda: lease.take(store, wanted("one"))):
         with pytest.raises(errors.StateCorrupt) as refused:
             step()
         assert store.address(lease.KEY) in refused.value.what

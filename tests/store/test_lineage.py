@@ -54,7 +54,7 @@ def test_whether_the_last_move_was_a_rollback(moved: str) -> None:
 
 
 def kept(line: Line, *, hours: int = 24, days: int = 1) -> dict[str, str]:
-    policy = retention.Policy(days=days, keep=1, hours=hours)
+    policy = retention.RetentionPolicy(days=days, keep=1, hours=hours)
     decided = retention.decide(line.inventory(), policy, NOW)
     return {item.folder.name: item.why for item in decided.versions if not item.goes}
 
@@ -89,7 +89,7 @@ def test_prune_keeps_what_a_stopped_rollback_has_gone_back_to() -> None:
     line = Line()
     for days, name in ((90, "a"), (80, "b"), (70, "c"), (60, "d"), (1, "e")):
         line.publish(name, age=timedelta(days=days), tag="v1" if name == "c" else None)
-    policy = retention.Policy(days=1, keep=1)
+    policy = retention.RetentionPolicy(days=1, keep=1)
 
     def stays(under_way: str | None) -> set[str]:
         decided = retention.decide(line.inventory(), policy, NOW, under_way=under_way)

@@ -198,7 +198,7 @@ def test_a_reader_sees_one_write_or_the_other(place: stores.Place) -> None:
 
 @pytest.mark.fault(5)
 def test_the_probe_is_content_and_leaves_nothing(store: Store) -> None:
-    conditional_write_check.probe(store)
+    conditional_write_check.check_conditional_writes(store)
     assert list(store.list("")) == []
 
 

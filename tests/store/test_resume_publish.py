@@ -63,7 +63,7 @@ def stopped(store: Store, *, moved: bool = False, released: bool = False) -> Ind
     return published.index
 
 
-def finished(store: Store) -> resume_publish.Finished | None:
+def finished(store: Store) -> resume_publish.Resumed | None:
     """What the next owner does, as take_lease.py does it."""
     nonce = take(store, "next")
     done = resume_publish.begin(store, nonce, by="next")
@@ -229,7 +229,7 @@ def test_whoever_lost_the_lease_finishes_nothing(place: stores.Place) -> None:
     leases.expire(place)
     fencing.fence(store, take(store, "next"))
     with pytest.raises(errors.LeaseLost):
-        resume_publish.finish(store, late, index.version, by="late")
+        resume_publish.resume(store, late, index.version, by="late")
     assert pointer(store).version == index.previous
     assert record(store).publishing == index.version
 

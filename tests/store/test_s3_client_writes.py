@@ -286,7 +286,7 @@ def test_a_store_that_ignores_conditions_is_found_out(
 ) -> None:
     bucket, _ = through(without=without)
     with pytest.raises(errors.ConditionsIgnored) as caught:
-        conditional_write_check.probe(bucket)
+        conditional_write_check.check_conditional_writes(bucket)
     assert said in caught.value.what
     assert "was not locked" in caught.value.not_done
     assert list(bucket.list("")) == []
@@ -295,7 +295,7 @@ def test_a_store_that_ignores_conditions_is_found_out(
 @pytest.mark.fault(5)
 def test_the_probe_is_four_requests_and_two_looks_at_what_refused_them(through: Through) -> None:
     bucket, server = through()
-    conditional_write_check.probe(bucket)
+    conditional_write_check.check_conditional_writes(bucket)
     asked = [request.method for request in server.requests]
     assert asked == ["PUT", "PUT", "GET", "PUT", "GET", "DELETE"]
 
@@ -308,7 +308,7 @@ def test_a_store_that_does_not_know_conditions(through: Through) -> None:
 
     bucket, _ = through(before=refuse)
     with pytest.raises(errors.ConditionsIgnored, match="answered NotImplemented") as caught:
-        conditional_write_check.probe(bucket)
+        conditional_write_check.check_conditional_writes(bucket)
     assert caught.value.not_done == "Nothing was written."
     bucket.put("latest/manifest.json", b"{}")
 

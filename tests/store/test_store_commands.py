@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors, versioned_json
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.store import environment_settings, fencing, lease, publish, versions
-from dbtdeploy.store.environment_settings import Environment as Decided
+from dbtdeploy.store.environment_settings import EnvironmentSettings as Decided
 from dbtdeploy.store.environment_settings import Hold
 from standins import leases, s3, stores
 from standins.artifacts import artifact

@@ -163,7 +163,7 @@ def test_prune_keeps_what_the_rules_say(place: Environment) -> None:
     assert place.current(place.temp / "seen") == dict.fromkeys(NAMES, 7)
     assert place.latest() == dict.fromkeys(NAMES, 7)
     assert opened.get("docs/index.html") is not None
-    seen = lease.look(opened)
+    seen = lease.read(opened)
     assert seen is not None
     assert seen.is_open
     again = place.command("prune", dry_run=False, keep_versions=3)
@@ -326,7 +326,7 @@ def test_plain_artifacts_become_the_first_version(place: Environment) -> None:
             assert there is not None, key
             assert there.body == body
     assert index.version in ended.summary
-    seen = lease.look(opened)
+    seen = lease.read(opened)
     assert seen is not None
     assert seen.is_open
     assert seen.lease.publishing is None

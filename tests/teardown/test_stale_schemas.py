@@ -12,7 +12,7 @@ from dbtdeploy.teardown import stale_schemas
 from dbtdeploy.teardown.stale_schemas import Answers, PullRequest
 from dbtdeploy.teardown.teardown_files import MarkedSchema
 from dbtdeploy.warehouse import schema_owner
-from dbtdeploy.warehouse.schema_owner import Mark, Owner
+from dbtdeploy.warehouse.schema_owner import Owner, OwnerMark
 from standins import builds
 
 NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
@@ -21,7 +21,9 @@ FAILURE = errors.GitHubFailed("no", not_done="", remedy="")
 
 
 def judged(
-    mark: Mark | None, pull: PullRequest | None = None, failure: errors.GitHubFailed | None = None
+    mark: OwnerMark | None,
+    pull: PullRequest | None = None,
+    failure: errors.GitHubFailed | None = None,
 ) -> tuple[bool, str]:
     """Whether it goes, and why it goes or stays."""
     answers = Answers(known={7: pull} if pull else {}, failure=failure)
@@ -36,9 +38,9 @@ def judged(
     return False, kept.reason
 
 
-def used(days: float, number: int | None = 7) -> Mark:
+def used(days: float, number: int | None = 7) -> OwnerMark:
     when = datetime.fromtimestamp(NOW.timestamp() - days * 86_400, timezone.utc)
-    return Mark(owner=Owner(pull_request=number, ref="" if number else "main"), last_used=when)
+    return OwnerMark(owner=Owner(pull_request=number, ref="" if number else "main"), last_used=when)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def used(days: float, number: int | None = 7) -> Mark:
     ],
 )
 def test_what_goes_and_what_stays(
-    mark: Mark | None, pull: PullRequest | None, goes: bool, why: str
+    mark: OwnerMark | None, pull: PullRequest | None, goes: bool, why: str
 ) -> None:
     told = judged(mark, pull)
     assert told[0] is goes

@@ -7,7 +7,7 @@ import pytest
 from dbtdeploy.context.work_files import PlannedNode, Policy
 from dbtdeploy.warehouse import baselines
 
-RELATION = baselines.Relation(database="shop", schema="analytics", identifier="b")
+RELATION = baselines.RelationName(database="shop", schema="analytics", identifier="b")
 
 
 def node(kind: str, materialized: str, full_refresh: bool | None = None) -> PlannedNode:

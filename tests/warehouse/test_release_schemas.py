@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from dbtdeploy.warehouse import release_schemas
-from dbtdeploy.warehouse.release_macro_types import Place
+from dbtdeploy.warehouse.release_macro_types import ReleaseScope
 
 ID = "20261125t231502"
 
@@ -44,7 +44,7 @@ def test_a_keeping_schema_fits_and_is_its_own(schema: str) -> None:
 
 @pytest.mark.parametrize("role", ["staging", "kept", "undone"])
 def test_a_mark_is_read_back(role: release_schemas.Role) -> None:
-    place = Place(environment="prod / 1", project="shöp=x")
+    place = ReleaseScope(environment="prod / 1", project="shöp=x")
     mark = release_schemas.mark(place, ID, role, since="2026-11-25T23:15:02.000+00:00")
     read = release_schemas.read_mark(mark)
     assert read is not None

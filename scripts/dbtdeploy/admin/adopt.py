@@ -19,11 +19,11 @@ from dbtdeploy.store.versions import Index
 NOT_DONE = "Nothing was written."
 
 
-class Plain(Struct, frozen=True, kw_only=True):
+class PlainState(Struct, frozen=True, kw_only=True):
     """The artifacts that lie directly in the store, checked."""
 
     contents: Mapping[str, bytes]
-    manifest: artifact_check.Manifest
+    manifest: artifact_check.ManifestMetadata
     project: str
 
     @property
@@ -36,7 +36,7 @@ class _Head(msgspec.Struct):
     metadata: artifacts.Metadata
 
 
-def read_plain(store: Store) -> Plain:
+def read_plain(store: Store) -> PlainState:
     """Read and check what is to be adopted.
 
     Raises:
@@ -58,13 +58,13 @@ def read_plain(store: Store) -> Plain:
     source = store.address(artifact_check.MANIFEST)
     manifest = artifact_check.read_manifest(contents[artifact_check.MANIFEST], source=source)
     head = json_codec.decode(contents[artifact_check.MANIFEST], _Head)
-    return Plain(
+    return PlainState(
         contents=contents, manifest=manifest, project=head.metadata.project_name or "unknown"
     )
 
 
 def adopt(
-    store: Store, plain: Plain, asked: StoreCommand, *, nonce: str, moment: datetime
+    store: Store, plain: PlainState, asked: StoreCommand, *, nonce: str, moment: datetime
 ) -> Index:
     """Publish the plain artifacts as the first version; the pointer moves once they read back.
 

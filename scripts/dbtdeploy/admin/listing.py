@@ -9,7 +9,7 @@ from msgspec import Struct
 from dbtdeploy.admin.retention import Decision
 from dbtdeploy.base import timestamps
 from dbtdeploy.context.work_files import Event
-from dbtdeploy.store.inventory import Folder, Inventory
+from dbtdeploy.store.inventory import Inventory, VersionFolder
 
 MOST = 500
 """Rows in a summary; 1 MiB, GitHub's limit, is some 4,000 of them. The log has all."""
@@ -17,7 +17,7 @@ MOST = 500
 TITLES = ("version", "commit", "when", "who", "state", "size")
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class VersionRow(Struct, frozen=True, kw_only=True):
     """One version or failed run."""
 
     version: str
@@ -36,7 +36,7 @@ class Row(Struct, frozen=True, kw_only=True):
         return (self.version, self.commit, self.when, self.who, self.state, self.size, self.why)
 
 
-def of_versions(found: Inventory, event: Event) -> list[Row]:
+def of_versions(found: Inventory, event: Event) -> list[VersionRow]:
     """A row for each version, newest first.
 
     Args:
@@ -46,12 +46,12 @@ def of_versions(found: Inventory, event: Event) -> list[Row]:
     return [_row(folder, found.state_of(folder), event) for folder in found.versions]
 
 
-def of_decisions(decisions: Sequence[Decision], event: Event) -> list[Row]:
+def of_decisions(decisions: Sequence[Decision], event: Event) -> list[VersionRow]:
     """A row for each decision, with its reason."""
     return [_row(item.folder, item.state, event, why=item.why) for item in decisions]
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[VersionRow]) -> str:
     """The rows as lines of plain text, in columns."""
     lines = [(*TITLES, ""), *(row.cells for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
@@ -69,12 +69,12 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-def _row(folder: Folder, state: str, event: Event, *, why: str = "") -> Row:
+def _row(folder: VersionFolder, state: str, event: Event, *, why: str = "") -> VersionRow:
     index = folder.index
     commit = index.commit if index else None
     # An adopted version's commit is what its manifest says, which may be another repository's.
     linked = commit and event.repository and index and index.run_url
-    return Row(
+    return VersionRow(
         version=folder.name,
         commit=(commit or "")[:7],
         commit_url=f"{event.server_url}/{event.repository}/commit/{commit}" if linked else None,

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from dbtdeploy.base import crash
 from dbtdeploy.store import lease, versions
-from dbtdeploy.store.inventory import Folder
+from dbtdeploy.store.inventory import VersionFolder
 from dbtdeploy.store.object_store import Store
 
 AT_ONCE = 8
 
 
-def remove(store: Store, folder: Folder, *, nonce: str) -> None:
+def remove(store: Store, folder: VersionFolder, *, nonce: str) -> None:
     """Remove one folder: its index first, and then its objects.
 
     Killed in between, it leaves objects without an index, which nobody takes for a version and the

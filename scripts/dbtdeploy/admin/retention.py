@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from dbtdeploy.base import timestamps
 from dbtdeploy.store import inventory, lineage
-from dbtdeploy.store.inventory import Folder, Inventory
+from dbtdeploy.store.inventory import Inventory, VersionFolder
 
 LEFTOVER_AGE = timedelta(days=1)
 """Objects without an index may be those of a run that is uploading; after a day they are not."""
@@ -17,7 +17,7 @@ CLEAN_UP_AGE = timedelta(days=1)
 """Between two clean-ups, which drop what a rollback would move back."""
 
 
-class Policy(Struct, frozen=True, kw_only=True):
+class RetentionPolicy(Struct, frozen=True, kw_only=True):
     """The inputs ``retention-days``, ``keep-versions`` and ``keep-hours``."""
 
     days: int
@@ -29,7 +29,7 @@ class Policy(Struct, frozen=True, kw_only=True):
 class Decision(Struct, frozen=True, kw_only=True):
     """What happens to one version or failed run, and why."""
 
-    folder: Folder
+    folder: VersionFolder
     state: str
     goes: bool
     why: str
@@ -60,7 +60,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
 
 
 def decide(
-    found: Inventory, policy: Policy, now: datetime, *, under_way: str | None = None
+    found: Inventory, policy: RetentionPolicy, now: datetime, *, under_way: str | None = None
 ) -> Decisions:
     """Decide about everything there is.
 
@@ -80,7 +80,7 @@ def decide(
     )
 
 
-def _reasons(found: Inventory, policy: Policy, since: datetime) -> dict[str | None, str]:
+def _reasons(found: Inventory, policy: RetentionPolicy, since: datetime) -> dict[str | None, str]:
     """Why a version stays whatever its age, by its name; the strongest reason counts."""
     pointer, published = found.pointer, found.published
     by_name = {folder.name: folder for folder in found.versions if folder.index}
@@ -103,7 +103,7 @@ def _reasons(found: Inventory, policy: Policy, since: datetime) -> dict[str | No
     return reasons
 
 
-def _of_rollback(found: Inventory, policy: Policy, now: datetime) -> dict[str | None, str]:
+def _of_rollback(found: Inventory, policy: RetentionPolicy, now: datetime) -> dict[str | None, str]:
     """What a rollback needs while the warehouse keeps relations for it, by name.
 
     That is the way from the current version to the one that a release found. A clean-up drops them
@@ -135,7 +135,11 @@ def _under_way(found: Inventory, version: str | None) -> dict[str | None, str]:
 
 
 def _of_version(
-    found: Inventory, folder: Folder, reasons: dict[str | None, str], policy: Policy, now: datetime
+    found: Inventory,
+    folder: VersionFolder,
+    reasons: dict[str | None, str],
+    policy: RetentionPolicy,
+    now: datetime,
 ) -> Decision:
     state = found.state_of(folder)
     since = now - timedelta(days=policy.days)
@@ -149,17 +153,19 @@ def _of_version(
     return Decision(folder=folder, state=state, goes=goes, why=why)
 
 
-def _of_failed(found: Inventory, folder: Folder, policy: Policy, since: datetime) -> Decision:
+def _of_failed(
+    found: Inventory, folder: VersionFolder, policy: RetentionPolicy, since: datetime
+) -> Decision:
     goes, why = _by_age(folder, policy, since)
     if folder.index is not None and folder.index.previous == found.pointer.version:
         goes, why = False, "failed since the current version: `build: modified` reads it"
     return Decision(folder=folder, state="failed run", goes=goes, why=why)
 
 
-def _by_age(folder: Folder, policy: Policy, since: datetime) -> tuple[bool, str]:
+def _by_age(folder: VersionFolder, policy: RetentionPolicy, since: datetime) -> tuple[bool, str]:
     goes = folder.made < since
     return goes, f"{'older' if goes else 'younger'} than {_days(policy)}"
 
 
-def _days(policy: Policy) -> str:
+def _days(policy: RetentionPolicy) -> str:
     return f"{policy.days} day" + ("" if policy.days == 1 else "s")

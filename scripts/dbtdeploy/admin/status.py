@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from msgspec import Struct, field
 
 from dbtdeploy.admin import status_release
-from dbtdeploy.admin.status_release import Releases
+from dbtdeploy.admin.status_release import ReleaseStatus
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import errors, timestamps
 from dbtdeploy.store import (
@@ -18,7 +18,7 @@ from dbtdeploy.store import (
     lease_messages,
     version_reader,
 )
-from dbtdeploy.store.environment_settings import Environment
+from dbtdeploy.store.environment_settings import EnvironmentSettings
 from dbtdeploy.store.lease import Seen
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.versions import Index, Pointer
@@ -35,7 +35,7 @@ DRIVERS = {
 }
 
 
-class Plain(Struct, frozen=True, kw_only=True):
+class PlainArtifacts(Struct, frozen=True, kw_only=True):
     """Artifacts that dbt-deploy did not put there."""
 
     generated_at: str | None
@@ -49,10 +49,10 @@ class Status(Struct, frozen=True, kw_only=True):
     now: datetime
     pointer: Pointer | None
     index: Index | None
-    plain: Plain | None
-    decided: Environment
+    plain: PlainArtifacts | None
+    decided: EnvironmentSettings
     lease: Seen | None
-    releases: Releases = field(default_factory=Releases)
+    releases: ReleaseStatus = field(default_factory=ReleaseStatus)
     failed: Index | None = None
     """The newest deploy that failed since the current version."""
     problems: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class Status(Struct, frozen=True, kw_only=True):
         )
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class StatusRow(Struct, frozen=True, kw_only=True):
     """One line of what people read."""
 
     label: str
@@ -92,8 +92,8 @@ def read(store: Store) -> Status:
     problems: list[str] = []
     pointer: Pointer | None = None
     index: Index | None = None
-    plain: Plain | None = None
-    decided, seen = Environment(), None
+    plain: PlainArtifacts | None = None
+    decided, seen = EnvironmentSettings(), None
     try:
         pointer, _ = version_reader.read_current(store)
         if pointer is not None and pointer.version is not None:
@@ -107,7 +107,7 @@ def read(store: Store) -> Status:
     except errors.StateCorrupt as damage:
         problems.append(damage.what)
     try:
-        seen = lease.look(store)
+        seen = lease.read(store)
     except errors.StateCorrupt as damage:
         problems.append(damage.what)
     releases = status_release.read(store, pointer, index)
@@ -126,84 +126,84 @@ def read(store: Store) -> Status:
     )
 
 
-def rows(status: Status) -> list[Row]:
+def rows(status: Status) -> list[StatusRow]:
     """What people read of it, line by line."""
     return [
         *_live(status),
         *_since(status),
         *_releases(status),
-        Row(label="Driver", text=DRIVERS.get(status.decided.driver, status.decided.driver)),
+        StatusRow(label="Driver", text=DRIVERS.get(status.decided.driver, status.decided.driver)),
         _hold(status),
         _lease(status),
-        *(Row(label="Problem", text=_line(problem)) for problem in status.problems),
+        *(StatusRow(label="Problem", text=_line(problem)) for problem in status.problems),
     ]
 
 
-def _live(status: Status) -> Iterator[Row]:
+def _live(status: Status) -> Iterator[StatusRow]:
     index = status.index
     if index is None:
         if status.version is not None:
-            yield Row(label="Version", text=status.version, code=True)
+            yield StatusRow(label="Version", text=status.version, code=True)
         elif status.plain is not None:
             yield from _plain_rows(status.plain, status.now)
         elif not status.problems:
-            yield Row(label="Version", text="none: nothing was published here yet")
+            yield StatusRow(label="Version", text="none: nothing was published here yet")
         return
-    yield Row(label="Version", text=index.version, code=True)
+    yield StatusRow(label="Version", text=index.version, code=True)
     if index.tag is not None:
-        yield Row(label="Tag", text=index.tag, code=True)
-    yield Row(label="Commit", text=index.commit or "not known", code=bool(index.commit))
+        yield StatusRow(label="Tag", text=index.tag, code=True)
+    yield StatusRow(label="Commit", text=index.commit or "not known", code=bool(index.commit))
     by = f" by {index.created_by}" if index.created_by else ""
-    yield Row(
+    yield StatusRow(
         label="Published", text=_line(_ago(index.created_at, status.now) + by), url=index.run_url
     )
     if index.pending:
         names = ", ".join(index.pending[:NAMES_SHOWN])
         more = len(index.pending) - NAMES_SHOWN
-        yield Row(
+        yield StatusRow(
             label=f"Pending ({len(index.pending):,})",
             text=_line(f"{names} and {more:,} more" if more > 0 else names),
         )
 
 
-def _since(status: Status) -> Iterator[Row]:
+def _since(status: Status) -> Iterator[StatusRow]:
     failed = status.failed
     if failed is not None:
         when = _ago(failed.created_at, status.now)
         said = f"a deploy failed {when}; what it had built is newer than this version"
         if failed.event == ROLLED_BACK and failed.problem:
             said = failed.problem
-        yield Row(label="Since then", text=_line(said), url=failed.run_url)
+        yield StatusRow(label="Since then", text=_line(said), url=failed.run_url)
 
 
-def _releases(status: Status) -> Iterator[Row]:
+def _releases(status: Status) -> Iterator[StatusRow]:
     for label, text, url in status_release.rows(status.releases, status.now):
-        yield Row(label=label, text=_line(text), url=url)
+        yield StatusRow(label=label, text=_line(text), url=url)
 
 
-def _plain_rows(plain: Plain, now: datetime) -> Iterator[Row]:
-    yield Row(
+def _plain_rows(plain: PlainArtifacts, now: datetime) -> Iterator[StatusRow]:
+    yield StatusRow(
         label="Version",
         text="none yet: there are plain artifacts, and `command: adopt` makes them the first one",
     )
-    yield Row(label="Commit", text=plain.commit or "not known", code=bool(plain.commit))
-    yield Row(label="Built", text=_ago(plain.generated_at, now))
+    yield StatusRow(label="Commit", text=plain.commit or "not known", code=bool(plain.commit))
+    yield StatusRow(label="Built", text=_ago(plain.generated_at, now))
 
 
-def _hold(status: Status) -> Row:
+def _hold(status: Status) -> StatusRow:
     hold = status.decided.hold
     if hold is None:
-        return Row(label="Hold", text="none")
+        return StatusRow(label="Hold", text="none")
     since = timestamps.since(hold.since, status.now)
-    return Row(
+    return StatusRow(
         label="Hold", text=_line(f"{hold.by}, since {since}: {hold.reason}"), url=hold.run_url
     )
 
 
-def _lease(status: Status) -> Row:
+def _lease(status: Status) -> StatusRow:
     seen = status.lease
     if seen is None or seen.lease.state == lease_messages.FREE:
-        return Row(label="Lease", text="free")
+        return StatusRow(label="Lease", text="free")
     record, until = seen.lease, timestamps.clock(seen.expires, seen.now)
     told = f"{record.holder}, {record.purpose}, since {timestamps.since(record.taken_at, seen.now)}"
     if record.state == lease_messages.BROKEN:
@@ -212,7 +212,7 @@ def _lease(status: Status) -> Row:
         text = f"free: it expired at {until}; it was that of {told}"
     else:
         text = f"{told}; expires at {until} unless it is renewed"
-    return Row(label="Lease", text=_line(text), url=record.run_url)
+    return StatusRow(label="Lease", text=_line(text), url=record.run_url)
 
 
 def _failed(store: Store, index: Index | None, seen: Seen | None) -> Index | None:
@@ -222,14 +222,14 @@ def _failed(store: Store, index: Index | None, seen: Seen | None) -> Index | Non
     return next((found for found in followed if not at_work or found.run_url != at_work), None)
 
 
-def _plain(store: Store) -> Plain | None:
+def _plain(store: Store) -> PlainArtifacts | None:
     found = store.get(artifact_check.MANIFEST)
     if found is None:
         return None
     manifest = artifact_check.read_manifest(
         found.body, source=store.address(artifact_check.MANIFEST)
     )
-    return Plain(generated_at=manifest.generated_at, commit=manifest.commit)
+    return PlainArtifacts(generated_at=manifest.generated_at, commit=manifest.commit)
 
 
 def _ago(text: str | None, now: datetime) -> str:

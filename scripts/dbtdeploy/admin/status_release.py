@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from dbtdeploy.base import errors, timestamps
 from dbtdeploy.store import in_flight, lineage
-from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.versions import Index, Pointer
 
@@ -18,7 +18,7 @@ MOST_READ = 30
 """Versions that are looked through for the newest release: builds that followed it."""
 
 
-class Releases(Struct, frozen=True, kw_only=True):
+class ReleaseStatus(Struct, frozen=True, kw_only=True):
     """One look at them."""
 
     newest: Index | None = None
@@ -27,20 +27,20 @@ class Releases(Struct, frozen=True, kw_only=True):
     """What a rollback would go back to."""
     moved_back: Index | None = None
     """What the last rollback took back, if nothing was built since."""
-    unsettled: Unsettled | None = None
+    unsettled: InFlight | None = None
     problem: str | None = None
     """What is damaged."""
 
 
-def read(store: Store, pointer: Pointer | None, current: Index | None) -> Releases:
+def read(store: Store, pointer: Pointer | None, current: Index | None) -> ReleaseStatus:
     """Look for the live release and what came before it; damage is told."""
     try:
         return _read(store, pointer, current)
     except errors.StateCorrupt as damage:
-        return Releases(problem=damage.what)
+        return ReleaseStatus(problem=damage.what)
 
 
-def rows(found: Releases, now: datetime) -> Iterator[tuple[str, str, str]]:
+def rows(found: ReleaseStatus, now: datetime) -> Iterator[tuple[str, str, str]]:
     """Label, text and address of each line that people read."""
     if found.moved_back is not None:
         name = found.moved_back.tag or found.moved_back.version
@@ -58,10 +58,10 @@ def rows(found: Releases, now: datetime) -> Iterator[tuple[str, str, str]]:
         yield "Unsettled", f"{text}the next run finishes or undoes it", one.run_url
 
 
-def _read(store: Store, pointer: Pointer | None, current: Index | None) -> Releases:
+def _read(store: Store, pointer: Pointer | None, current: Index | None) -> ReleaseStatus:
     left = in_flight.read(store)
     if pointer is None or current is None:
-        return Releases(unsettled=left)
+        return ReleaseStatus(unsettled=left)
     look_up = lineage.reader(store)
     known = {current.version: current}
 
@@ -70,7 +70,7 @@ def _read(store: Store, pointer: Pointer | None, current: Index | None) -> Relea
 
     chain = list(islice(lineage.walk(index, current.version), MOST_READ))
     numbers = [number for number in lineage.releases(chain) if number + 1 < len(chain)][:1]
-    return Releases(
+    return ReleaseStatus(
         newest=chain[numbers[0]] if numbers else None,
         before=chain[numbers[0] + 1] if numbers else None,
         moved_back=_moved_back(index, pointer, current),

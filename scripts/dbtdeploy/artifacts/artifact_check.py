@@ -70,7 +70,7 @@ class Fetched(Struct, frozen=True, kw_only=True):
     """Where in the store an artifact was, if not under its name."""
 
 
-class Manifest(Struct, frozen=True, kw_only=True):
+class ManifestMetadata(Struct, frozen=True, kw_only=True):
     """What a manifest says about its making."""
 
     dbt_version: str
@@ -105,7 +105,7 @@ class _WithNodes(_Artifact):
 _A = TypeVar("_A", bound=_Artifact)
 
 
-def read_manifest(content: bytes, *, source: str) -> Manifest:
+def read_manifest(content: bytes, *, source: str) -> ManifestMetadata:
     """Check a manifest and read what it says about itself.
 
     Args:
@@ -122,7 +122,7 @@ def read_manifest(content: bytes, *, source: str) -> Manifest:
         raise _corrupt(source, content, f"names no dbt version (metadata.dbt_version: {version!r})")
     if not bytes(found.nodes).startswith(b"{"):
         raise _corrupt(source, content, "has no nodes")
-    return Manifest(
+    return ManifestMetadata(
         dbt_version=version,
         schema=schema,
         adapter=found.metadata.adapter_type,
@@ -146,7 +146,7 @@ def check_artifact(name: str, content: bytes, *, source: str) -> None:
     _schema(name, found.metadata, content, source)
 
 
-def refuse_newer(manifest: Manifest, installed: str, *, source: str) -> None:
+def refuse_newer(manifest: ManifestMetadata, installed: str, *, source: str) -> None:
     """Refuse state that a newer dbt wrote; patch releases may differ.
 
     dbt 1.8 crashes on the v12 manifest of 1.11, and nothing in the schema's number tells them
@@ -172,7 +172,7 @@ def refuse_newer(manifest: Manifest, installed: str, *, source: str) -> None:
     )
 
 
-def found_state(location: str, manifest: Manifest, fetched: Fetched) -> work_files.State:
+def found_state(location: str, manifest: ManifestMetadata, fetched: Fetched) -> work_files.State:
     """What ``state.json`` says when there is state."""
     return work_files.State(
         location=location,

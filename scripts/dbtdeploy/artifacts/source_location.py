@@ -32,20 +32,20 @@ MIN_SNIPPET = 3
 """A shorter snippet, say ``)``, tells nothing though it may be unique."""
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class SourceLocation(Struct, frozen=True, kw_only=True):
     """A file from the dbt project's root, and its 1-based line if that is certain."""
 
     file: str
     line: int | None = None
 
 
-def place_in_message(message: str) -> Place | None:
+def place_in_message(message: str) -> SourceLocation | None:
     """Where dbt itself says an error is: ``(models/x.sql)`` and ``line 7``."""
     found = IN_PARENTHESES.search(message) or AFTER_READING.search(message)
     if found is None:
         return None
     line = LINE.search(message)
-    return Place(file=found["file"].strip(), line=int(line["line"]) if line else None)
+    return SourceLocation(file=found["file"].strip(), line=int(line["line"]) if line else None)
 
 
 def line_of_error(message: str, source: str) -> int | None:

@@ -25,7 +25,7 @@ def arguments(run: work_files.Run) -> list[str]:
     return ["docs", "generate", "--static", "--no-compile"] if run.policy.docs else []
 
 
-def keep(run: work_files.Run, work: Path) -> None:
+def store_preview(run: work_files.Run, work: Path) -> None:
     """Copy the page without secrets; a page that is missing is said, and fails nothing."""
     page = Path(run.dbt.target_path) / STATIC_DOCS
     if not page.is_file():

@@ -155,7 +155,7 @@ class _Attempt:
         )
 
 
-def keep(
+def write_build(
     run: work_files.Run,
     work: Path,
     called: Called,
@@ -197,7 +197,7 @@ def keep(
     return build
 
 
-def verdict(run: work_files.Run, work: Path, called: Called, build: work_files.Build) -> int:
+def exit_code(run: work_files.Run, work: Path, called: Called, build: work_files.Build) -> int:
     """The exit code of dbt; it is not believed where it says 0 and not all is good.
 
     Raises:

@@ -61,7 +61,7 @@ def build(
         if fault is None:
             break
         attempts[-1] = replace(attempts[-1], transient=fault.failed, reason=fault.reason)
-        dbt_build.keep(run, work, whole, attempts=tuple(attempts))
+        dbt_build.write_build(run, work, whole, attempts=tuple(attempts))
         _announce(fault, number)
         how = _How(number=number, extra=extra, defer_to=defer_to)
         again, whole = _again(run, work, whole, fault, how)

@@ -65,7 +65,7 @@ LITERAL = re.compile(
 """The inside of ``config(...)`` where it says the same for every target."""
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class TrackedFile(Struct, frozen=True, kw_only=True):
     """One file as git has it."""
 
     tag: str
@@ -76,13 +76,13 @@ class Entry(Struct, frozen=True, kw_only=True):
     """From the top of the repository."""
 
 
-def read_listing(text: str) -> Iterator[Entry]:
+def read_listing(text: str) -> Iterator[TrackedFile]:
     """What ``git ls-files -v -s -z`` prints."""
     for line in text.split("\0"):
         if line:
             head, _, path = line.partition("\t")
             tag, mode, blob, _stage = head.split(" ")
-            yield Entry(tag=tag, mode=mode, blob=blob, path=path)
+            yield TrackedFile(tag=tag, mode=mode, blob=blob, path=path)
 
 
 def pathspecs(dbt: work_files.DbtProject, top: Path) -> tuple[str, ...] | None:
@@ -109,7 +109,7 @@ def pathspecs(dbt: work_files.DbtProject, top: Path) -> tuple[str, ...] | None:
 
 
 def installed_packages(
-    dbt: work_files.DbtProject, top: Path, entries: Iterable[Entry]
+    dbt: work_files.DbtProject, top: Path, entries: Iterable[TrackedFile]
 ) -> str | None:
     """The folder of ``dbt deps`` from the top, if it is not part of the repository."""
     name = _inside(Path(dbt.packages_path), top)
@@ -118,7 +118,7 @@ def installed_packages(
     return name
 
 
-def digest(entries: Iterable[Entry], dbt: Iterable[str], variables: str | None) -> str | None:
+def digest(entries: Iterable[TrackedFile], dbt: Iterable[str], variables: str | None) -> str | None:
     """The digest; None where the files may be other than git says.
 
     Args:

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from dbtdeploy.base import errors
 from dbtdeploy.store import environment_settings
-from dbtdeploy.store.environment_settings import Environment
+from dbtdeploy.store.environment_settings import EnvironmentSettings
 from dbtdeploy.store.versions import Index
 
 NOT_DONE = "Nothing was built, nothing was published."
 SHORT = 7
 
 
-def not_now(decided: Environment, *, event: str, current: str | None) -> str | None:
+def not_now(decided: EnvironmentSettings, *, event: str, current: str | None) -> str | None:
     """Why a deploy has nothing to do here, which is no failure; None where it has.
 
     Args:
@@ -33,7 +33,9 @@ def not_now(decided: Environment, *, event: str, current: str | None) -> str | N
     return None
 
 
-def check_commit(decided: Environment, *, checked_out: str, index: Index | None, name: str) -> None:
+def check_commit(
+    decided: EnvironmentSettings, *, checked_out: str, index: Index | None, name: str
+) -> None:
     """Refuse to build another commit than the one that releases made live.
 
     Args:
@@ -66,7 +68,7 @@ def check_commit(decided: Environment, *, checked_out: str, index: Index | None,
         )
 
 
-def refuse_merges(decided: Environment, *, name: str) -> None:
+def refuse_merges(decided: EnvironmentSettings, *, name: str) -> None:
     """Refuse a release where merges drive: the next one would build over it.
 
     Raises:

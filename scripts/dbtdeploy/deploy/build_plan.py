@@ -33,7 +33,7 @@ def check(run: work_files.Run, work: Path, state: work_files.State, nodes: Nodes
     guard.refuse_elsewhere(nodes, pull_request_schema=run.schema)
 
 
-def keep(run: work_files.Run, work: Path, nodes: Nodes) -> work_files.Plan:
+def write_plan(run: work_files.Run, work: Path, nodes: Nodes) -> work_files.Plan:
     """Write plan.json and the output ``nodes``; gives the plan as written, without secrets."""
     redact = settings.redactor()
     shown = (replace(n, relation_name=redact(n.relation_name or "") or None) for n in nodes)

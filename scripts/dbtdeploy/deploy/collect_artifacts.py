@@ -27,7 +27,7 @@ from dbtdeploy.store.versions import DEPLOYED, RELEASED, Index
 CATALOG, SOURCES, LOG = "catalog.json", "sources.json", "dbt.log"
 
 
-class Gathered(Struct, frozen=True, kw_only=True):
+class CollectedArtifacts(Struct, frozen=True, kw_only=True):
     """The artifacts by name, without secrets, and the index as far as it is known."""
 
     contents: Mapping[str, bytes]
@@ -40,7 +40,7 @@ class _OfManifest(msgspec.Struct):
 
 def success(
     work: Path, run: work_files.Run, redact: Redact, *, unsettled: Iterable[str] = ()
-) -> Gathered:
+) -> CollectedArtifacts:
     """What a good build makes production's state.
 
     Nodes that were modified and left out keep their old definition, and nodes that were not built
@@ -73,7 +73,7 @@ def release(
     results: bytes,
     *,
     unsettled: Iterable[str] = (),
-) -> Gathered:
+) -> CollectedArtifacts:
     """What a release makes production's state: the tagged commit, as production parses it.
 
     What is built in place afterwards keeps its old definition, as after a partial deploy.
@@ -95,7 +95,7 @@ def release(
 
 def _spliced(
     work: Path, run: work_files.Run, new: bytes, results: bytes, unsettled: Iterable[str]
-) -> Gathered:
+) -> CollectedArtifacts:
     """Manifest and results, with those of the version before for what was not built."""
     state = work / work_files.STATE_FOLDER
     old = _read(state / MANIFEST)
@@ -118,7 +118,7 @@ def _spliced(
         unsettled=tuple(sorted(still)),
         built_from=_built_from(work, run),
     )
-    return Gathered(contents=contents, draft=draft)
+    return CollectedArtifacts(contents=contents, draft=draft)
 
 
 def _built_from(work: Path, run: work_files.Run) -> str | None:
@@ -145,7 +145,7 @@ def began(work: Path, run: work_files.Run) -> datetime:
     return known or datetime.now(timezone.utc)
 
 
-def failed(work: Path, run: work_files.Run, redact: Redact, *, problem: str) -> Gathered:
+def failed(work: Path, run: work_files.Run, redact: Redact, *, problem: str) -> CollectedArtifacts:
     """What there is of a failed run, for reading.
 
     Raises:
@@ -172,7 +172,7 @@ def failed(work: Path, run: work_files.Run, redact: Redact, *, problem: str) -> 
         results=statuses,
         unsettled=_altered(work, manifest, statuses),
     )
-    return Gathered(contents=contents, draft=draft)
+    return CollectedArtifacts(contents=contents, draft=draft)
 
 
 def _altered(work: Path, manifest: bytes | None, statuses: Mapping[str, str]) -> tuple[str, ...]:

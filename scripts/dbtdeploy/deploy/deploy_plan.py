@@ -12,7 +12,7 @@ from dbtdeploy.dbt import invoke
 from dbtdeploy.store import failed_nodes
 
 
-class Choice(Struct, frozen=True, kw_only=True):
+class DeploySelection(Struct, frozen=True, kw_only=True):
     """The selection, and the folder for ``--state``; None without state, which selects all."""
 
     selection: work_files.Selection
@@ -21,7 +21,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 def choose(
     selection: work_files.Selection, work: Path, state: work_files.State, *, retry_failed: bool
-) -> Choice:
+) -> DeploySelection:
     """The selection as asked for; with what failed since, where that is wished and there is any.
 
     Args:
@@ -34,5 +34,5 @@ def choose(
     if retry_failed and state.found and retry.is_dir():
         # dbt reads manifest and results of one folder; words after --select are a union.
         union = " ".join(filter(None, (selection.select, failed_nodes.SELECT)))
-        return Choice(selection=replace(selection, select=union), state=retry)
-    return Choice(selection=selection, state=invoke.state_folder(work, state))
+        return DeploySelection(selection=replace(selection, select=union), state=retry)
+    return DeploySelection(selection=selection, state=invoke.state_folder(work, state))

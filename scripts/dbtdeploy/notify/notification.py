@@ -14,13 +14,13 @@ from msgspec import Struct
 from dbtdeploy.base import json_codec
 from dbtdeploy.base.redact import Redact, in_values
 
-Outcome = Literal["succeeded", "nothing", "failed", "taken-back", "held", "cancelled"]
+RunOutcome = Literal["succeeded", "nothing", "failed", "taken-back", "held", "cancelled"]
 """``nothing``: there was nothing to do, and all is as it should be. ``taken-back``: a check after
 the swap failed, and production is the old one again. ``held``: the environment is on hold."""
 
 Severity = Literal["info", "warning", "error", "critical"]
 
-BAD: frozenset[Outcome] = frozenset({"failed", "taken-back"})
+BAD: frozenset[RunOutcome] = frozenset({"failed", "taken-back"})
 
 OURS = frozenset({"command", "outcome", "severity", "started_by", "at"})
 """Fields whose values are words of ours, which a short secret may well equal."""
@@ -54,7 +54,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     """What is told, without secrets."""
 
     command: str
-    outcome: Outcome
+    outcome: RunOutcome
     severity: Severity
     title: str
     """One sentence without its full stop."""

@@ -12,12 +12,12 @@ from dbtdeploy.context.release_files import Released, ReleasePlan, Tag
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.context.work_files import Build, Deploy, Failure, Plan, Run
 from dbtdeploy.github.release_body import GitHubRelease
-from dbtdeploy.notify.notification import BAD, Fact, Link, Notice, Outcome, Severity, Trouble
+from dbtdeploy.notify.notification import BAD, Fact, Link, Notice, RunOutcome, Severity, Trouble
 
 NAMES = 5
 """Of what failed."""
 
-ENDED_SO: dict[str, Outcome] = {
+ENDED_SO: dict[str, RunOutcome] = {
     errors.Cancelled.__name__: "cancelled",
     errors.OnHold.__name__: "held",
     errors.TakenBack.__name__: "taken-back",
@@ -114,7 +114,7 @@ def of(left: Left) -> Notice | None:
     )
 
 
-def _outcome(left: Left) -> Outcome:
+def _outcome(left: Left) -> RunOutcome:
     if left.failure is not None:
         return ENDED_SO.get(left.failure.kind, "failed")
     if left.job_status == "cancelled" or (left.build is not None and left.build.interrupted):
@@ -124,7 +124,7 @@ def _outcome(left: Left) -> Outcome:
     return _reached(left)
 
 
-def _reached(left: Left) -> Outcome:
+def _reached(left: Left) -> RunOutcome:
     """How a run ended that tells of no failure; it must have left proof of its success."""
     if left.run.command == "rollback":
         if left.rolled_back is not None:
@@ -146,7 +146,7 @@ def _version(left: Left) -> str | None:
     return in_place or (left.released.version if left.released else None)
 
 
-def _severity(left: Left, outcome: Outcome) -> Severity:
+def _severity(left: Left, outcome: RunOutcome) -> Severity:
     """``critical`` where production itself may not be as people think it is."""
     if outcome in ("held", "cancelled"):
         return "warning"
@@ -162,7 +162,7 @@ def _severity(left: Left, outcome: Outcome) -> Severity:
     return "warning" if refused else "error"
 
 
-def _title(left: Left, outcome: Outcome, environment: str) -> str:
+def _title(left: Left, outcome: RunOutcome, environment: str) -> str:
     if left.run.command == "deploy":
         what = "The scheduled deploy" if left.run.event.name == "schedule" else "The deploy"
         what += f" of {environment}"
@@ -203,7 +203,7 @@ def _trouble(left: Left) -> Trouble:
     )
 
 
-def _facts(left: Left, outcome: Outcome) -> list[Fact]:
+def _facts(left: Left, outcome: RunOutcome) -> list[Fact]:
     facts = [] if outcome in BAD or left.plan is None else _changes(left.plan)
     if left.released is not None and left.released.swap_seconds is not None:
         tries = text.plural(left.released.attempts, "try", "tries")

@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 from dbtdeploy.base import markdown
-from dbtdeploy.notify.notification import Notice, Outcome
+from dbtdeploy.notify.notification import Notice, RunOutcome
 
 HEADER_CHARS, SECTION_CHARS, FIELD_CHARS, FIELDS = 150, 3000, 2000, 10
 WORDS_CHARS = 700
 """Of each of cause, what was not done and remedy: three of them fit a section, escaped too."""
 VALUE_CHARS = 300
 
-ICONS: dict[Outcome, str] = {
+ICONS: dict[RunOutcome, str] = {
     "succeeded": "✅",
     "nothing": "✅",
     "failed": "❌",

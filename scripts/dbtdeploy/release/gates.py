@@ -15,7 +15,7 @@ from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import Gate, ReleaseNode, ReleasePlan
 from dbtdeploy.release import gates_rows, gates_tests_columns, node_meta
 from dbtdeploy.release.node_meta import Wishes
-from dbtdeploy.warehouse.release_macro_types import LiveLook, Measured, Pair
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Pair
 
 TESTS, BREAKING, COUNTS = "dbt tests", "breaking changes", "row counts"
 KEPT, FRESH, CHECKS = "rows kept", "freshness", "checks"
@@ -58,7 +58,7 @@ def waiting(plan: ReleasePlan, policy: work_files.Release, manifest: Manifest) -
 
 
 def pairs(
-    plan: ReleasePlan, manifest: Manifest, policy: work_files.Release, look: LiveLook | None
+    plan: ReleasePlan, manifest: Manifest, policy: work_files.Release, look: LiveProduction | None
 ) -> tuple[Pair, ...]:
     """What the warehouse is asked to measure: every staged node, and beside it what it replaces.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dbtdeploy.base import crash, errors, timestamps
 from dbtdeploy.store import in_flight, lease, publish, resume_publish, version_reader
-from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.move_pointer import move_pointer
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.resume_publish import Whole
 from dbtdeploy.store.versions import Index
 
 
-def go_live(store: Store, record: Unsettled, *, nonce: str, by: str) -> Index | None:
+def go_live(store: Store, record: InFlight, *, nonce: str, by: str) -> Index | None:
     """Make the version of a release that is live current. Doing it twice is no error.
 
     Args:
@@ -56,7 +56,7 @@ def go_live(store: Store, record: Unsettled, *, nonce: str, by: str) -> Index | 
     return found.index
 
 
-def undo(store: Store, record: Unsettled) -> None:
+def undo(store: Store, record: InFlight) -> None:
     """Forget a release that is not live, and the version that waited for it."""
     if record.version is not None:
         publish.withdraw(store, record.version)
@@ -64,7 +64,7 @@ def undo(store: Store, record: Unsettled) -> None:
     in_flight.forget(store)
 
 
-def _whole(store: Store, record: Unsettled) -> Whole:
+def _whole(store: Store, record: InFlight) -> Whole:
     version = record.version or ""
     found = resume_publish.whole(store, version) if version else "Its record names no version"
     if isinstance(found, Whole):

@@ -16,7 +16,7 @@ from dbtdeploy.context.release_files import BackBy, Change, Kind, Method, Releas
 from dbtdeploy.context.work_files import PlannedNode
 from dbtdeploy.release import downstream_check, node_meta
 from dbtdeploy.report import node_report
-from dbtdeploy.warehouse.release_macro_types import LiveLook, LiveRelation
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, LiveRelation
 
 BUILDS_ON_ITSELF = frozenset({"incremental", "snapshot"})
 """What adds to the rows it has; moving an older one back would lose rows."""
@@ -27,14 +27,14 @@ VIEW = "view"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class ReleaseNodeInputs:
     """What describing any one node needs."""
 
     run: work_files.Run
     manifest: Manifest
     """Of the tagged commit."""
     production: Manifest | None
-    look: LiveLook | None
+    look: LiveProduction | None
     method: Method
     """For a node that does not say it."""
     again: frozenset[str]
@@ -59,7 +59,7 @@ class Facts:
         object.__setattr__(self, "changed", _below_changed(self.manifest, self.reasons))
 
 
-def node(planned: PlannedNode, facts: Facts) -> ReleaseNode:
+def node(planned: PlannedNode, facts: ReleaseNodeInputs) -> ReleaseNode:
     """Describe a model, seed, snapshot or function that a release brings.
 
     Raises:
@@ -125,7 +125,7 @@ def exposures(manifest: Manifest) -> Mapping[str, Sequence[str]]:
 
 
 def outside(
-    look: LiveLook, manifest: Manifest, production: Manifest | None
+    look: LiveProduction, manifest: Manifest, production: Manifest | None
 ) -> Mapping[str, Sequence[str]]:
     """Full names of what hangs on each node and belongs to no node, at any distance."""
     own = {
@@ -166,7 +166,7 @@ def _below_changed(manifest: Manifest, reasons: Reasons | None) -> frozenset[str
     return frozenset(downstream_check.below(roots, downstream_check.children(manifest)))
 
 
-def _change(unique_id: str, facts: Facts) -> Change:
+def _change(unique_id: str, facts: ReleaseNodeInputs) -> Change:
     if facts.reasons is None:
         return "changed" if _is_live(unique_id, facts) else "new"
     own = facts.reasons.of(unique_id)
@@ -179,19 +179,19 @@ def _change(unique_id: str, facts: Facts) -> Change:
     return "downstream"
 
 
-def _is_live(unique_id: str, facts: Facts) -> bool:
+def _is_live(unique_id: str, facts: ReleaseNodeInputs) -> bool:
     if facts.live is not None:
         return unique_id in facts.live
     return facts.production is not None and facts.production.find(unique_id) is not None
 
 
-def _kind(unique_id: str, materialized: str, facts: Facts) -> Kind:
+def _kind(unique_id: str, materialized: str, facts: ReleaseNodeInputs) -> Kind:
     if not _is_live(unique_id, facts):
         return "A"
     return "C" if materialized in KEPT_IN_PLACE else "B"
 
 
-def _full_refresh(planned: PlannedNode, materialized: str, facts: Facts) -> bool:
+def _full_refresh(planned: PlannedNode, materialized: str, facts: ReleaseNodeInputs) -> bool:
     """Whether an incremental model that is live is built from nothing; its config goes first."""
     if materialized != "incremental" or not _is_live(planned.unique_id, facts):
         return False
@@ -200,7 +200,7 @@ def _full_refresh(planned: PlannedNode, materialized: str, facts: Facts) -> bool
     return facts.run.selection.full_refresh
 
 
-def _back_by(unique_id: str, materialized: str, method: str, facts: Facts) -> BackBy:
+def _back_by(unique_id: str, materialized: str, method: str, facts: ReleaseNodeInputs) -> BackBy:
     """By what is live before the release, for that is what a rollback brings back."""
     if method == "direct":
         return "rebuild"
@@ -214,7 +214,7 @@ def _back_by(unique_id: str, materialized: str, method: str, facts: Facts) -> Ba
     return "restore"
 
 
-def _materialized_before(unique_id: str, facts: Facts) -> str | None:
+def _materialized_before(unique_id: str, facts: ReleaseNodeInputs) -> str | None:
     if facts.live is not None and unique_id in facts.live:
         return facts.live[unique_id].kind
     old = facts.production.find(unique_id) if facts.production else None

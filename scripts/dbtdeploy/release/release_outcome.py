@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.release_files import Released
-from dbtdeploy.release.release_page_model import Facts
+from dbtdeploy.release.release_page_model import ReleasePageInputs
 
 FAILED = frozenset({"GateClosed", "TakenBack"})
 """The project is at fault; any other failure is an error."""
@@ -24,7 +24,7 @@ def released(there: Released | None, publication: Publication | None) -> Release
     return replace(there or Released(), version=publication.version)
 
 
-def status(facts: Facts) -> str:
+def status(facts: ReleasePageInputs) -> str:
     """One of the words of the output ``status``."""
     failure, report = facts.failure, facts.report
     if failure is not None and failure.kind == "Cancelled":

@@ -38,7 +38,7 @@ Case = Literal[
 Swap = Literal["", "begun", "done"]
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class ReleasePageInputs(Struct, frozen=True, kw_only=True):
     """What the steps of a release left; None for what they did not get to."""
 
     run: work_files.Run
@@ -64,7 +64,7 @@ class Facts(Struct, frozen=True, kw_only=True):
 class ReleaseView(Struct, frozen=True, kw_only=True):
     """What the summary shows besides the plan."""
 
-    facts: Facts
+    facts: ReleasePageInputs
     case: Case
     but: bool
     """It is live, and something is wrong all the same."""
@@ -88,7 +88,9 @@ class ReleaseView(Struct, frozen=True, kw_only=True):
     """Of dbt's build."""
 
 
-def release_view(facts: Facts, limits: Limits) -> tuple[ReleaseView, PlanView | None, View | None]:
+def release_view(
+    facts: ReleasePageInputs, limits: Limits
+) -> tuple[ReleaseView, PlanView | None, View | None]:
     """Choose what a summary shows: of the run, of its plan, and of dbt's build."""
     case = _case(facts)
     deploy = facts.run.deploy or work_files.Deploy()
@@ -121,7 +123,7 @@ def release_view(facts: Facts, limits: Limits) -> tuple[ReleaseView, PlanView | 
     )
 
 
-def _case(facts: Facts) -> Case:
+def _case(facts: ReleasePageInputs) -> Case:
     released, failure = facts.released or Released(), facts.failure
     kind = failure.kind if failure else ""
     asked = facts.run.release
@@ -154,12 +156,12 @@ def _without_commands(report: Report) -> Report:
     )
 
 
-def _build_failed(facts: Facts) -> bool:
+def _build_failed(facts: ReleasePageInputs) -> bool:
     counts = facts.report.counts if facts.report else None
     return counts is not None and counts.nodes_failed + counts.tests_failed > 0
 
 
-def _kept_until(facts: Facts) -> str:
+def _kept_until(facts: ReleasePageInputs) -> str:
     swapped = timestamps.parse(facts.released.swapped_at if facts.released else None)
     if swapped is None or facts.run.release is None:
         return ""

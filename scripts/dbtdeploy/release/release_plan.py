@@ -16,7 +16,7 @@ from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan, RemovedNode, Spot, Tag
 from dbtdeploy.release import breaking, downstream_check, gates, release_nodes
 from dbtdeploy.store import versions
-from dbtdeploy.warehouse.release_macro_types import LiveLook, Measured, Wanted
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, ProductionRelation
 
 TESTS = frozenset({"test", "unit_test"})
 STORED = frozenset({"model", "seed", "snapshot"})
@@ -28,7 +28,7 @@ def plan(
     manifest: Manifest,
     production: Manifest | None,
     planned: work_files.Plan,
-    look: LiveLook | None,
+    look: LiveProduction | None,
     release_id: str,
     state: work_files.State,
     tag: Tag,
@@ -53,7 +53,7 @@ def plan(
         InvalidInput: a model's ``meta`` says what dbt-deploy does not know.
     """
     policy = run.release or work_files.Release(tag=tag.name)
-    facts = release_nodes.Facts(
+    facts = release_nodes.ReleaseNodeInputs(
         run=run,
         manifest=manifest,
         production=production,
@@ -83,10 +83,10 @@ def plan(
     return replace(made, gates=gates.waiting(made, policy, manifest))
 
 
-def wanted(planned: work_files.Plan, manifest: Manifest) -> tuple[Wanted, ...]:
+def wanted(planned: work_files.Plan, manifest: Manifest) -> tuple[ProductionRelation, ...]:
     """What to look for in production before a release."""
     return tuple(
-        Wanted(
+        ProductionRelation(
             unique_id=node.unique_id,
             spot=release_nodes.spot(manifest.find(node.unique_id) or Node(name=node.name), node),
         )
@@ -170,7 +170,7 @@ def finish(
     return replace(plan, nodes=tuple(finished(node) for node in plan.nodes), final=True)
 
 
-def _nodes(planned: work_files.Plan, facts: release_nodes.Facts) -> list[ReleaseNode]:
+def _nodes(planned: work_files.Plan, facts: release_nodes.ReleaseNodeInputs) -> list[ReleaseNode]:
     return [
         release_nodes.node(node, facts)
         for node in planned.nodes
@@ -184,7 +184,9 @@ def _defined(node: ReleaseNode, manifest: Manifest, production: Manifest | None)
     return replace(node, breaking=breaking.by_definition(node, new, old))
 
 
-def _still_live(removed: tuple[RemovedNode, ...], look: LiveLook | None) -> tuple[RemovedNode, ...]:
+def _still_live(
+    removed: tuple[RemovedNode, ...], look: LiveProduction | None
+) -> tuple[RemovedNode, ...]:
     if look is None:
         return removed
     live = {one.unique_id for one in look.live}

@@ -12,14 +12,14 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import ReleaseNode
 from dbtdeploy.release import breaking, downstream_check, release_nodes
-from dbtdeploy.report.build_report import Inputs
+from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.report.release_report import NodeWhenReleased, WhenReleased
 from dbtdeploy.report.report import Report
 
 TESTS = frozenset({"test", "unit_test"})
 
 
-def added(report: Report, inputs: Inputs) -> Report:
+def added(report: Report, inputs: BuildReportInputs) -> Report:
     """The report of a pull request with what a release of it would do.
 
     Args:
@@ -53,7 +53,7 @@ def of(
         return None
     # A full refresh of the pull request's own schema says nothing of its release.
     asked = replace(run, selection=work_files.Selection())
-    facts = release_nodes.Facts(
+    facts = release_nodes.ReleaseNodeInputs(
         run=asked,
         manifest=manifest,
         production=production,

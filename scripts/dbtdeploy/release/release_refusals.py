@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dbtdeploy.base import errors
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.warehouse.preflight import names_of
-from dbtdeploy.warehouse.release_macro_types import LiveLook, Prepared, Swapped
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, Prepared, Swapped
 
 SUPPORTED = "postgres"
 AS_BEFORE = "Production is as it was; nothing of this release is live."
@@ -32,7 +32,7 @@ def refuse_adapter(plan: ReleasePlan, adapter: str | None) -> None:
     )
 
 
-def refuse_in_the_way(plan: ReleasePlan, live: LiveLook) -> None:
+def refuse_in_the_way(plan: ReleasePlan, live: LiveProduction) -> None:
     """Refuse to swap what others' objects hang on: they would go on reading the old relations.
 
     Raises:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dbtdeploy.base import text
 from dbtdeploy.context.release_files import ReleasePlan
-from dbtdeploy.release.release_page_model import Facts, release_view
+from dbtdeploy.release.release_page_model import ReleasePageInputs, release_view
 from dbtdeploy.release.release_plan_page_model import NOTES, RELEASE, plan_view
 from dbtdeploy.report.page_model import Limits
 from dbtdeploy.report.render import SUMMARY_LIMIT_BYTES, within
@@ -16,7 +16,7 @@ NOTES_LIMIT_BYTES = 120_000
 """GitHub takes 125,000 characters as a release's body."""
 
 
-def release_summary(facts: Facts) -> str:
+def release_summary(facts: ReleasePageInputs) -> str:
     """The step summary of a release, or of its dry run; at most SUMMARY_LIMIT_BYTES of UTF-8."""
 
     def context(limits: Limits) -> dict[str, object]:

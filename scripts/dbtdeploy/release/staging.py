@@ -14,7 +14,7 @@ from dbtdeploy.context.work_files import RUN_RESULTS, DbtProject, PlannedNode, R
 from dbtdeploy.release import staging_profile
 from dbtdeploy.store import failed_nodes
 from dbtdeploy.warehouse import guard, release_schemas
-from dbtdeploy.warehouse.release_macro_types import Baseline, LiveLook, Place
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, ReleaseScope, StagingBaseline
 
 PROFILES = "staging_profiles"
 TARGET = "staging_target"
@@ -33,10 +33,10 @@ class Staging(Struct, frozen=True, kw_only=True):
     """Of production's, laid under incremental models and snapshots."""
 
 
-def place_of(run: Run) -> Place:
+def place_of(run: Run) -> ReleaseScope:
     """Whose release it is."""
     environment = run.deploy.environment if run.deploy else "production"
-    return Place(environment=environment, project=run.dbt.name)
+    return ReleaseScope(environment=environment, project=run.dbt.name)
 
 
 def run_there(run: Run, work: Path, release_id: str) -> Run:
@@ -57,7 +57,9 @@ def spots(nodes: Iterable[PlannedNode]) -> dict[str, Spot]:
     }
 
 
-def baselines(plan: ReleasePlan, look: LiveLook, places: Mapping[str, Spot]) -> list[Baseline]:
+def baselines(
+    plan: ReleasePlan, look: LiveProduction, places: Mapping[str, Spot]
+) -> list[StagingBaseline]:
     """Production's rows under what reads its own, as long as it is a table there.
 
     Args:
@@ -67,7 +69,7 @@ def baselines(plan: ReleasePlan, look: LiveLook, places: Mapping[str, Spot]) -> 
     """
     tables = {one.unique_id for one in look.live if one.kind == "table"}
     return [
-        Baseline(
+        StagingBaseline(
             unique_id=node.unique_id,
             staging=places[node.unique_id],
             production=node.production,

@@ -12,10 +12,10 @@ from dbtdeploy.context.work_files import Run, State
 from dbtdeploy.release import node_meta
 from dbtdeploy.store import lease_messages
 from dbtdeploy.warehouse import release_schemas
-from dbtdeploy.warehouse.preflight import Look
-from dbtdeploy.warehouse.release_macro_types import LiveLook, LiveRelation, Measured, SwapPair
+from dbtdeploy.warehouse.preflight import Preflight
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, LiveRelation, Measured, SwapPair
 
-NOT_LOOKED_AT = LiveLook(role="", database="", look=Look())
+NOT_LOOKED_AT = LiveProduction(role="", database="", look=Preflight())
 """Where there is no blue-green, nobody looks."""
 
 
@@ -23,7 +23,7 @@ class Known(Struct, frozen=True, kw_only=True):
     """What earlier steps found out."""
 
     plan: ReleasePlan
-    live: LiveLook
+    live: LiveProduction
     measured: Measured
     manifest: Manifest
 

@@ -18,13 +18,13 @@ from dbtdeploy.deploy import collect_artifacts
 from dbtdeploy.release import release_refusals, results_in_production
 from dbtdeploy.release.swap_request import Known
 from dbtdeploy.store import failed_nodes, in_flight, lease, publish, versions
-from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
 
 
 def write(
     store: Store, run: work_files.Run, work: Path, known: Known, record: ReleaseRecord
-) -> Unsettled:
+) -> InFlight:
     """Write objects and index, and the record that names them; the pointer stays where it is.
 
     Args:
@@ -78,7 +78,7 @@ def write(
 
 def _gathered(
     store: Store, run: work_files.Run, work: Path, known: Known
-) -> collect_artifacts.Gathered:
+) -> collect_artifacts.CollectedArtifacts:
     """The artifacts; without a node to build there are no results, as where models only went."""
     path = work / work_files.RUN_RESULTS
     built = path.read_bytes() if path.is_file() else failed_nodes.as_errors(())

@@ -26,7 +26,7 @@ from dbtdeploy.report.source_links import Sources
 TESTS = frozenset({"test", "unit_test"})
 
 
-class Inputs(Struct, frozen=True, kw_only=True):
+class BuildReportInputs(Struct, frozen=True, kw_only=True):
     """What the steps before this one left; None for what they did not get to."""
 
     run: work_files.Run
@@ -46,7 +46,7 @@ class Inputs(Struct, frozen=True, kw_only=True):
     """What only a deploy's steps leave; None in slim CI."""
 
 
-def build_report(inputs: Inputs) -> Report:
+def build_report(inputs: BuildReportInputs) -> Report:
     """Make the report.
 
     A node counts as good only with a result of its own that says so: an interrupted build leaves
@@ -146,7 +146,7 @@ def removed(current: Manifest | None, state: Manifest | None) -> tuple[Removed, 
     )
 
 
-def production(inputs: Inputs) -> Production | None:
+def production(inputs: BuildReportInputs) -> Production | None:
     """What this build was compared with."""
     state = inputs.state
     if state is None:
@@ -170,7 +170,7 @@ def _mode(run: work_files.Run) -> Mode:
     return "deploy" if run.command == "deploy" else "ci"
 
 
-def _selected(inputs: Inputs, results: list[str]) -> list[PlannedNode]:
+def _selected(inputs: BuildReportInputs, results: list[str]) -> list[PlannedNode]:
     """What dbt said it would build, then what it built beyond that, if anything."""
     planned = list(inputs.plan.nodes) if inputs.plan else []
     known = {node.unique_id for node in planned}
@@ -198,7 +198,7 @@ def _planned(unique_id: str, manifest: Manifest | None) -> PlannedNode:
     )
 
 
-def _facts(inputs: Inputs, planned: list[PlannedNode]) -> node_report.Facts:
+def _facts(inputs: BuildReportInputs, planned: list[PlannedNode]) -> node_report.NodeReportInputs:
     results = inputs.results.by_id() if inputs.results else {}
     outcomes: dict[str, Outcome] = {
         node.unique_id: outcome(results.get(node.unique_id)) for node in planned
@@ -207,7 +207,7 @@ def _facts(inputs: Inputs, planned: list[PlannedNode]) -> node_report.Facts:
     state = inputs.production_manifest
     reasons = Reasons(manifest, state) if state and inputs.manifest else None
     before = inputs.production_results
-    return node_report.Facts(
+    return node_report.NodeReportInputs(
         run=inputs.run,
         state=inputs.state,
         manifest=manifest,

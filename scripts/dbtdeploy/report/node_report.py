@@ -24,7 +24,7 @@ UPSTREAM_KEPT = 6
 """Changed ancestors listed for a node downstream of them; a full list would grow quadratically."""
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class NodeReportInputs(Struct, frozen=True, kw_only=True):
     """What describing any one node needs."""
 
     run: work_files.Run
@@ -53,7 +53,7 @@ class Facts(Struct, frozen=True, kw_only=True):
         return label(node.name, node.version)
 
 
-def node(planned: PlannedNode, result: Result | None, facts: Facts) -> NodeReport:
+def node(planned: PlannedNode, result: Result | None, facts: NodeReportInputs) -> NodeReport:
     """Describe a model, seed, snapshot, function or failed hook."""
     known = facts.manifest.find(planned.unique_id)
     how = outcome(result)
@@ -86,7 +86,7 @@ def node(planned: PlannedNode, result: Result | None, facts: Facts) -> NodeRepor
     )
 
 
-def test(planned: PlannedNode, result: Result | None, facts: Facts) -> TestReport:
+def test(planned: PlannedNode, result: Result | None, facts: NodeReportInputs) -> TestReport:
     """Describe a data test or a unit test."""
     known = facts.manifest.find(planned.unique_id)
     how = outcome(result)
@@ -122,7 +122,7 @@ def test(planned: PlannedNode, result: Result | None, facts: Facts) -> TestRepor
     )
 
 
-def why(unique_id: str, facts: Facts) -> Why:
+def why(unique_id: str, facts: NodeReportInputs) -> Why:
     """Why dbt selected a node."""
     if facts.reasons is None:
         return Why(kind="all")
@@ -141,7 +141,7 @@ def why(unique_id: str, facts: Facts) -> Why:
     return Why(kind="changed" if not chosen or "state:" in chosen else "selected")
 
 
-def in_order(nodes: tuple[NodeReport, ...], facts: Facts) -> tuple[NodeReport, ...]:
+def in_order(nodes: tuple[NodeReport, ...], facts: NodeReportInputs) -> tuple[NodeReport, ...]:
     """Changed before downstream, and each after what it reads."""
     depths = _depths(facts)
     kinds = {"changed": 0, "again": 0, "selected": 0, "all": 0, "downstream": 1}
@@ -182,13 +182,13 @@ def _baseline(baseline: work_files.Baseline | None) -> BaselineReport | None:
     )
 
 
-def _waits_for(unique_id: str, how: Outcome, facts: Facts) -> tuple[str, ...]:
+def _waits_for(unique_id: str, how: Outcome, facts: NodeReportInputs) -> tuple[str, ...]:
     if how != "skipped":
         return ()
     return tuple(facts.name(cause) for cause in facts.waiting.causes(unique_id))
 
 
-def _tested(known: Node | None, facts: Facts) -> tuple[str, ...]:
+def _tested(known: Node | None, facts: NodeReportInputs) -> tuple[str, ...]:
     if known is None:
         return ()
     if known.attached_node:
@@ -196,7 +196,7 @@ def _tested(known: Node | None, facts: Facts) -> tuple[str, ...]:
     return tuple(facts.name(parent) for parent in known.depends_on.nodes if parent)
 
 
-def _selectors(known: Node | None, facts: Facts) -> tuple[str, ...]:
+def _selectors(known: Node | None, facts: NodeReportInputs) -> tuple[str, ...]:
     """The models, seeds and snapshots that a test reads; sources are not built."""
     parents = [parent for parent in known.depends_on.nodes if parent] if known else []
     if known and known.attached_node:
@@ -205,7 +205,7 @@ def _selectors(known: Node | None, facts: Facts) -> tuple[str, ...]:
 
 
 def _in_production(
-    unique_id: str, result: Result | None, facts: Facts
+    unique_id: str, result: Result | None, facts: NodeReportInputs
 ) -> tuple[InProduction, int | None]:
     """How production's last run saw the same test, and the rows it found."""
     if facts.before is None:
@@ -224,7 +224,9 @@ def _in_production(
     return ("same" if now == then else "more" if now > then else "fewer"), then
 
 
-def _changed_above(unique_id: str, facts: Facts, compared: state_diff.Reasons) -> tuple[str, ...]:
+def _changed_above(
+    unique_id: str, facts: NodeReportInputs, compared: state_diff.Reasons
+) -> tuple[str, ...]:
     """The nearest changed nodes and sources above one that did not change itself."""
     waiting = [unique_id]
     while waiting:
@@ -243,12 +245,12 @@ def _changed_above(unique_id: str, facts: Facts, compared: state_diff.Reasons) -
     return facts.changed_above[unique_id]
 
 
-def _parents(unique_id: str, facts: Facts) -> list[str]:
+def _parents(unique_id: str, facts: NodeReportInputs) -> list[str]:
     known = facts.manifest.find(unique_id)
     return [parent for parent in known.depends_on.nodes if parent] if known else []
 
 
-def _depths(facts: Facts) -> dict[str, int]:
+def _depths(facts: NodeReportInputs) -> dict[str, int]:
     """How many selected nodes lie above each, along the longest way."""
     depths: dict[str, int] = {}
     waiting = [node for node in facts.selected if not node.startswith(("test.", "unit_test."))]

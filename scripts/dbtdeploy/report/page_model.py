@@ -101,7 +101,7 @@ class Queue(Struct, frozen=True, kw_only=True):
     nodes: tuple[NodeReport, ...]
 
 
-class Released(Struct, frozen=True, kw_only=True):
+class ReleasePreview(Struct, frozen=True, kw_only=True):
     """What a release of these nodes would do."""
 
     nodes: Part[NodeWhenReleased]
@@ -138,7 +138,7 @@ class View(Struct, frozen=True, kw_only=True):
     removed: Part[Removed]
     renamed: Mapping[str, str]
     """Old name by new name."""
-    released: Released | None
+    released: ReleasePreview | None
     only_models: bool
     noun: str
     """What to call the nodes: models when they all are."""
@@ -214,14 +214,14 @@ def narrower(limits: Limits) -> Limits | None:
     return None
 
 
-def _released(report: Report, limits: Limits) -> Released | None:
+def _released(report: Report, limits: Limits) -> ReleasePreview | None:
     if report.when_released is None:
         return None
     nodes = list(report.when_released.nodes)
     sorts = Counter(
         "new" if n.kind == "A" else "replaced" if n.kind == "B" else n.materialized for n in nodes
     )
-    return Released(
+    return ReleasePreview(
         nodes=part(nodes, limits.changed),
         counts=tuple((count, sort) for sort, count in sorts.items()),
         exposures=tuple(sorted({label for node in nodes for label in node.exposures})),

@@ -171,7 +171,7 @@ def _logged_place(
 ) -> report.Place | None:
     for error in build.errors:
         if error.file:
-            said = source_location.Place(
+            said = source_location.SourceLocation(
                 file=sources.find(error.file) or error.file, line=error.line
             )
             return source_links.in_repository(run, said)

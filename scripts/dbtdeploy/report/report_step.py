@@ -38,14 +38,14 @@ def notice_cancellation(work: Path) -> None:
         )
 
 
-def inputs(work: Path, run: work_files.Run) -> build_report.Inputs:
+def inputs(work: Path, run: work_files.Run) -> build_report.BuildReportInputs:
     """All that a report is made of; any of it may be missing."""
     plan = work_files.read_if_there(work / work_files.PLAN, work_files.Plan)
     build = work_files.read_if_there(work / work_files.BUILD, work_files.Build)
     state = work / work_files.STATE_FOLDER
     # dbt writes the manifest when it lists or builds; one that lies there without is another's.
     current = Path(run.dbt.target_path) / "manifest.json" if plan or build else None
-    return build_report.Inputs(
+    return build_report.BuildReportInputs(
         run=run,
         state=work_files.read_if_there(work / work_files.STATE, work_files.State),
         plan=plan,

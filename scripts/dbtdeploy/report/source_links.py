@@ -29,7 +29,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     find: Callable[[str], str | None] = _nothing
 
 
-def in_repository(run: Run, place: source_location.Place | None) -> report.Place | None:
+def in_repository(run: Run, place: source_location.SourceLocation | None) -> report.Place | None:
     """A place in the dbt project as one in the repository, with its address at this commit."""
     if place is None:
         return None
@@ -40,7 +40,7 @@ def in_repository(run: Run, place: source_location.Place | None) -> report.Place
     return report.Place(file=path, line=place.line, url=_url(run, path, place.line))
 
 
-def of_message(message: str, sources: Sources) -> source_location.Place | None:
+def of_message(message: str, sources: Sources) -> source_location.SourceLocation | None:
     """Where dbt says, in its own words, that an error is."""
     said = source_location.place_in_message(message)
     if said is None:
@@ -49,7 +49,7 @@ def of_message(message: str, sources: Sources) -> source_location.Place | None:
     line, source = said.line, sources.read(file)
     if source is not None and not file.endswith((".yml", ".yaml")):
         line = source_location.line_of_error(message, source)
-    return source_location.Place(file=file, line=line)
+    return source_location.SourceLocation(file=file, line=line)
 
 
 def of_node(
@@ -60,7 +60,9 @@ def of_node(
         return None
     source = sources.read(node.original_file_path) if message else None
     line = source_location.line_of_error(message, source) if message and source else None
-    return in_repository(run, source_location.Place(file=node.original_file_path, line=line))
+    return in_repository(
+        run, source_location.SourceLocation(file=node.original_file_path, line=line)
+    )
 
 
 def of_test(unique_id: str, manifest: Manifest, run: Run, sources: Sources) -> report.Place | None:
@@ -70,7 +72,9 @@ def of_test(unique_id: str, manifest: Manifest, run: Run, sources: Sources) -> r
         return None
     source = sources.read(node.original_file_path) if _in_yml(node) else None
     line = source_location.line_of_test(node, _owner(node, manifest), source) if source else None
-    return in_repository(run, source_location.Place(file=node.original_file_path, line=line))
+    return in_repository(
+        run, source_location.SourceLocation(file=node.original_file_path, line=line)
+    )
 
 
 def _owner(test: Node, manifest: Manifest) -> Node | None:

@@ -25,8 +25,8 @@ from dbtdeploy.store import (
     version_reader,
     versions,
 )
-from dbtdeploy.store.environment_settings import Environment, Hold
-from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.environment_settings import EnvironmentSettings, Hold
+from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.move_pointer import NOT_MOVED_BACK, move_pointer
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.versions import Index
@@ -38,8 +38,8 @@ EVENT = "rollback"
 HTML = "text/html; charset=utf-8"
 
 
-def settle(
-    store: Store, record: Unsettled, *, state: Callable[[], State], nonce: str, by: str
+def finish_rollback(
+    store: Store, record: InFlight, *, state: Callable[[], State], nonce: str, by: str
 ) -> str:
     """Finish a rollback whose run was stopped, or forget it if it never happened.
 
@@ -68,7 +68,7 @@ def settle(
     )
 
 
-def complete(store: Store, record: Unsettled, *, nonce: str, by: str) -> str:
+def complete(store: Store, record: InFlight, *, nonce: str, by: str) -> str:
     """Let the store say what the warehouse holds. Doing it twice is no error.
 
     Args:
@@ -123,7 +123,7 @@ def _index(store: Store, version: str) -> Index:
     return index
 
 
-def _hold(record: Unsettled, to: Index) -> Hold:
+def _hold(record: InFlight, to: Index) -> Hold:
     name = f"{to.tag} ({to.version})" if to.tag else f"version {to.version}"
     why = f": {record.reason}" if record.reason else ""
     return Hold(
@@ -134,7 +134,7 @@ def _hold(record: Unsettled, to: Index) -> Hold:
     )
 
 
-def _held(there: Environment, hold: Hold) -> Environment:
+def _held(there: EnvironmentSettings, hold: Hold) -> EnvironmentSettings:
     earlier = there.hold
     if earlier is None:
         return replace(there, hold=hold)
@@ -145,7 +145,7 @@ def _held(there: Environment, hold: Hold) -> Environment:
     return replace(there, hold=replace(hold, reason=told))
 
 
-def _say_what_to_build(store: Store, record: Unsettled, leaving: str, to: Index) -> None:
+def _say_what_to_build(store: Store, record: InFlight, leaving: str, to: Index) -> None:
     """Leave word as a failed run would, which ``build: modified`` and releases read."""
     chain = lineage.walk(lineage.reader(store), leaving)
     since = list(itertools.takewhile(lambda index: index.version != to.version, chain))

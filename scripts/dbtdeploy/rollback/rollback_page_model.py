@@ -16,7 +16,7 @@ MOST = 300
 """
 
 
-class Part(Struct, frozen=True, kw_only=True):
+class RollbackSection(Struct, frozen=True, kw_only=True):
     """Relations or nodes with which one thing happens."""
 
     title: str
@@ -26,40 +26,40 @@ class Part(Struct, frozen=True, kw_only=True):
     noun: str = "relation"
 
 
-def parts(plan: RollbackPlan) -> list[Part]:
+def parts(plan: RollbackPlan) -> list[RollbackSection]:
     """What happens with what, in the order in which people ask; nothing empty."""
     since = timestamps.for_people(plan.releases[-1].at) if plan.releases else ""
     every = (
-        Part(
+        RollbackSection(
             title="Restored at once",
             says=f"The kept tables move back, with the rows of {since}.",
             names=plan.restored,
         ),
-        Part(
+        RollbackSection(
             title="Made again",
             says="Views, from the definitions that were kept.",
             names=plan.recreated,
             noun="view",
         ),
-        Part(
+        RollbackSection(
             title="Left as it is",
             says="Incremental tables and snapshots: moving them back would lose the history "
             f"since {since}. `restore-incremental: true` moves them back all the same.",
             names=plan.left,
             noun="table",
         ),
-        Part(
+        RollbackSection(
             title="Moved away",
             says=f"Relations that are new since {plan.to}.",
             names=plan.removed,
         ),
-        Part(
+        RollbackSection(
             title="Read the old relations again",
             says="Objects outside the project.",
             names=plan.repointed,
             noun="object",
         ),
-        Part(
+        RollbackSection(
             title="To be built again",
             says=f"Nodes that were built in place, or stay, with another definition than "
             f"{plan.to} has. The next `deploy` with `build: modified` or `all` builds them.",
@@ -146,7 +146,7 @@ def lines(plan: RollbackPlan) -> list[str]:
     ]
 
 
-def _listed(found: Sequence[Part]) -> list[str]:
+def _listed(found: Sequence[RollbackSection]) -> list[str]:
     return [f"{part.title.lower()}: {name}" for part in found for name in part.names]
 
 

@@ -15,9 +15,9 @@ from dbtdeploy.context.rollback_files import RollbackPlan
 from dbtdeploy.dbt import invoke
 from dbtdeploy.rollback import rollback_plan, rollback_records
 from dbtdeploy.store import lease_messages
-from dbtdeploy.store.in_flight import Unsettled
+from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.warehouse import release_macros
-from dbtdeploy.warehouse.release_macro_types import Place, Swapped, TookBack
+from dbtdeploy.warehouse.release_macro_types import ReleaseScope, Swapped, TookBack
 
 TRIES = 60
 """To lock what readers hold: about a minute."""
@@ -61,7 +61,7 @@ def take_back(job: Job, known: Sequence[ReleaseRecord], *, dry_run: bool) -> Too
     return release_macros.take_back(
         invoke.dbt_of(job.run, job.work),
         work=job.work,
-        place=Place(environment=environment, project=job.run.dbt.name),
+        place=ReleaseScope(environment=environment, project=job.run.dbt.name),
         nonce=job.held.nonce,
         taken_at=job.held.taken_at,
         records=moved,
@@ -71,9 +71,9 @@ def take_back(job: Job, known: Sequence[ReleaseRecord], *, dry_run: bool) -> Too
     )
 
 
-def begun(job: Job, plan: RollbackPlan) -> Unsettled:
+def begun(job: Job, plan: RollbackPlan) -> InFlight:
     """What another run needs to know to finish this one."""
-    return Unsettled(
+    return InFlight(
         what="rollback",
         release_id=plan.warehouse_id,
         tag=plan.tags,

@@ -23,7 +23,7 @@ botocore/tokens.py)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Environment:
+class Virtualenv:
     """One folder with a Python environment, complete once its stamp says so."""
 
     folder: Path

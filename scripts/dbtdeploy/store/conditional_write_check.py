@@ -14,7 +14,7 @@ PROBE = "probe/"
 WRONG_ETAG = '"00000000000000000000000000000000"'
 
 
-def probe(store: Store) -> None:
+def check_conditional_writes(store: Store) -> None:
     """Write an object of a new name, try twice to overwrite it against a condition, remove it.
 
     Raises:

@@ -31,7 +31,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     run_url: str = ""
 
 
-class Environment(Struct, frozen=True, kw_only=True):
+class EnvironmentSettings(Struct, frozen=True, kw_only=True):
     """``environment.json``."""
 
     driver: str = DEPLOY
@@ -40,7 +40,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     layout: int = versioned_json.LAYOUT
 
 
-def read(store: Store) -> Environment:
+def read(store: Store) -> EnvironmentSettings:
     """What is decided; the defaults where nothing is.
 
     Raises:
@@ -49,7 +49,9 @@ def read(store: Store) -> Environment:
     return _decoded(store, store.get(KEY))
 
 
-def change(store: Store, step: Callable[[Environment], Environment]) -> Environment:
+def change(
+    store: Store, step: Callable[[EnvironmentSettings], EnvironmentSettings]
+) -> EnvironmentSettings:
     """Decide anew, on whatever others decide at the same time.
 
     Args:
@@ -60,7 +62,7 @@ def change(store: Store, step: Callable[[Environment], Environment]) -> Environm
         The record before.
     """
 
-    def decide(found: Stored | None) -> tuple[bytes | None, Environment]:
+    def decide(found: Stored | None) -> tuple[bytes | None, EnvironmentSettings]:
         before = _decoded(store, found)
         after = step(before)
         return (None if after == before else versioned_json.encode(after)), before
@@ -69,7 +71,7 @@ def change(store: Store, step: Callable[[Environment], Environment]) -> Environm
 
 
 def refuse_if_on_hold(
-    environment: Environment,
+    environment: EnvironmentSettings,
     *,
     name: str,
     now: datetime,
@@ -98,8 +100,8 @@ def refuse_if_on_hold(
     )
 
 
-def _decoded(store: Store, found: Stored | None) -> Environment:
+def _decoded(store: Store, found: Stored | None) -> EnvironmentSettings:
     if found is None:
-        return Environment()
+        return EnvironmentSettings()
     source = store.address(KEY)
-    return versioned_json.decode(found.body, Environment, source=source, remedy=DAMAGED)
+    return versioned_json.decode(found.body, EnvironmentSettings, source=source, remedy=DAMAGED)

@@ -47,7 +47,7 @@ def shut_out(store: Store, broken: str) -> None:
     """
 
     def prove() -> None:
-        seen = lease.look(store)
+        seen = lease.read(store)
         if seen is None or seen.lease.nonce != broken or seen.lease.is_held:
             raise _NotNeeded
 

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from dbtdeploy.base import errors
-from dbtdeploy.store.object_store import ABSENT, Conflict, Entry, Stored
+from dbtdeploy.store.object_store import ABSENT, Conflict, ListedObject, Stored
 
 PARTIAL = ".partial-"
 LOCK = ".lock"
@@ -101,13 +101,13 @@ class Folder:
             if cause.errno not in NO_FILE:
                 raise _failure(cause, "deleted", self.address(key)) from None
 
-    def list(self, prefix: str) -> Iterator[Entry]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """All files whose key begins so, by key."""
         for key in sorted(self._keys(prefix)):
             # Others may delete meanwhile, and some files are being written.
             with contextlib.suppress(FileNotFoundError):
                 info = (self._root / key).stat()
-                yield Entry(key=key, size=info.st_size, modified=_utc(info.st_mtime))
+                yield ListedObject(key=key, size=info.st_size, modified=_utc(info.st_mtime))
 
     def _keys(self, prefix: str) -> Iterator[str]:
         def refuse(cause: OSError) -> None:

@@ -26,7 +26,7 @@ Phase = Literal["staging", "swapping", "rolling-back"]
 happened. ``rolling-back``: the take-back may have happened."""
 
 
-class Unsettled(Struct, frozen=True, kw_only=True):
+class InFlight(Struct, frozen=True, kw_only=True):
     """``unsettled_release.json``."""
 
     what: Literal["release", "rollback"]
@@ -53,7 +53,7 @@ class Unsettled(Struct, frozen=True, kw_only=True):
     layout: int = versioned_json.LAYOUT
 
 
-def read(store: Store) -> Unsettled | None:
+def read(store: Store) -> InFlight | None:
     """What is under way, or was left by a run that was stopped; None where all is settled.
 
     Raises:
@@ -62,10 +62,10 @@ def read(store: Store) -> Unsettled | None:
     stored = store.get(KEY)
     if stored is None:
         return None
-    return versioned_json.decode(stored.body, Unsettled, source=store.address(KEY), remedy=DAMAGED)
+    return versioned_json.decode(stored.body, InFlight, source=store.address(KEY), remedy=DAMAGED)
 
 
-def write(store: Store, record: Unsettled) -> None:
+def write(store: Store, record: InFlight) -> None:
     """Leave word; only who holds the lease does."""
     store.put(KEY, versioned_json.encode(record))
 

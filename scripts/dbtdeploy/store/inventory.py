@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors, timestamps
 from dbtdeploy.store import versions
-from dbtdeploy.store.object_store import Entry, Store
+from dbtdeploy.store.object_store import ListedObject, Store
 from dbtdeploy.store.versions import Index, Pointer
 
 AT_ONCE = 8
@@ -28,12 +28,12 @@ CURRENT, ADOPTED, KEPT = "current", "adopted", "kept"
 UNPUBLISHED, INCOMPLETE, DAMAGED = "never published", "incomplete", "damaged"
 
 
-class Folder(Struct, frozen=True, kw_only=True):
+class VersionFolder(Struct, frozen=True, kw_only=True):
     """What lies under one prefix: a version, a failed run, or what is left of one."""
 
     name: str
     prefix: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ListedObject, ...]
     index: Index | None = None
     problem: str | None = None
     """Why its index cannot be read."""
@@ -59,13 +59,13 @@ class Inventory(Struct, frozen=True, kw_only=True):
     """What a store holds."""
 
     pointer: Pointer
-    versions: tuple[Folder, ...]
+    versions: tuple[VersionFolder, ...]
     """Newest first."""
-    failed: tuple[Folder, ...]
+    failed: tuple[VersionFolder, ...]
     """Newest first."""
-    probes: tuple[Entry, ...] = ()
+    probes: tuple[ListedObject, ...] = ()
 
-    def state_of(self, folder: Folder) -> str:
+    def state_of(self, folder: VersionFolder) -> str:
         """One of the words above."""
         if folder.name == self.pointer.version:
             return CURRENT
@@ -104,7 +104,7 @@ def take(store: Store) -> Inventory:
     )
 
 
-def _folders(store: Store, above: str, ours: re.Pattern[str]) -> tuple[Folder, ...]:
+def _folders(store: Store, above: str, ours: re.Pattern[str]) -> tuple[VersionFolder, ...]:
     """What we named; anything else there is somebody else's, and none of our business."""
     found = [f for f in _grouped(above, store.list(above)) if ours.fullmatch(f.name)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -112,18 +112,18 @@ def _folders(store: Store, above: str, ours: re.Pattern[str]) -> tuple[Folder, .
     return tuple(sorted(read, key=lambda folder: (folder.made, folder.name), reverse=True))
 
 
-def _grouped(above: str, entries: Iterable[Entry]) -> Iterable[Folder]:
-    def name(entry: Entry) -> str:
+def _grouped(above: str, entries: Iterable[ListedObject]) -> Iterable[VersionFolder]:
+    def name(entry: ListedObject) -> str:
         return entry.key[len(above) :].split("/", 1)[0]
 
     for found, group in groupby(sorted(entries, key=lambda entry: entry.key), name):
         prefix = f"{above}{found}/"
         inside = tuple(entry for entry in group if entry.key.startswith(prefix))
         if inside:
-            yield Folder(name=found, prefix=prefix, entries=inside)
+            yield VersionFolder(name=found, prefix=prefix, entries=inside)
 
 
-def _with_index(store: Store, folder: Folder) -> Folder:
+def _with_index(store: Store, folder: VersionFolder) -> VersionFolder:
     key = folder.prefix + versions.INDEX
     found = store.get(key) if any(entry.key == key for entry in folder.entries) else None
     if found is None:

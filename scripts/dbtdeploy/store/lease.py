@@ -56,7 +56,7 @@ class Taken(Struct, frozen=True, kw_only=True):
     before: Lease | None = None
 
 
-def look(store: Store) -> Seen | None:
+def read(store: Store) -> Seen | None:
     """Read the lease; None where nobody ever took it.
 
     Raises:

@@ -34,9 +34,9 @@ def owned(store: Store, asked: StoreCommand, *, say: Callable[[str], None]) -> I
 
     Raises:
         LeaseHeld: a deploy, a release, a rollback or another command is at work.
-        ConditionsIgnored: see ``probe.py``.
+        ConditionsIgnored: see ``conditional_write_check.py``.
     """
-    conditional_write_check.probe(store)
+    conditional_write_check.check_conditional_writes(store)
     taken = _take(store, asked)
     held = taken.held
     try:

@@ -25,7 +25,7 @@ class Stored(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class ListedObject(Struct, frozen=True, kw_only=True):
     """One line of a listing."""
 
     key: str
@@ -77,5 +77,5 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove one object; no error where there is none."""
 
-    def list(self, prefix: str) -> Iterator[Entry]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """All objects whose key begins so, by key; every page is read."""

@@ -30,7 +30,7 @@ MOST_ENTRIES = 5_000
 """Of a listing: whoever fills the prefix must not keep a sweep busy for hours."""
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class RegisteredPullRequest(Struct, frozen=True, kw_only=True):
     """``pull-requests/<number>/<project>-<target>.json``."""
 
     repository: str
@@ -56,7 +56,7 @@ def parse_key(run: Run, number: int) -> str:
 
 def write(store: Store, run: Run, number: int, schemas: Iterable[str]) -> None:
     """Say which schemas a pull request is about to use."""
-    entry = Entry(
+    entry = RegisteredPullRequest(
         repository=run.event.repository,
         pull_request=number,
         project=run.dbt.name,
@@ -84,13 +84,13 @@ def put_parse(store: Store, run: Run, number: int, packed: Packed) -> None:
     store.put(parse_key(run, number), packed.body, content_type="application/gzip")
 
 
-def read(store: Store, run: Run, number: int) -> Entry | None:
+def read(store: Store, run: Run, number: int) -> RegisteredPullRequest | None:
     """The entry of a pull request; None where there is none, or it is not as we write it."""
     stored = store.get(key(run, number))
     if stored is None or len(stored.body) > MOST_BYTES:
         return None
     try:
-        entry = json_codec.decode(stored.body, Entry)
+        entry = json_codec.decode(stored.body, RegisteredPullRequest)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     place = (entry.repository, entry.pull_request, entry.project, entry.target)

@@ -17,7 +17,7 @@ from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.versions import Index
 
 
-class Finished(Struct, frozen=True, kw_only=True):
+class Resumed(Struct, frozen=True, kw_only=True):
     """What was found. ``version`` is current and whole now; None where it was given up."""
 
     version: str | None
@@ -34,7 +34,7 @@ class Whole(Struct, frozen=True, kw_only=True):
     """dbt's, by name."""
 
 
-def begin(store: Store, nonce: str, *, by: str) -> Finished | None:
+def begin(store: Store, nonce: str, *, by: str) -> Resumed | None:
     """What a new owner of the lease does first: fence earlier ones, finish what they left.
 
     Args:
@@ -47,10 +47,10 @@ def begin(store: Store, nonce: str, *, by: str) -> Finished | None:
     """
     fencing.fence(store, nonce)
     crash.point("fenced")
-    return finish(store, nonce, lease.renew(store, nonce).publishing, by=by)
+    return resume(store, nonce, lease.renew(store, nonce).publishing, by=by)
 
 
-def finish(store: Store, nonce: str, publishing: str | None, *, by: str) -> Finished | None:
+def resume(store: Store, nonce: str, publishing: str | None, *, by: str) -> Resumed | None:
     """Finish the publication that an earlier owner began, or give it up.
 
     Args:
@@ -93,7 +93,7 @@ def finish(store: Store, nonce: str, publishing: str | None, *, by: str) -> Fini
         publish.copy_latest(store, found.artifacts, prove=lambda: lease.renew(store, nonce))
     lease.renew(store, nonce, done=True)
     said = f"A run was stopped while it published version {publishing}. {said}"
-    return Finished(version=version, said=said)
+    return Resumed(version=version, said=said)
 
 
 def whole(store: Store, version: str) -> Whole | str:

@@ -32,7 +32,7 @@ from botocore.config import Config
 from dbtdeploy.base import json_codec
 from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.store import s3_errors, s3_operations
-from dbtdeploy.store.object_store import ABSENT, Conflict, Entry, Stored
+from dbtdeploy.store.object_store import ABSENT, Conflict, ListedObject, Stored
 from dbtdeploy.store.s3_operations import DELETE, LIST, READ, WRITE, WRITE_IF, Operation
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Bucket:
         with contextlib.suppress(s3_operations.Absent):
             self._ask(lambda s3: s3.delete_object(Bucket=self._bucket, Key=full), DELETE, key)
 
-    def list(self, prefix: str) -> Iterator[Entry]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """All objects whose key begins so, by key; every page is read. Fails as ``get`` does."""
         full = self._prefix + prefix
         pages = self._ask(
@@ -175,7 +175,7 @@ class Bucket:
         )
         while page := self._ask(lambda _: next(pages, None), LIST, prefix):
             for item in page.get("Contents", ()):
-                yield Entry(
+                yield ListedObject(
                     key=item["Key"][len(self._prefix) :],
                     size=item["Size"],
                     modified=item["LastModified"],

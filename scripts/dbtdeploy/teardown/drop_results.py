@@ -15,7 +15,7 @@ LISTED = 10
 """Objects of others that a reason names."""
 
 
-class Outcome(msgspec.Struct):
+class SchemaResult(msgspec.Struct):
     """One schema, as ``templates/dbt_package/macros/teardown.sql`` tells of it."""
 
     schema: str
@@ -23,7 +23,7 @@ class Outcome(msgspec.Struct):
     detail: list[str] = []
 
 
-class Named(msgspec.Struct):
+class NamedSchema(msgspec.Struct):
     """A schema by name, with what its comment is."""
 
     schema: str
@@ -31,7 +31,7 @@ class Named(msgspec.Struct):
 
 
 def sort(
-    outcomes: Iterable[Outcome], wanted: Mapping[str, WantedSchema]
+    outcomes: Iterable[SchemaResult], wanted: Mapping[str, WantedSchema]
 ) -> tuple[list[DroppedSchema], list[KeptSchema]]:
     """Tell apart what is gone and what stays.
 
@@ -57,7 +57,7 @@ def sort(
     return dropped, kept
 
 
-def unmarked(found: Iterable[Named], owner: Owner) -> list[KeptSchema]:
+def unmarked(found: Iterable[NamedSchema], owner: Owner) -> list[KeptSchema]:
     """Schemas that go by the owner's name and are not marked as its own."""
     return [
         KeptSchema(
@@ -97,7 +97,7 @@ def refuse_leftovers(teardown: Teardown) -> None:
         )
 
 
-def _kept(outcome: Outcome, owner: Owner) -> KeptSchema:
+def _kept(outcome: SchemaResult, owner: Owner) -> KeptSchema:
     reason, remedy, should_go = _why(outcome)
     return KeptSchema(
         schema=outcome.schema,
@@ -109,7 +109,7 @@ def _kept(outcome: Outcome, owner: Owner) -> KeptSchema:
     )
 
 
-def _why(outcome: Outcome) -> tuple[str, str, bool]:
+def _why(outcome: SchemaResult) -> tuple[str, str, bool]:
     """Reason, remedy, and whether it should have gone."""
     said = "\n".join(outcome.detail)
     shown = _quoted(said)

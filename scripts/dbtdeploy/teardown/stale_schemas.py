@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from dbtdeploy.base import errors
 from dbtdeploy.teardown.teardown_files import KeptSchema, MarkedSchema, WantedSchema
-from dbtdeploy.warehouse.schema_owner import Mark
+from dbtdeploy.warehouse.schema_owner import OwnerMark
 
 UNKNOWN = (
     "GitHub does not know pull request {number} of this repository, or the token cannot see it"
@@ -47,7 +47,7 @@ class Answers(Struct, frozen=True, kw_only=True):
         return tuple(sorted(number for number, pull in self.known.items() if pull.closed))
 
 
-class Choice(Struct, frozen=True, kw_only=True):
+class SweepPlan(Struct, frozen=True, kw_only=True):
     """What goes and what stays."""
 
     wanted: tuple[WantedSchema, ...]
@@ -55,12 +55,12 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 def choose(
-    schemas: Iterable[tuple[MarkedSchema, Mark | None]],
+    schemas: Iterable[tuple[MarkedSchema, OwnerMark | None]],
     answers: Answers,
     *,
     now: datetime,
     older_than_days: int,
-) -> Choice:
+) -> SweepPlan:
     """Tell apart what is no longer needed from what may still be.
 
     Args:
@@ -83,11 +83,11 @@ def choose(
             wanted.append(WantedSchema(schema=schema, owner=mark.owner, why=why))
         else:
             kept.append(_kept(schema, mark, why, remedy))
-    return Choice(wanted=tuple(wanted), kept=tuple(kept))
+    return SweepPlan(wanted=tuple(wanted), kept=tuple(kept))
 
 
 def _judge(
-    mark: Mark, answers: Answers, now: datetime, older_than_days: int
+    mark: OwnerMark, answers: Answers, now: datetime, older_than_days: int
 ) -> tuple[str, str, bool]:
     """Why it goes or stays, what to do if it stays, and whether it goes."""
     number = mark.owner.pull_request
@@ -112,7 +112,7 @@ def _ago(days: float) -> str:
     return f"{whole} day{'' if whole == 1 else 's'} ago"
 
 
-def _kept(schema: MarkedSchema, mark: Mark | None, reason: str, remedy: str) -> KeptSchema:
+def _kept(schema: MarkedSchema, mark: OwnerMark | None, reason: str, remedy: str) -> KeptSchema:
     return KeptSchema(
         schema=schema.schema,
         reason=reason,

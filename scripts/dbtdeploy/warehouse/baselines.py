@@ -13,7 +13,7 @@ from msgspec import Struct
 from dbtdeploy.context.work_files import PlannedNode, Policy
 
 
-class Relation(Struct, frozen=True, kw_only=True):
+class RelationName(Struct, frozen=True, kw_only=True):
     """A relation's three parts, unquoted."""
 
     database: str
@@ -29,14 +29,14 @@ class BaselineJob(Struct, frozen=True, kw_only=True):
     schema: str
     identifier: str
     with_rows: bool
-    source: Relation | None
+    source: RelationName | None
     rows: int | None
     order_by: str | None
 
 
 def baseline_jobs(
     nodes: Iterable[PlannedNode],
-    production: Mapping[str, Relation],
+    production: Mapping[str, RelationName],
     policy: Policy,
     *,
     full_refresh: bool,

@@ -15,7 +15,7 @@ from msgspec import Struct
 from dbtdeploy.base import errors, versioned_json
 from dbtdeploy.context.deploy_files import Dependent
 from dbtdeploy.store.object_store import ABSENT, Conflict, Store
-from dbtdeploy.warehouse.preflight import Hanging, Look, leftovers, names_of
+from dbtdeploy.warehouse.preflight import Hanging, Preflight, leftovers, names_of
 
 KEY = "kept.json"
 
@@ -24,7 +24,7 @@ DAMAGED = (
     "those that are still needed by hand, then delete it."
 )
 
-Place = tuple[str, str]
+RelationKey = tuple[str, str]
 """Schema and name."""
 
 
@@ -35,7 +35,7 @@ class Earlier(Struct, frozen=True, kw_only=True):
     etag: str = ABSENT
 
 
-class _Kept(Struct, frozen=True, kw_only=True):
+class _StoredDependents(Struct, frozen=True, kw_only=True):
     things: tuple[Dependent, ...]
     layout: int = versioned_json.LAYOUT
 
@@ -49,7 +49,9 @@ def read_earlier(store: Store) -> Earlier:
     stored = store.get(KEY)
     if stored is None:
         return Earlier()
-    kept = versioned_json.decode(stored.body, _Kept, source=store.address(KEY), remedy=DAMAGED)
+    kept = versioned_json.decode(
+        stored.body, _StoredDependents, source=store.address(KEY), remedy=DAMAGED
+    )
     return Earlier(things=kept.things, etag=stored.etag)
 
 
@@ -64,7 +66,7 @@ def write(store: Store, things: tuple[Dependent, ...], etag: str) -> str:
             store.delete(KEY)
         return ABSENT
     try:
-        return store.put(KEY, versioned_json.encode(_Kept(things=things)), only_if=etag)
+        return store.put(KEY, versioned_json.encode(_StoredDependents(things=things)), only_if=etag)
     except Conflict:
         raise errors.LeaseLost(
             f"{store.address(KEY)} was changed by somebody else while this run worked.",
@@ -74,7 +76,7 @@ def write(store: Store, things: tuple[Dependent, ...], etag: str) -> str:
 
 
 def chosen(
-    look: Look, nodes: Mapping[Place, str], *, removed: Mapping[Place, str]
+    look: Preflight, nodes: Mapping[RelationKey, str], *, removed: Mapping[RelationKey, str]
 ) -> tuple[Dependent, ...]:
     """What to keep, parents first.
 

@@ -24,7 +24,7 @@ class Schema(Struct, frozen=True, kw_only=True):
     there: bool
 
 
-class Relation(Struct, frozen=True, kw_only=True):
+class BuildRelation(Struct, frozen=True, kw_only=True):
     """A relation of the build's, or one that a killed dbt left; ``kind`` in dbt's words."""
 
     key: str
@@ -69,7 +69,7 @@ class Lost(Struct, frozen=True, kw_only=True):
     owner: str
 
 
-class Look(Struct, frozen=True, kw_only=True):
+class Preflight(Struct, frozen=True, kw_only=True):
     """Everything of it. ``unchecked`` says what this warehouse's macros cannot see."""
 
     role: str = ""
@@ -77,7 +77,7 @@ class Look(Struct, frozen=True, kw_only=True):
     may_create_schemas: bool = True
     may_use_temporary_tables: bool = True
     schemas: tuple[Schema, ...] = ()
-    relations: tuple[Relation, ...] = ()
+    relations: tuple[BuildRelation, ...] = ()
     functions: tuple[Function, ...] = ()
     hanging: tuple[Hanging, ...] = ()
     lost: tuple[Lost, ...] = ()
@@ -86,7 +86,7 @@ class Look(Struct, frozen=True, kw_only=True):
     """Which one would see it; None where there is nothing more to see."""
 
 
-def refuse_missing_privileges(look: Look) -> None:
+def refuse_missing_privileges(look: Preflight) -> None:
     """Refuse a build that would fail half-way for lack of a right.
 
     Raises:
@@ -104,7 +104,7 @@ def refuse_missing_privileges(look: Look) -> None:
     )
 
 
-def refuse_what_is_in_the_way(look: Look) -> None:
+def refuse_what_is_in_the_way(look: Preflight) -> None:
     """Refuse a build that would drop what this role cannot make again.
 
     Raises:
@@ -135,18 +135,18 @@ def refuse_what_is_in_the_way(look: Look) -> None:
     )
 
 
-def leftovers(look: Look) -> tuple[Relation, ...]:
+def leftovers(look: Preflight) -> tuple[BuildRelation, ...]:
     """What a killed dbt left, of relations of this build; dbt drops it before it builds them."""
     return tuple(relation for relation in look.relations if relation.leftover_of is not None)
 
 
-def names_of(look: Look) -> dict[str, str]:
+def names_of(look: Preflight) -> dict[str, str]:
     """Key to full name, of all that something can hang on."""
-    named: Iterable[Relation | Hanging] = (*look.relations, *look.hanging)
+    named: Iterable[BuildRelation | Hanging] = (*look.relations, *look.hanging)
     return {one.key: one.full_name for one in named}
 
 
-def _schemas(look: Look) -> Iterable[tuple[str, str]]:
+def _schemas(look: Preflight) -> Iterable[tuple[str, str]]:
     for one in look.schemas:
         if one.there:
             yield (
@@ -162,7 +162,7 @@ def _schemas(look: Look) -> Iterable[tuple[str, str]]:
         )
 
 
-def _temporary(look: Look) -> Iterable[tuple[str, str]]:
+def _temporary(look: Preflight) -> Iterable[tuple[str, str]]:
     if not look.may_use_temporary_tables:
         yield (
             f"TEMPORARY on the database {look.database}, for incremental models and snapshots",
@@ -170,7 +170,7 @@ def _temporary(look: Look) -> Iterable[tuple[str, str]]:
         )
 
 
-def _relations(look: Look) -> Iterable[tuple[str, str]]:
+def _relations(look: Preflight) -> Iterable[tuple[str, str]]:
     for one in (relation for relation in look.relations if not relation.allowed):
         name, kind = one.full_name, one.kind.replace("_", " ")
         left = f", left by a dbt that was killed while it built {one.leftover_of}"
@@ -187,7 +187,7 @@ def _relations(look: Look) -> Iterable[tuple[str, str]]:
 ALTERING = "SELECT, INSERT, UPDATE, DELETE"
 
 
-def _functions(look: Look) -> Iterable[tuple[str, str]]:
+def _functions(look: Preflight) -> Iterable[tuple[str, str]]:
     for one in look.functions:
         yield (
             f"ownership of the function {one.full_name}, which is {one.owner}'s",

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct, field
 
 from dbtdeploy.base import errors, json_codec
-from dbtdeploy.warehouse.baselines import Relation
+from dbtdeploy.warehouse.baselines import RelationName
 
-Relations = dict[str, Relation]
+Relations = dict[str, RelationName]
 """By unique id."""
 
 
@@ -45,7 +45,7 @@ def read_relations(manifest: Path) -> Relations:
             remedy="Upload the artifacts of production's last successful run again.",
         ) from None
     return {
-        unique_id: Relation(
+        unique_id: RelationName(
             database=node.database or "",
             schema=node.schema or "",
             identifier=node.alias or node.name,

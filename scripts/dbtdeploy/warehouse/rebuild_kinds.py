@@ -30,7 +30,7 @@ KEEPING = ("snapshot", "seed", "test", "function")
 """What is built without such a second relation."""
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class WrittenRelation(Struct, frozen=True, kw_only=True):
     """One relation that dbt writes, or drops because a killed dbt left it.
 
     It is dropped if it is of a kind in ``replaced``. Otherwise ``otherwise`` says what happens to
@@ -52,14 +52,14 @@ def full_refresh(run: Run, variables: Mapping[str, str]) -> bool:
     return asked or wish in ("1", "t", "true", "y", "yes", "on")
 
 
-def wanted(nodes: Iterable[PlannedNode], *, full_refresh: bool) -> list[Wanted]:
+def wanted(nodes: Iterable[PlannedNode], *, full_refresh: bool) -> list[WrittenRelation]:
     """The relations of a build, and what a killed one may have left of them.
 
     Args:
         nodes: what dbt will build.
         full_refresh: as for the whole build; a node's own config wins over it, as in dbt.
     """
-    found: dict[tuple[str, str], Wanted] = {}
+    found: dict[tuple[str, str], WrittenRelation] = {}
     written = [n for n in guard.written(nodes) if n.resource_type != "function"]
     for node in written:
         one = _of(node, full_refresh if node.full_refresh is None else node.full_refresh)
@@ -75,7 +75,7 @@ def _kind(node: PlannedNode) -> str:
     return node.resource_type if node.resource_type in KEEPING else node.materialized or ""
 
 
-def _of(node: PlannedNode, anew: bool) -> Wanted:
+def _of(node: PlannedNode, anew: bool) -> WrittenRelation:
     kind = _kind(node)
     replaced: tuple[str, ...]
     if kind == "snapshot":
@@ -89,14 +89,14 @@ def _of(node: PlannedNode, anew: bool) -> Wanted:
     else:  # a materialization of the project's own too: what it does nobody knows
         replaced, otherwise = EVERY_KIND, "alter"
     schema, name = _place(node)
-    return Wanted(schema=schema, name=name, replaced=replaced, otherwise=otherwise)
+    return WrittenRelation(schema=schema, name=name, replaced=replaced, otherwise=otherwise)
 
 
-def _leftovers(node: PlannedNode) -> Iterable[Wanted]:
+def _leftovers(node: PlannedNode) -> Iterable[WrittenRelation]:
     schema, name = _place(node)
     for suffix in LEFTOVERS:
         cut = name[: MAX_LENGTH - len(suffix)] + suffix
-        yield Wanted(
+        yield WrittenRelation(
             schema=schema,
             name=cut.encode()[:MAX_LENGTH].decode(errors="ignore"),
             replaced=EVERY_KIND,

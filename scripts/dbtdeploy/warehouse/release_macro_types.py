@@ -11,9 +11,9 @@ from typing import Literal
 from msgspec import Struct
 
 from dbtdeploy.context.release_files import Column, Spot
-from dbtdeploy.warehouse.preflight import Look
+from dbtdeploy.warehouse.preflight import Preflight
 
-Outcome = Literal["done", "busy", "changed", "unfit", "fenced", "failed"]
+SwapOutcome = Literal["done", "busy", "changed", "unfit", "fenced", "failed"]
 """``busy``: readers held a lock each time. ``changed``: production is not what was looked at.
 ``unfit``: an outside object cannot be made on the new columns. ``fenced``: another run took over.
 But for ``done``, nothing changed."""
@@ -21,14 +21,14 @@ But for ``done``, nothing changed."""
 State = Literal["none", "live", "taken back"]
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class ReleaseScope(Struct, frozen=True, kw_only=True):
     """Whose release it is: rows and marks in the warehouse bear both."""
 
     environment: str
     project: str
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class ProductionRelation(Struct, frozen=True, kw_only=True):
     """A node's relation in production, there or not."""
 
     unique_id: str
@@ -62,18 +62,18 @@ class KnownRelease(Struct, frozen=True, kw_only=True):
     swapped_at: str
 
 
-class LiveLook(Struct, frozen=True, kw_only=True):
+class LiveProduction(Struct, frozen=True, kw_only=True):
     """Production before a release."""
 
     role: str
     database: str
-    look: Look
-    """What hangs on the wanted relations, and which rights are missing; see ``look.py``."""
+    look: Preflight
+    """What hangs on the wanted relations, and which rights are missing; see ``preflight.py``."""
     live: tuple[LiveRelation, ...] = ()
     releases: tuple[KnownRelease, ...] = ()
 
 
-class Baseline(Struct, frozen=True, kw_only=True):
+class StagingBaseline(Struct, frozen=True, kw_only=True):
     """Production's rows to lay under a staged incremental model or snapshot."""
 
     unique_id: str
@@ -166,7 +166,7 @@ class SwapPair(Struct, frozen=True, kw_only=True):
 class Swapped(Struct, frozen=True, kw_only=True):
     """How a swap or a take-back ended."""
 
-    outcome: Outcome
+    outcome: SwapOutcome
     detail: tuple[str, ...] = ()
     """What differs, who waits, the warehouse's words: a line each."""
     attempts: int = 1

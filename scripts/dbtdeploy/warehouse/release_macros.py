@@ -18,20 +18,20 @@ from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.warehouse import release_schemas
 from dbtdeploy.warehouse.preflight import Hanging
 from dbtdeploy.warehouse.release_macro_types import (
-    Baseline,
     CleanedUp,
-    LiveLook,
+    LiveProduction,
     Measured,
     Pair,
-    Place,
     Prepared,
+    ProductionRelation,
     Query,
     QueryResult,
+    ReleaseScope,
+    StagingBaseline,
     State,
     SwapPair,
     Swapped,
     TookBack,
-    Wanted,
 )
 from dbtdeploy.warehouse.run_job_macro import run_job
 
@@ -54,9 +54,14 @@ EXPECTED_KIND = {
 T = TypeVar("T")
 
 
-def look(
-    dbt: Dbt, *, work: Path, place: Place, wanted: Sequence[Wanted], removed: Sequence[Wanted]
-) -> LiveLook:
+def read_production(
+    dbt: Dbt,
+    *,
+    work: Path,
+    place: ReleaseScope,
+    wanted: Sequence[ProductionRelation],
+    removed: Sequence[ProductionRelation],
+) -> LiveProduction:
     """Production before a release; nothing is written.
 
     Args:
@@ -71,19 +76,19 @@ def look(
         "wanted": [_spotted(one.unique_id, one.spot) for one in wanted],
         "removed": [_spotted(one.unique_id, one.spot) for one in removed],
     }
-    return _ask(dbt, "release_look", job, LiveLook, work=work)
+    return _ask(dbt, "release_look", job, LiveProduction, work=work)
 
 
 def prepare(
     dbt: Dbt,
     *,
     work: Path,
-    place: Place,
+    place: ReleaseScope,
     release_id: str,
     tag: str,
     nonce: str,
     schemas: Sequence[str],
-    baselines: Sequence[Baseline],
+    baselines: Sequence[StagingBaseline],
     taken_at: str = "",
 ) -> Prepared:
     """Set the fence, drop what dead releases left, make and mark the staging schemas, lay rows.
@@ -128,7 +133,7 @@ def swap(
     dbt: Dbt,
     *,
     work: Path,
-    place: Place,
+    place: ReleaseScope,
     record: ReleaseRecord,
     nonce: str,
     pairs: Sequence[SwapPair],
@@ -170,7 +175,7 @@ def take_back(
     dbt: Dbt,
     *,
     work: Path,
-    place: Place,
+    place: ReleaseScope,
     nonce: str,
     records: Sequence[ReleaseRecord],
     restore_incremental: bool,
@@ -212,7 +217,7 @@ def take_back(
 
 
 def settled(
-    dbt: Dbt, *, work: Path, place: Place, release_id: str, nonce: str, taken_at: str = ""
+    dbt: Dbt, *, work: Path, place: ReleaseScope, release_id: str, nonce: str, taken_at: str = ""
 ) -> State:
     """Whether a swap, or its take-back, was committed.
 
@@ -223,7 +228,7 @@ def settled(
     return _ask(dbt, "release_settled", job, State, work=work)  # type: ignore[arg-type]
 
 
-def drop_staging(dbt: Dbt, *, work: Path, place: Place, release_id: str) -> tuple[str, ...]:
+def drop_staging(dbt: Dbt, *, work: Path, place: ReleaseScope, release_id: str) -> tuple[str, ...]:
     """Drop the staging schemas of a release, those that bear its mark; gives their names."""
     job = {"line": release_schemas.first_line(place, release_id, "staging")}
     return _ask(dbt, "release_drop_staging", job, tuple[str, ...], work=work)
@@ -233,7 +238,7 @@ def clean_up(
     dbt: Dbt,
     *,
     work: Path,
-    place: Place,
+    place: ReleaseScope,
     keep_hours: int,
     grace_days: int,
     current: Sequence[str],
@@ -291,11 +296,11 @@ def _ask(
     return json_codec.decode(said, answer)
 
 
-def _fenced(place: Place, nonce: str, taken_at: str = "") -> dict[str, Any]:
+def _fenced(place: ReleaseScope, nonce: str, taken_at: str = "") -> dict[str, Any]:
     return {**to_builtins(place), "nonce": nonce, "taken_at": taken_at or None}
 
 
-def _mark(place: Place, release_id: str, role: release_schemas.Role) -> str:
+def _mark(place: ReleaseScope, release_id: str, role: release_schemas.Role) -> str:
     return release_schemas.mark(place, release_id, role, since=timestamps.now())
 
 

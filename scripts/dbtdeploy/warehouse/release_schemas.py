@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from dbtdeploy.base import timestamps
 from dbtdeploy.context.schema_name import MAX_BASE, MAX_BYTES
-from dbtdeploy.warehouse.release_macro_types import Place
+from dbtdeploy.warehouse.release_macro_types import ReleaseScope
 
 Role = Literal["staging", "kept", "undone"]
 
@@ -31,10 +31,10 @@ LINE = re.compile(
 DIGEST = 8
 
 
-class Mark(Struct, frozen=True, kw_only=True):
+class ReleaseSchemaMark(Struct, frozen=True, kw_only=True):
     """A mark as read back."""
 
-    place: Place
+    place: ReleaseScope
     release_id: str
     role: Role
     since: datetime | None
@@ -61,12 +61,12 @@ def undone_schema(schema: str, release_id: str) -> str:
     return _beside(schema, f"__undone_{release_id}")
 
 
-def first_line(place: Place, release_id: str, role: Role) -> str:
+def first_line(place: ReleaseScope, release_id: str, role: Role) -> str:
     """The line of a mark that never changes."""
     return f"{prefix(place)}release={quote(release_id, safe='')} role={role}"
 
 
-def prefix(place: Place) -> str:
+def prefix(place: ReleaseScope) -> str:
     """What the marks of all releases of this place begin with."""
     return (
         f"dbt-deploy environment={quote(place.environment, safe='')} "
@@ -74,25 +74,25 @@ def prefix(place: Place) -> str:
     )
 
 
-def mark(place: Place, release_id: str, role: Role, *, since: str) -> str:
+def mark(place: ReleaseScope, release_id: str, role: Role, *, since: str) -> str:
     """The comment of a schema; ``since`` is ISO 8601."""
     return f"{first_line(place, release_id, role)}\n{role} since {since}"
 
 
-def read_mark(comment: str) -> Mark | None:
+def read_mark(comment: str) -> ReleaseSchemaMark | None:
     """The mark that a schema's comment is; None if it is none."""
     first, _, second = comment.partition("\n")
     found = LINE.fullmatch(first)
     if found is None:
         return None
     environment, project, release_id, role = found.groups()
-    place = Place(environment=unquote(environment), project=unquote(project))
+    place = ReleaseScope(environment=unquote(environment), project=unquote(project))
     known: Role = "staging" if role == "staging" else "kept" if role == "kept" else "undone"
     if first != first_line(place, unquote(release_id), known):
         return None
     start = f"{known} since "
     since = second.removeprefix(start) if second.startswith(start) else None
-    return Mark(
+    return ReleaseSchemaMark(
         place=place, release_id=unquote(release_id), role=known, since=timestamps.parse(since)
     )
 

@@ -31,7 +31,7 @@ class Owner(Struct, frozen=True, kw_only=True):
         return f"pull request {self.pull_request}" if self.pull_request else f"branch {self.ref}"
 
 
-class Mark(Struct, frozen=True, kw_only=True):
+class OwnerMark(Struct, frozen=True, kw_only=True):
     """A mark as read back."""
 
     owner: Owner
@@ -61,7 +61,7 @@ def place_prefix(run: Run) -> str:
     )
 
 
-def read_mark(comment: str, run: Run) -> Mark | None:
+def read_mark(comment: str, run: Run) -> OwnerMark | None:
     """The mark that a schema's comment is; None if it is none of this run's project and target."""
     first, _, second = comment.partition("\n")
     prefix = place_prefix(run)
@@ -70,7 +70,7 @@ def read_mark(comment: str, run: Run) -> Mark | None:
         return None
     used = second.removeprefix(LAST_USED) if second.startswith(LAST_USED) else None
     number = int(place[1]) if place[1] else None
-    return Mark(
+    return OwnerMark(
         owner=Owner(pull_request=number, ref=unquote(place[2] or "")),
         last_used=timestamps.parse(used),
     )
