@@ -111,7 +111,6 @@ def _make_own(command: str, own: Virtualenv) -> None:
         extra={"UV_PROJECT_ENVIRONMENT": str(own.folder)},
         purpose="Setting up dbt-deploy's own environment",
     )
-    virtualenvs.leave_out_services(own.folder)
     bytecode.keep(SCRIPTS, own.folder / BYTECODE)
     uv_client.run(
         [str(own.bin / "python"), "-c", COMPILE_TEMPLATES],

@@ -6,8 +6,9 @@ from datetime import datetime, timezone
 
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
+from dbtdeploy.github import pull_requests_api
 from dbtdeploy.store import pull_request_registry, store_location
-from dbtdeploy.teardown import pull_requests_api, stale_schemas, teardown_files
+from dbtdeploy.teardown import stale_schemas, teardown_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, FoundSchemas
 from dbtdeploy.warehouse import schema_owner
 
@@ -44,12 +45,12 @@ def main() -> None:
         print(redact(f"stays: {kept.schema} ({kept.owner}): {kept.reason}"))
 
 
-def _ask(run: work_files.Run, numbers: list[int]) -> stale_schemas.Answers:
+def _ask(run: work_files.Run, numbers: list[int]) -> pull_requests_api.Answers:
     access = settings.GitHubAccess.from_environ()
     try:
         answers = pull_requests_api.ask(access, run.event.repository, numbers)
     except errors.GitHubFailed as failure:
-        answers = stale_schemas.Answers(failure=failure)
+        answers = pull_requests_api.Answers(failure=failure)
     if answers.failure is not None:
         text = settings.redactor()(str(answers.failure))
         actions_runner.warning("GitHub was not asked about every pull request", text)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PACKAGE = SCRIPTS / "dbtdeploy"
+PYPROJECT = SCRIPTS.parent / "pyproject.toml"
 
 ORDER = (
     *("admin", "ci", "rollback", "clean_up", "release", "deploy", "teardown"),
@@ -17,31 +19,45 @@ ORDER = (
 )
 """The packages from top to bottom: each imports only itself and those that come after it."""
 
-OWNERS = {
-    "boto3": set(),
-    "github": {
-        "github/deployments_api.py",
-        "github/pygithub_client.py",
-        "github/releases_api.py",
-        "github/tags_api.py",
-        "teardown/pull_requests_api.py",
-    },
-    "certifi": {"github/rest_client.py"},
+DOORS = {
+    "boto3": {"store"},
+    "botocore": {"store"},
+    "github": {"github"},
     "jinja2": {"report/render.py"},
     "requests": {"notify/http_client.py"},
-    "subprocess": {
-        "base/git_client.py",
-        "dbt/dbt_process.py",
-        "dbt/installed_version.py",
-        "dbt/warm_server.py",
-        "setup/uv_client.py",
-    },
+    "subprocess": {"base/git_client.py", "dbt", "setup/uv_client.py"},
 }
-"""Each library that touches the world, and the modules that may import it."""
+"""Each library that touches the world, and the one door to it: a package or a module."""
+
+NOBODYS = {
+    "aiohttp",
+    "asyncio",
+    "certifi",
+    "http.client",
+    "httpx",
+    "urllib.request",
+    "urllib3",
+}
+"""Other ways out into the network; there is one client per service."""
+
+DISTRIBUTIONS = {
+    "botocore": "boto3",
+    "github": "pygithub",
+    "markupsafe": "jinja2",
+    "yaml": "pyyaml",
+}
+"""What comes with the library that is declared, or is named otherwise there."""
 
 MODULES_IN_A_FOLDER = 26
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+OURS = [
+    *MODULES,
+    *SCRIPTS.glob("*.py"),
+    *(p for p in SCRIPTS.glob("*/*.py") if p.parent.name != "in_dbt"),
+]
+"""All that runs in our own environment."""
+
 STARTED = sorted(path for path in SCRIPTS.glob("*/*.py") if path.parent.name in {"run"})
 
 
@@ -88,13 +104,35 @@ def test_no_folder_is_too_full_to_be_read() -> None:
     assert full == {}
 
 
-def test_each_library_that_touches_the_world_has_its_module() -> None:
+def test_each_library_that_touches_the_world_has_its_door() -> None:
     found = {
-        (library, name(path))
-        for path in MODULES
-        for library in {module.split(".")[0] for module in imported(path)} & set(OWNERS)
+        (library, path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else SCRIPTS).as_posix())
+        for path in OURS
+        for library in {module.split(".")[0] for module in imported(path)} & set(DOORS)
     }
-    assert {one for one in found if one[1] not in OWNERS[one[0]]} == set()
+    beside = {(lib, one) for lib, one in found if not {one, one.split("/")[0]} & DOORS[lib]}
+    assert beside == set()
+    assert {library for library, _ in found} == set(DOORS)
+
+
+def test_there_is_no_other_way_out() -> None:
+    beside = [
+        f"{path.name} imports {module}"
+        for path in OURS
+        for module in imported(path)
+        if any(f"{module}.".startswith(f"{one}.") for one in NOBODYS)
+    ]
+    assert beside == []
+
+
+def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
+    text = PYPROJECT.read_text(encoding="utf-8")
+    listed = text.partition("\ndependencies = [")[2].partition("]")[0]
+    declared = set(re.findall(r'"([\w-]+)[^"]*"', listed))
+    own = {path.stem for path in SCRIPTS.iterdir()}
+    modules = {module.split(".")[0] for path in OURS for module in imported(path)}
+    others = modules - set(sys.stdlib_module_names) - own - {"_typeshed", "mypy_boto3_s3"}
+    assert {DISTRIBUTIONS.get(module, module) for module in others} == declared
 
 
 def test_only_settings_read_the_environment() -> None:

@@ -412,6 +412,7 @@ def test_a_redirect_within_github_is_followed(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    world.url = world.hub.enterprise_url
     moved = f"{world.hub.url}/repos/{REPOSITORY}/issues/7/comments"
     for method in ("GET", "POST"):
         world.hub.add_fault(method=method, status=301, headers={"Location": moved})

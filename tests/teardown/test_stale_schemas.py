@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
+from dbtdeploy.github.pull_requests_api import Answers, PullRequest
 from dbtdeploy.teardown import stale_schemas
-from dbtdeploy.teardown.stale_schemas import Answers, PullRequest
 from dbtdeploy.teardown.teardown_files import MarkedSchema
 from dbtdeploy.warehouse import schema_owner
 from dbtdeploy.warehouse.schema_owner import Owner, OwnerMark

@@ -178,16 +178,13 @@ class GitHubAccess:
 
     api_url: str
     token: str = field(repr=False)
-    ca_bundle: str | None = None
-    """Certificates to trust, a file or a folder, as requests reads it."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> GitHubAccess:
-        """Read GITHUB_API_URL, DBT_DEPLOY_GITHUB_TOKEN and REQUESTS_CA_BUNDLE."""
+        """Read GITHUB_API_URL and DBT_DEPLOY_GITHUB_TOKEN."""
         return cls(
             api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
             token=environ.get(PREFIX + "GITHUB_TOKEN", ""),
-            ca_bundle=environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or None,
         )
 
 

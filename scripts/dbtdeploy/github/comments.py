@@ -1,4 +1,4 @@
-"""GitHub's REST API: one comment of ours, found and written.
+"""GitHub's REST API, through PyGithub: one comment of ours, found and written.
 
 Source: https://docs.github.com/rest/issues/comments.
 """
@@ -6,18 +6,26 @@ Source: https://docs.github.com/rest/issues/comments.
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable
 
+from github.Issue import Issue
+from github.IssueComment import IssueComment
 from msgspec import Struct
 
+import github
 from dbtdeploy.base.settings import GitHubAccess
 from dbtdeploy.github import api_errors
 from dbtdeploy.github.comment_marker import Marker, RunMark, may_write, parse_run_mark
-from dbtdeploy.github.comments_api import Comment, Issue, login
-from dbtdeploy.github.rest_client import FAULTS, Refused, Rest, refused_by
-from dbtdeploy.github.retry import REPEATS, Patience
+from dbtdeploy.github.pygithub_client import (
+    FAULTS,
+    REPEATS,
+    Api,
+    NotGitHub,
+    given,
+    once,
+    refused_by,
+)
 
 __all__ = ["REPEATS", "WAIT_SECONDS", "Comments", "Written"]
 
@@ -58,12 +66,9 @@ class Comments:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._access = access
         self._author = author
-        self._patience = Patience(
+        self._api = Api(
             access,
-            faults=FAULTS,
-            meaning=refused_by,
             most_wait=WAIT_SECONDS,
             not_done=api_errors.NOT_DONE,
             sleep=sleep,
@@ -101,7 +106,7 @@ class Comments:
         that write within the same tenth of a second the older may win, until the newer writes next.
         """
 
-        def write(own: list[Comment], author: str, issue: Issue) -> Written | None:
+        def write(own: list[IssueComment], author: str, issue: Issue) -> Written | None:
             return _write(issue, own, author, ours, body, create=create)
 
         return self._with_own(repository, pull_request, marker, write)
@@ -128,11 +133,11 @@ class Comments:
             GitHubFailed: as ``upsert_comment``.
         """
 
-        def amend(own: list[Comment], _author: str, issue: Issue) -> Written | None:
+        def amend(own: list[IssueComment], _author: str, _issue: Issue) -> Written | None:
             if not own:
                 return None
-            body = change(own[0].body or "")
-            return _written(own[0] if body == own[0].body else issue.edit(own[0], body))
+            _edit(own[0], change(own[0].body or ""))
+            return _written(own[0])
 
         return self._with_own(repository, pull_request, marker, amend)
 
@@ -141,52 +146,48 @@ class Comments:
         repository: str,
         pull_request: int,
         marker: Marker,
-        act: Callable[[list[Comment], str, Issue], Written | None],
+        act: Callable[[list[IssueComment], str, Issue], Written | None],
     ) -> Written | None:
-        self._patience.begin()
+        self._api.begin()
         where = f"pull request {pull_request} of {repository}"
-        token = self._patience.token()
-        with Rest(self._access, token) as rest:
-            try:
-                author = self._author if token.startswith(INSTALLATION) else self._login(rest)
-                issue = Issue(rest, repository, pull_request)
-                while True:
-                    own = self._own(issue, author, marker)
-                    try:
-                        return act(own, author, issue)
-                    except FAULTS as fault:
-                        # Then all begins anew: a POST that failed may have made the comment, and a
-                        # newer run may have written it while we waited.
-                        self._patience.pause(fault)
-            except FAULTS as fault:
-                raise self._patience.failure(fault, where=where) from None
-
-    def _login(self, rest: Rest) -> str:
+        installation = self._api.token().startswith(INSTALLATION)
+        client = self._api.client()
         try:
-            return self._patience.ask(lambda: login(rest))
-        except Refused as fault:
-            if fault.refusal.limited or not fault.refusal.forbidden:
+            author = self._author if installation else self._login(client)
+            issue = client.get_repo(repository).get_issue(pull_request)
+            while True:
+                own = self._own(issue, author, marker)
+                try:
+                    return act(own, author, issue)
+                except FAULTS as fault:
+                    # Then all begins anew: a POST that failed may have made the comment, and a
+                    # newer run may have written it while we waited.
+                    self._api.pause(fault)
+        except (*FAULTS, RuntimeError) as fault:
+            raise self._api.failure(fault, where=where) from None
+        finally:
+            client.close()
+
+    def _login(self, client: github.Github) -> str:
+        try:
+            return self._api.ask(lambda: given(client.get_user().login))
+        except github.GithubException as fault:
+            refusal = refused_by(fault)
+            if refusal.limited or not refusal.forbidden:
                 raise
             return self._author
 
-    def _own(self, issue: Issue, author: str, marker: Marker) -> list[Comment]:
+    def _own(self, issue: Issue, author: str, marker: Marker) -> list[IssueComment]:
         """Our comments that begin with the marker, oldest first, from all pages."""
-        comments: list[Comment] = []
-        page, more = 1, True
-        while more:
-            # Asked again, the list goes on at the page that failed.
-            found, more = self._patience.ask(functools.partial(issue.page, page))
-            comments += found
-            page += 1
         return [
             comment
-            for comment in comments
-            if marker.marks(comment.body or "") and comment.login.lower() == author.lower()
+            for comment in self._api.listed(issue.get_comments)
+            if marker.marks(comment.body or "") and _login_of(comment).lower() == author.lower()
         ]
 
 
 def _write(
-    issue: Issue, own: list[Comment], author: str, ours: RunMark, body: str, *, create: bool
+    issue: Issue, own: list[IssueComment], author: str, ours: RunMark, body: str, *, create: bool
 ) -> Written | None:
     """Write the first of our comments; the others are left from a race and go."""
     marks = [found for found in (parse_run_mark(c.body or "") for c in own) if found]
@@ -194,17 +195,39 @@ def _write(
     if not may_write(newest, ours):
         return None
     if not own:
-        return _written(issue.create(body), expected=author) if create else None
+        return _create(issue, body, expected=author) if create else None
     first, *others = own
-    if first.body != body:
-        first = issue.edit(first, body)
+    _edit(first, body)
     for other in others:
         # What stays is found again by the next run; ours is written, which is what counts.
         with contextlib.suppress(*FAULTS):
-            issue.delete(other)
+            other.delete()
     return _written(first)
 
 
-def _written(comment: Comment, *, expected: str | None = None) -> Written:
-    unexpected = expected is not None and comment.login.lower() != expected.lower()
-    return Written(url=comment.html_url, author=comment.login, unexpected_author=unexpected)
+def _create(issue: Issue, body: str, *, expected: str) -> Written:
+    made = once(lambda: issue.create_comment(body))
+    given(made.html_url)
+    return _written(made, expected=expected)
+
+
+def _edit(comment: IssueComment, body: str) -> None:
+    """Write over a comment, unless it reads so already."""
+    before = comment.body
+    if before == body:
+        return
+    once(lambda: comment.edit(body))
+    if comment.body == before:
+        raise NotGitHub
+
+
+def _written(comment: IssueComment, *, expected: str | None = None) -> Written:
+    login = _login_of(comment)
+    unexpected = expected is not None and login.lower() != expected.lower()
+    return Written(url=comment.html_url, author=login, unexpected_author=unexpected)
+
+
+def _login_of(comment: IssueComment) -> str:
+    """Of its author; empty where the account is gone."""
+    # PyGithub's type forgets that GitHub has null there then.
+    return comment.user.login if comment.user else ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from itertools import islice
+from functools import partial
 
 from github.Deployment import Deployment
 
@@ -64,8 +64,8 @@ def mark_inactive(
     try:
         for commit in commits:
             api.begin(anew=False)
-            pages = client.get_repo(repository).get_deployments(sha=commit, environment=environment)
-            found = api.ask(lambda pages=pages: list(islice(pages, MOST)))  # type: ignore[misc]
+            list_them = client.get_repo(repository).get_deployments
+            found = api.listed(partial(list_them, sha=commit, environment=environment), MOST)
             for deployment in found:
                 api.begin(anew=False)
                 _mark(api, deployment, said, run_url)

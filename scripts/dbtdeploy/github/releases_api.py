@@ -160,8 +160,7 @@ class Releases:
             repository = client.get_repo(self._repository)
             while True:
                 # Drafts stand in the list only, and their tag may be anybody's.
-                pages = repository.get_releases()
-                listed = self._api.ask(lambda pages=pages: list(pages))  # type: ignore[misc]
+                listed = self._api.listed(repository.get_releases)
                 try:
                     return act(repository, [one for one in listed if one.tag_name == tag])
                 except FAULTS as fault:

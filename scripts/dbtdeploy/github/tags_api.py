@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
-from itertools import islice, takewhile
 from typing import TypeVar
 
 from github.Repository import Repository
@@ -111,8 +110,7 @@ class Tags:
         def asked(repository: Repository) -> str | None:
             compared = repository.compare(before, commit, comparison_commits_per_page=250)
             since = api.ask(lambda: compared.base_commit.commit.committer.date)
-            pages = compared.commits
-            commits = api.ask(lambda: {one.sha for one in islice(pages, MOST_COMMITS)})
+            commits = {one.sha for one in api.listed(lambda: compared.commits, MOST_COMMITS)}
             return version_tag.allowing(_merged(api, repository, since), commits, label)
 
         return self._with(api, f"the pull requests of {self._repository}", asked)
@@ -178,21 +176,17 @@ def _found(api: Api, read: Callable[[], T]) -> T | None:
 def _merged(api: Api, repository: Repository, since: datetime) -> list[Merged]:
     """The pull requests that were merged since, as far as that can be told by their last change."""
     oldest = since.replace(tzinfo=since.tzinfo or timezone.utc) - SLACK
-    pages = repository.get_pulls(state="closed", sort="updated", direction="desc")
-
-    def read() -> list[Merged]:
-        newest = islice(pages, MOST_PULLS)
-        return [
-            Merged(
-                number=pull.number,
-                commit=pull.merge_commit_sha,
-                labels=tuple(label.name for label in pull.labels),
-            )
-            for pull in takewhile(
-                lambda pull: pull.updated_at and pull.updated_at >= oldest, newest
-            )
-            if pull.merged_at
-        ]
-
-    # Asked again, the list goes on at the page that failed.
-    return api.ask(read)
+    pulls = api.listed(
+        lambda: repository.get_pulls(state="closed", sort="updated", direction="desc"),
+        MOST_PULLS,
+        lambda pull: pull.updated_at is not None and pull.updated_at >= oldest,
+    )
+    return [
+        Merged(
+            number=pull.number,
+            commit=pull.merge_commit_sha,
+            labels=tuple(label.name for label in pull.labels),
+        )
+        for pull in pulls
+        if pull.merged_at
+    ]

@@ -6,7 +6,6 @@ Standard library only: ``setup_environment.py`` runs before anything is installe
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -15,11 +14,6 @@ from pathlib import Path
 from dbtdeploy.setup.dbt_requirement import DbtRequirement
 
 STAMP = ".dbt-deploy-key"
-
-SERVICES = frozenset({"s3", "signin", "sso", "sso-oidc", "sts"})
-"""Of AWS, that the store and boto3's credential chain use: roles ask sts, profiles of people who
-signed in ask the others (``load_service_model`` and ``create_client`` in botocore/credentials.py,
-botocore/tokens.py)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,18 +82,6 @@ def dbt_key(machine: Machine, requirement: DbtRequirement, today: date) -> str:
         year, week, _ = today.isocalendar()
         parts.append(f"{year}-W{week}")
     return digest(parts)
-
-
-def leave_out_services(folder: Path) -> None:
-    """Remove what boto3 knows of AWS's other services: 27 of our environment's 69 MB.
-
-    Each start restores them from the cache, file by file. Ours only: what is in the caller's
-    environment, the caller uses.
-    """
-    for data in folder.glob("lib/python3*/site-packages/botocore/data"):
-        for service in data.iterdir():
-            if service.is_dir() and service.name not in SERVICES:
-                shutil.rmtree(service)
 
 
 def digest(parts: Iterable[str | bytes]) -> str:

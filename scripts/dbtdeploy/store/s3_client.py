@@ -1,6 +1,6 @@
-"""Amazon S3 and what speaks its protocol, by botocore, which boto3 is made of.
+"""Amazon S3 and what speaks its protocol, through boto3.
 
-Credentials are those of the settings, else of its own chain (environment, profile, role).
+Credentials are those of the settings, else of boto3's own chain (environment, profile, role).
 ``s3:ListBucket`` is wanted for reading too, because without it S3 answers 403 instead of 404 for a
 key that is not there (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html). A policy
 may bind it to a prefix: S3 takes the asked key as ``s3:prefix`` there
@@ -21,15 +21,12 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
-import botocore.loaders
-import botocore.session
+import boto3
 from botocore import exceptions
 from botocore.config import Config
 
-from dbtdeploy.base import json_codec
 from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.store import s3_errors, s3_operations
 from dbtdeploy.store.object_store import ABSENT, Conflict, ListedObject, Stored
@@ -62,17 +59,6 @@ BROKEN_OFF = (
 )
 
 T = TypeVar("T")
-
-
-class _Models(botocore.loaders.JSONFileLoader):
-    """Reads what botocore knows of the service: two thirds of making a client, a third by this."""
-
-    def load_file(self, file_path: str) -> Any:
-        """A file by its name without suffix; None where there is none."""
-        for suffix, unpacked in ((".json", bytes), (".json.gz", gzip.decompress)):
-            with contextlib.suppress(FileNotFoundError):
-                return json_codec.decode(unpacked(Path(file_path + suffix).read_bytes()))
-        return None
 
 
 class _BrokenOff(Exception):
@@ -255,13 +241,8 @@ class Bucket:
             raise self._failures.of(cause, operation, key) from None
 
     def _connect(self) -> S3Client:
-        # Without boto3, which adds 0.1 s of CPU and nothing that is used here.
-        session = botocore.session.get_session()
-        loader = botocore.loaders.create_loader(session.get_config_variable("data_path"))
-        loader.file_loader = _Models()
-        session.register_component("data_loader", loader)
         try:
-            client = session.create_client(
+            return boto3.Session().client(
                 "s3",
                 region_name=self._access.region,
                 endpoint_url=self._access.endpoint_url,
@@ -270,7 +251,6 @@ class Bucket:
                 aws_session_token=self._access.session_token,
                 config=CLIENT,
             )
-            return cast("S3Client", client)
         except ValueError as cause:
             # What botocore says of an endpoint that is no URL.
             raise s3_errors.invalid(str(cause)) from None

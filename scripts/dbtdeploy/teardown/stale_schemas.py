@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from dbtdeploy.base import errors
+from dbtdeploy.github.pull_requests_api import Answers
 from dbtdeploy.teardown.teardown_files import KeptSchema, MarkedSchema, WantedSchema
 from dbtdeploy.warehouse.schema_owner import OwnerMark
 
@@ -23,28 +23,6 @@ UNKNOWN_REMEDY = (
     "drop the schema by hand."
 )
 BY_HAND = "Drop the schema by hand if nobody needs it."
-
-
-class PullRequest(Struct, frozen=True, kw_only=True):
-    """What GitHub says of one."""
-
-    closed: bool = False
-    merged: bool = False
-    known: bool = True
-    """False where GitHub answers 404."""
-
-
-class Answers(Struct, frozen=True, kw_only=True):
-    """What GitHub said of those it was asked about."""
-
-    known: Mapping[int, PullRequest] = field(default_factory=dict)
-    failure: errors.GitHubFailed | None = None
-    """Why it was not asked about the others."""
-
-    @property
-    def closed(self) -> tuple[int, ...]:
-        """Numbers of the closed ones."""
-        return tuple(sorted(number for number, pull in self.known.items() if pull.closed))
 
 
 class SweepPlan(Struct, frozen=True, kw_only=True):

@@ -6,18 +6,42 @@ Source: https://docs.github.com/rest/pulls/pulls#get-a-pull-request.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 
+from msgspec import Struct, field
+
 import github
+from dbtdeploy.base import errors
 from dbtdeploy.base.settings import GitHubAccess
 from dbtdeploy.github.pygithub_client import FAULTS, Api, refused_by
-from dbtdeploy.teardown.stale_schemas import Answers, PullRequest
 
 WAIT_SECONDS = 600.0
 """All waits of one sweep together. What GitHub was not asked stays until the next sweep."""
 
 NOT_DONE = "The schemas of the pull requests that were not asked about are left as they are."
+
+
+class PullRequest(Struct, frozen=True, kw_only=True):
+    """What GitHub says of one."""
+
+    closed: bool = False
+    merged: bool = False
+    known: bool = True
+    """False where GitHub answers 404."""
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """What GitHub said of those it was asked about."""
+
+    known: Mapping[int, PullRequest] = field(default_factory=dict)
+    failure: errors.GitHubFailed | None = None
+    """Why it was not asked about the others."""
+
+    @property
+    def closed(self) -> tuple[int, ...]:
+        """Numbers of the closed ones."""
+        return tuple(sorted(number for number, pull in self.known.items() if pull.closed))
 
 
 def ask(

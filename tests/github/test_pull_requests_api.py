@@ -9,9 +9,9 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.base.settings import GitHubAccess
+from dbtdeploy.github import pull_requests_api
+from dbtdeploy.github.pull_requests_api import Answers, PullRequest
 from dbtdeploy.github.pygithub_client import REPEATS
-from dbtdeploy.teardown import pull_requests_api
-from dbtdeploy.teardown.stale_schemas import Answers, PullRequest
 from standins.github import Hub
 
 REPOSITORY = "acme/shop"
