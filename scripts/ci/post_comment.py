@@ -4,8 +4,8 @@
     python post_comment.py finished    artifact/comment.md, as write_report.py left it
     python post_comment.py torn-down   atop the comment: the schemas are gone, or why not
 
-The first two are part of start_pull_request.py and report_pull_request.py. The build's verdict is
-not decided here: whatever goes wrong is a warning, and the exit code 0.
+The first is for `announce: true` only; the second is part of report_pull_request.py. The build's
+verdict is not decided here: whatever goes wrong is a warning, and the exit code 0.
 """
 
 from __future__ import annotations

@@ -39,6 +39,8 @@ def main() -> None:
     outputs = {"work": str(work), "mode": mode, "schema": run.schema}
     if mode in inputs.IN_PRODUCTION:
         outputs["in-production"] = "true"
+    if mode == "ci" and run.policy.announce:
+        outputs["announce"] = "true"
     actions_runner.set_outputs(runner.output, outputs)
     if run.event.skip and command == "teardown":
         print(f"Nothing to drop: this pull request ({run.event.skip}) built nothing.")

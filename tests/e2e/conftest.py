@@ -41,6 +41,12 @@ class Author:
     number: int
     folder: Path
     pushes: int = field(default=0)
+    before: int = field(init=False)
+    """Requests that GitHub had seen."""
+
+    def __post_init__(self) -> None:
+        """Remember what GitHub has seen."""
+        self.before = len(self.world.github.seen)
 
     @property
     def branch(self) -> str:
@@ -57,6 +63,12 @@ class Author:
         """The comments on the pull request."""
         found = self.world.github.comments(repository.NAME, self.number)
         return [str(comment["body"]) for comment in found]
+
+    @property
+    def writes(self) -> list[str]:
+        """How comments were written, on whatever pull request, since the author came."""
+        seen = self.world.github.seen[self.before :]
+        return [one.method for one in seen if one.method != "GET" and "/comments" in one.path]
 
     def push(self, files: Mapping[str, str | None]) -> Checkout:
         """Push a commit; gives what the job's checkout leaves."""

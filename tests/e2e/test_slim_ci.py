@@ -63,6 +63,8 @@ def test_a_second_push_reads_nothing_stale_from_the_first(author: Author) -> Non
     )
     first = author.job(author.push(doubled))
     assert first.status == "passed", first.log
+    assert author.writes == ["POST"], "the comment is posted once, with the result"
+    assert first.result.step("Announce the build").outcome == "skipped"
     production = author.value("select sum(amount) from analytics_marts.fct_orders")
     assert author.value("select sum(amount) / 2 from {schema}_marts.fct_orders") == production
 
@@ -75,13 +77,15 @@ def test_a_second_push_reads_nothing_stale_from_the_first(author: Author) -> Non
                     "models/marts/fct_orders.sql", "totals.items,", "totals.items + 0 as items,"
                 ),
             }
-        )
+        ),
+        announce="true",
     )
 
     assert second.status == "passed", second.log
     assert "int_order_totals" not in second.built
     assert author.value("select sum(amount) from {schema}_marts.fct_orders") == production
     assert len(author.comments) == 1
+    assert author.writes == ["POST", "PATCH", "PATCH"], "announced, and the result"
     assert second.outputs["schema"] == first.outputs["schema"] == author.schema
 
 

@@ -43,6 +43,7 @@ class Inputs:
     hide_row_data: str
     shortcuts: str
     comment: str
+    announce: str
     comment_author: str
     dbt_args: str
     environment: str

@@ -197,6 +197,7 @@ def _policy(inputs: Inputs, workspace: Path) -> Policy:
         hide_row_data=flag("hide-row-data", inputs.hide_row_data, default=False),
         docs=flag("docs", inputs.docs, default=False),
         comment=flag("comment", inputs.comment, default=True),
+        announce=flag("announce", inputs.announce, default=False),
         comment_author=inputs.comment_author or "github-actions[bot]",
     )
 

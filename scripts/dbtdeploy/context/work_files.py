@@ -114,6 +114,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     docs: bool = False
     """Whether a pull request gets documentation of what it builds."""
     comment: bool = True
+    announce: bool = False
+    """Whether the comment says that a build has started."""
     comment_author: str = "github-actions[bot]"
 
 
