@@ -284,7 +284,7 @@ class Environment:
             command=command, event=event, location=self.location, environment="production", **given
         )
         work_files.write(work / deploy_files.STORE_COMMAND, whole)
-        return self.script(f"{scripts[command]}.py", work)
+        return self.script(f"store/{scripts[command]}", work)
 
     def pointer(self) -> versions.Pointer:
         """``current.json``."""

@@ -12,8 +12,11 @@ def script(name: str, *, scripts: Path = SCRIPTS) -> list[str]:
     """The command line of one script, without its arguments.
 
     Args:
-        name: its folder and name, ``deploy/take_lease``.
+        name: its folder and name, ``deploy/take_lease``; or the path of one of the tests, from
+            the repository's root.
         scripts: the folder that holds ``run.py``.
     """
+    if name.endswith(".py"):
+        return [sys.executable, str(SCRIPTS.parent / name)]
     command, stem = name.split("/")
     return [sys.executable, str(scripts / "run.py"), command, stem]

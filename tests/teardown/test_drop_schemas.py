@@ -391,7 +391,7 @@ def test_a_push_and_a_teardown_at_one_time_leave_the_schema_marked_or_gone(
     work_files.write(job.work / work_files.PLAN, work_files.Plan(nodes=(node,)))
     with (
         job.start("teardown/drop_schemas") as dropping,
-        job.start("../tests/standins/prepare_schema.py") as preparing,
+        job.start("tests/standins/prepare_schema.py") as preparing,
     ):
         told = [process.communicate(timeout=120)[0] for process in (dropping, preparing)]
     assert (dropping.returncode, preparing.returncode) == (0, 0), told

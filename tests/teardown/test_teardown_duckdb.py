@@ -79,7 +79,7 @@ def prepare(job: Job) -> str:
     (job.work / "state" / "manifest.json").write_text(json.dumps(manifest))
     work_files.write(job.work / work_files.STATE, work_files.State(location="s", found=True))
     work_files.write(job.work / work_files.PLAN, work_files.Plan(nodes=(node,)))
-    printed = job.run("../tests/standins/prepare_schema.py")
+    printed = job.run("tests/standins/prepare_schema.py")
     job.describe(pull_request=7)
     return printed + run_file.schema
 
