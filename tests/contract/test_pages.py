@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from contract.readme_tables import ROOT
 from contract.test_house import ORDER
 from dbtdeploy.base import errors
+from dbtdeploy.report import report_status
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
@@ -44,6 +46,20 @@ def _titles(kind: type[errors.DbtDeployError]) -> Iterator[str]:
         yield from _titles(child)
 
 
+def _titles_of_builds() -> set[str]:
+    """What a report says of a build that ended oddly, without a failed step."""
+    found = {
+        str(keyword.value.value)
+        for call in ast.walk(ast.parse(Path(report_status.__file__).read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg == "title"
+        if isinstance(keyword.value, ast.Constant)
+    }
+    assert found
+    return found
+
+
 def test_the_readme_is_a_door() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST_README
 
@@ -61,8 +77,9 @@ def test_the_index_lists_every_page() -> None:
 
 
 def test_every_failure_has_its_entry_under_troubleshooting() -> None:
-    listed = ERROR.findall((DOCS / "troubleshooting.md").read_text(encoding="utf-8"))
-    assert sorted(set(_titles(errors.DbtDeployError)) - set(listed)) == []
+    listed = set(ERROR.findall((DOCS / "troubleshooting.md").read_text(encoding="utf-8")))
+    assert sorted(set(_titles(errors.DbtDeployError)) - listed) == []
+    assert sorted(_titles_of_builds() - listed) == []
 
 
 def test_contributing_lists_the_packages_in_their_order() -> None:
