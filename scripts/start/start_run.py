@@ -10,7 +10,15 @@ from pathlib import Path
 import msgspec
 
 from dbtdeploy.base import actions_runner, errors, settings, timestamps
-from dbtdeploy.context import deploy_files, deploy_inputs, event, inputs, project, work_files
+from dbtdeploy.context import (
+    deploy_files,
+    deploy_inputs,
+    event,
+    inputs,
+    production_branch,
+    project,
+    work_files,
+)
 
 
 def main() -> None:
@@ -32,6 +40,7 @@ def main() -> None:
         target_path=settings.dbt_target_path(folder, own.target_path),
         started_at=timestamps.now(),
     )
+    production_branch.check(command, run.event, ref=context.ref, main_branch=given.main_branch)
     work = settings.work_folder_if_known() or runner.temp / "dbt-deploy" / _folder_name(run)
     _empty(work)
     work_files.write(work / work_files.RUN, run)

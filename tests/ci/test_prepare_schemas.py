@@ -120,6 +120,7 @@ class Prepared:
                 "DBT_DEPLOY_WORK": str(self.work),
                 "DBT_DEPLOY_DBT_ENV": f"DB_PASSWORD={self.database.password}",
                 "DB_HOST": self.database.host,
+                "DBT_DEPLOY_PASS_ENV": "DB_HOST DB_PORT DB_USER DB_NAME",
                 "DB_PORT": str(self.database.port),
                 "DB_USER": self.database.user,
                 "DB_NAME": self.database.name,

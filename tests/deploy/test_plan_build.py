@@ -79,6 +79,7 @@ class Planned:
                 "DBT_SEND_ANONYMOUS_USAGE_STATS": "0",
                 "PRODUCTION": "prod",
                 "SCHEMA_FROM": "DBT_DEPLOY_SCHEMA",
+                "DBT_DEPLOY_PASS_ENV": "PRODUCTION SCHEMA_FROM",
                 **environment,
             },
             capture_output=True,

@@ -63,6 +63,7 @@ class Job:
         self.environment |= {
             "DBT_DEPLOY_DBT_ENV": f"DB_PASSWORD={database.password}",
             "DB_HOST": database.host,
+            "DBT_DEPLOY_PASS_ENV": "DB_HOST DB_PORT DB_USER DB_NAME",
             "DB_PORT": str(database.port),
             "DB_USER": database.user,
             "DB_NAME": database.name,

@@ -290,6 +290,13 @@ class TagRefused(DbtDeployError):
     title = "This tag cannot be released"
 
 
+class BranchRefused(DbtDeployError):
+    """The run would change production and is not on the main branch."""
+
+    exit_code = 96
+    title = "Production is changed from the main branch only"
+
+
 class WrongDriver(DbtDeployError):
     """Merges drive the environment, and a release would be built over by the next one."""
 

@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from dbtdeploy.base import settings
+
 SECONDS = 30
 
 
@@ -88,9 +90,16 @@ def _said(folder: Path, *arguments: str) -> str | None:
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     # In a container the checkout often belongs to another user, which git would refuse to read.
     command = ["git", "--no-optional-locks", "-c", "safe.directory=*", "-C", str(folder)]
+    # The project's code may have written into .git/config what git would run for us.
+    command += ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
     try:
         return subprocess.run(
-            [*command, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False
+            [*command, *arguments],
+            env=settings.without_the_runners(),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

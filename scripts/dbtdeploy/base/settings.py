@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dbtdeploy.base import dotenv, errors, redact
+from dbtdeploy.base import dbt_variables, dotenv, errors, redact
 
 PREFIX = "DBT_DEPLOY_"
 
@@ -81,6 +81,7 @@ class Inputs:
     attach_manifest: str
     version: str
     restore_incremental: str
+    pass_env: str
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Inputs:
@@ -233,7 +234,7 @@ class Notifications:
 
 @dataclass(frozen=True, kw_only=True)
 class DbtEnvironment:
-    """The environment dbt runs in: ours, with the secret ``dbt-env`` laid over it."""
+    """The environment dbt runs in: what it is allowed of ours, with ``dbt-env`` laid over it."""
 
     variables: Mapping[str, str] = field(repr=False)
     secret: Mapping[str, str] = field(repr=False)
@@ -241,21 +242,16 @@ class DbtEnvironment:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> DbtEnvironment:
-        """Read everything, and DBT_DEPLOY_DBT_ENV as KEY=VALUE lines.
+        """Read DBT_DEPLOY_DBT_ENV as KEY=VALUE lines, and what ``dbt_variables.py`` lets through.
 
         Raises:
             InvalidInput: a line of ``dbt-env`` is not KEY=VALUE; its number is named, not its text.
+                ``pass-env`` holds a name that dbt never gets.
         """
         secret = dotenv.parse(environ.get(PREFIX + "DBT_ENV", ""))
-        hidden = {PREFIX + "DBT_ENV", PREFIX + "GITHUB_TOKEN", PREFIX + "REDACT"}
-        hidden |= {PREFIX + name.upper() for name in Notifications.__dataclass_fields__}
-        kept = {
-            name: value
-            for name, value in environ.items()
-            # The store's keys are for us; code of the project's runs inside dbt.
-            if name not in hidden and not name.startswith(PREFIX + "AWS_")
-        }
-        return cls(variables={**kept, **secret}, secret=secret)
+        passed = dbt_variables.passed(environ.get(PREFIX + "PASS_ENV", ""))
+        allowed = dbt_variables.allowed(environ, passed)
+        return cls(variables={**allowed, **secret}, secret=secret)
 
 
 def in_actions(environ: Mapping[str, str] = os.environ) -> bool:
@@ -334,6 +330,11 @@ def secret_values() -> list[str]:
         secrets = {}
         listed += raw.splitlines()
     return redact.secret_values({**os.environ, **secrets}, listed)
+
+
+def without_the_runners() -> dict[str, str]:
+    """The environment for git and for what installs packages; see ``dbt_variables.py``."""
+    return dbt_variables.without_the_runners(os.environ)
 
 
 def script_name() -> str:

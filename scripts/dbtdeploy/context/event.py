@@ -20,6 +20,7 @@ TAGS = "refs/tags/"
 
 class _Repository(Struct, frozen=True, kw_only=True):
     full_name: str = ""
+    default_branch: str = ""
 
 
 class _User(Struct, frozen=True, kw_only=True):
@@ -47,6 +48,7 @@ class _MergeGroup(Struct, frozen=True, kw_only=True):
 class _Payload(Struct, frozen=True, kw_only=True):
     pull_request: _PullRequest | None = None
     merge_group: _MergeGroup | None = None
+    repository: _Repository | None = None
 
 
 def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
@@ -87,6 +89,7 @@ def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
         server_url=context.server_url,
         actor=context.actor,
         skip=_skip(context, pull),
+        default_branch=(parsed.repository.default_branch or None) if parsed.repository else None,
         tag=context.ref.removeprefix(TAGS) if context.ref.startswith(TAGS) else None,
     )
 

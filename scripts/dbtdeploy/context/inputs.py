@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from dbtdeploy.base import dbt_variables
 from dbtdeploy.base.settings import Inputs
-from dbtdeploy.context import deploy_inputs, release_inputs, schema_name
+from dbtdeploy.context import deploy_inputs, option_words, release_inputs, schema_name
 from dbtdeploy.context.deploy_inputs import any_of, flag, invalid, number
 from dbtdeploy.context.project import Project
 from dbtdeploy.context.work_files import DbtProject, Deploy, Event, Policy, Run, Selection
@@ -93,6 +94,8 @@ def parse(
         InvalidInput: an input that cannot be understood; the message names it.
     """
     command = command_of(inputs)
+    dbt_variables.passed(inputs.pass_env)
+    option_words.refuse(inputs)
     teardown = deploy_inputs.teardown(inputs, event) if command == "teardown" else None
     pull_request = teardown.pull_request if teardown else event.pull_request
     folder = (workspace / (inputs.project_dir or ".")).resolve()

@@ -62,6 +62,8 @@ class Event(Struct, frozen=True, kw_only=True):
     """Why dbt must not run: ``fork``, ``dependabot``; None when it may."""
     tag: str | None = None
     """Name of the tag that started the run, if one did."""
+    default_branch: str | None = None
+    """The repository's, where the event says it."""
 
 
 class DbtProject(Struct, frozen=True, kw_only=True):

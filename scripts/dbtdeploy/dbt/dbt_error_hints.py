@@ -13,13 +13,15 @@ from dbtdeploy.context.work_files import LogError
 _REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"Env var required but not provided",
-        "Set that variable: as a line of the secret `dbt-env`, or in the job's `env`.",
+        "dbt gets only part of the job's environment. Set that variable as a line of the secret "
+        "`dbt-env`; or in the job's `env`, and list its name in the input `pass-env`.",
     ),
     (
         # dbt gives None for a DBT_ENV_SECRET_* that is not set.
         r"Credentials in profile .* invalid",
         "A value of that target in profiles.yml is missing or wrong. Check that each variable it "
-        "reads is a line of the secret `dbt-env`, or in the job's `env`.",
+        "reads is a line of the secret `dbt-env`, or is in the job's `env` and listed in the input "
+        "`pass-env`.",
     ),
     (
         r"Could not find profile named|No profiles\.yml|does not have a target named"

@@ -26,7 +26,7 @@ from dbtdeploy.base import errors, json_codec
 from dbtdeploy.dbt import installed_version
 from dbtdeploy.dbt.dbt_process import Usage
 
-SERVER = Path(__file__).resolve().parents[3] / "in_dbt" / "serve.py"
+SERVER = Path(__file__).resolve().parents[2] / "in_dbt" / "serve.py"
 
 OLDEST, NEWEST = (1, 8), (1, 12)
 """Minor versions of dbt-core that this was tried with."""

@@ -6,7 +6,6 @@ Standard library only: ``setup_environment.py`` runs before anything is installe
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shutil
 import site
@@ -15,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dbtdeploy.base import actions_runner, errors
+from dbtdeploy.base import actions_runner, errors, settings
 
 OLDEST = (0, 5)
 """The first uv whose ``sync`` reads our lock file."""
@@ -61,7 +60,8 @@ def run(arguments: Sequence[str], *, folder: Path, extra: Mapping[str, str], pur
         done = subprocess.run(
             arguments,
             cwd=folder,
-            env={**os.environ, **extra},
+            # Building a package may run code of the project's choice.
+            env={**settings.without_the_runners(), **extra},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
