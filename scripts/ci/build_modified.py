@@ -13,6 +13,7 @@ from pathlib import Path
 from dbtdeploy.base import settings
 from dbtdeploy.ci import prepare_schemas, preview_docs
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import Ci
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import commands, invoke, unchanged_check
 from dbtdeploy.dbt.dbt_client import Dbt
@@ -29,7 +30,7 @@ def main() -> int:
         return 0
     build = dbt_build.write_build(run, work, called)
     code = dbt_build.exit_code(run, work, called, build)
-    if run.policy.docs and called.outcome.exit_code == 0:
+    if run.of(Ci).docs and called.outcome.exit_code == 0:
         preview_docs.store_preview(run, work)
     return code
 

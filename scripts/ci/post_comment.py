@@ -17,6 +17,7 @@ from pathlib import Path
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.ci import comment
 from dbtdeploy.context import cli, work_files
+from dbtdeploy.context.policies import OfPullRequests
 from dbtdeploy.github import comment_marker
 from dbtdeploy.github import comments as github_comments
 from dbtdeploy.github.comment_marker import RunState
@@ -76,11 +77,11 @@ def _finished(run: work_files.Run, work: Path) -> None:
 
 def _torn_down(run: work_files.Run, work: Path) -> None:
     done = work_files.read_if_there(work / teardown_files.TEARDOWN, Teardown)
-    if done is None or done.dry_run or not run.policy.comment:
+    if done is None or done.dry_run or not run.of(OfPullRequests).comment:
         print("No comment: nothing was dropped, or the input `comment` is false.")
         return
     access = settings.GitHubAccess.from_environ()
-    comments = github_comments.Comments(access, author=run.policy.comment_author)
+    comments = github_comments.Comments(access, author=run.of(OfPullRequests).comment_author)
     for number in comment_note.pull_requests(done):
         text = comment_note.words(run, done, number)
         written = comments.amend_comment(
@@ -94,7 +95,9 @@ def _torn_down(run: work_files.Run, work: Path) -> None:
 
 def _write(run: work_files.Run, state: RunState, text: str | None, *, create: bool = True) -> None:
     access = settings.GitHubAccess.from_environ()
-    written = github_comments.Comments(access, author=run.policy.comment_author).upsert_comment(
+    written = github_comments.Comments(
+        access, author=run.of(OfPullRequests).comment_author
+    ).upsert_comment(
         run.event.repository,
         run.event.pull_request or 0,  # why_none has seen to it
         comment_marker.marker(run),

@@ -14,6 +14,7 @@ from dbtdeploy.clean_up import clean_up_files, clean_up_page_model
 from dbtdeploy.clean_up.clean_up_files import CleanUpDone
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.policies import CleanUp
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_nodes
 from dbtdeploy.rollback import rollback_plan
@@ -27,7 +28,7 @@ def main() -> None:
     """Drop what may go, tell of the rest, and fail if something could not be dropped."""
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = run.clean_up or work_files.CleanUp()
+    policy = run.of(CleanUp)
     opened = store_location.opened(run.policy.state)
     hold = environment_settings.read(opened).hold
     done = CleanUpDone(
@@ -54,7 +55,7 @@ def _clean_up(
     if current is None:
         print("Nothing was published here yet, so no release left anything.")
         return ()
-    policy = run.clean_up or work_files.CleanUp()
+    policy = run.of(CleanUp)
     held = work_files.read(work / deploy_files.LEASE, HeldLease)
     with lease_renewal.kept(opened, held) as keeper:
         outcomes = release_macros.clean_up(

@@ -8,6 +8,7 @@ from pathlib import Path
 from dbtdeploy.artifacts import commit_mark
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.policies import BuildsProduction, Release
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
 from dbtdeploy.deploy import collect_artifacts, deploy_plan
@@ -22,7 +23,7 @@ def main() -> int:
     """Build, and end with dbt's verdict, unless the lease or the time was gone before."""
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
-    asked = run.deploy or work_files.Deploy()
+    asked = run.of(BuildsProduction)
     arguments = _arguments(run, work)
     opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
@@ -48,12 +49,11 @@ def main() -> int:
 def _arguments(run: work_files.Run, work: Path) -> list[str]:
     """Of a deploy what was selected, of a release what was planned to be built in place."""
     threads, extra = run.dbt.threads, run.dbt.extra_args
-    if run.release is not None:
+    if isinstance(run.policy, Release):
         exactly = work / release_files.DIRECT
         return commands.building_again(run.selection, exactly, threads=threads, extra=extra)
     state = work_files.read(work / work_files.STATE, work_files.State)
-    retry = run.deploy.retry_failed if run.deploy else False
-    chosen = deploy_plan.choose(run.selection, work, state, retry_failed=retry)
+    chosen = deploy_plan.choose(run, work, state)
     return commands.building(
         chosen.selection, chosen.state, threads=threads, extra=extra, defers=False
     )

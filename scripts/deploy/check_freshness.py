@@ -11,6 +11,7 @@ from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Freshness, SourceFreshness
+from dbtdeploy.context.policies import Deploy
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness
 from dbtdeploy.store import lease_renewal, store_location
@@ -22,7 +23,7 @@ def main() -> None:
     """Ask dbt how old the sources are, and say so or refuse."""
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = (run.deploy or work_files.Deploy()).source_freshness
+    policy = run.of(Deploy).source_freshness
     target = Path(run.dbt.target_path)
     (work / deploy_files.FRESHNESS).unlink(missing_ok=True)
     if policy == "off":
@@ -65,7 +66,7 @@ def _check(
     if outcome.exit_code in (0, NODE_FAILED) and found is not None:
         return found
     stopped = invoke.stopped(outcome, last, doing="while it asked how old the sources are")
-    if (run.deploy or work_files.Deploy()).source_freshness == "fail":
+    if run.of(Deploy).source_freshness == "fail":
         raise stopped
     actions_runner.warning("The sources' freshness could not be checked", stopped.what)
     return None

@@ -20,6 +20,7 @@ from pathlib import Path
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import BuildsProduction, Ci
 from dbtdeploy.dbt import installed_version, partial_parse_download, unchanged_check
 from dbtdeploy.store import failed_nodes, store_location, version_reader, versions
 from dbtdeploy.store.object_store import Store
@@ -53,7 +54,7 @@ def main() -> None:
     finally:
         shutil.rmtree(fetched_to, ignore_errors=True)
     fresh.rename(fetched_to)
-    if found.found and run.deploy is not None and run.deploy.retry_failed:
+    if found.found and isinstance(run.policy, BuildsProduction) and run.policy.retry_failed:
         failed_nodes.lay(store, work, fetched_to)
     work_files.write(work / work_files.STATE, found)
     if found.unchanged:
@@ -130,7 +131,9 @@ def _all_at_once(
 
 def _builds_everything(run: work_files.Run) -> bool:
     chosen = run.selection
-    return run.deploy is not None and not (chosen.select or chosen.selector or chosen.exclude)
+    return isinstance(run.policy, BuildsProduction) and not (
+        chosen.select or chosen.selector or chosen.exclude
+    )
 
 
 def _checked(
@@ -172,12 +175,13 @@ def _manifest(run: work_files.Run, folder: Path, source: str) -> artifact_check.
 
 
 def _missing(run: work_files.Run, beside: tuple[str, ...]) -> work_files.State:
-    policy, location = run.policy.on_missing_state, run.policy.state
+    location = run.policy.state
     also = f" Beside it there are {', '.join(beside)}, which are no use alone." if beside else ""
     what = f"There is no {artifact_check.MANIFEST} in {location}.{also}"
-    if run.deploy is not None:  # the deploy that makes the first state cannot ask for one
+    if not isinstance(run.policy, Ci):  # the deploy that makes the first state cannot ask for one
         print(f"{what} It comes with this deploy.")
         return work_files.State(location=location, found=False)
+    policy = run.policy.on_missing_state
     if policy == "fail":
         raise errors.StateMissing(
             what,

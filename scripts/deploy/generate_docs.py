@@ -11,6 +11,7 @@ from pathlib import Path
 from dbtdeploy.base import errors, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Docs
+from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.dbt import dbt_error_hints, docs_site, invoke
 from dbtdeploy.store import lease_renewal, store_location
 
@@ -22,7 +23,7 @@ def main() -> None:
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
     (work / deploy_files.DOCS).unlink(missing_ok=True)
-    if not (run.deploy or work_files.Deploy()).docs:
+    if not run.of(BuildsProduction).docs:
         print("Not made (docs: false).")
         return
     opened = store_location.opened(run.policy.state)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dbtdeploy.base import settings
 from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.policies import Ci, Release
 from dbtdeploy.dbt import commands, invoke
 from dbtdeploy.deploy import build_plan, deploy_plan
 
@@ -16,16 +17,17 @@ def main() -> None:
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
     state = work_files.read(work / work_files.STATE, work_files.State)
+    of_pull_request = isinstance(run.policy, Ci)
     nodes: build_plan.Nodes = ()
     if not build_plan.builds_nothing(run, state):
         dbt = invoke.dbt_of(run, work)
         invoke.warn_of_dropped_outputs(run, work)
         invoke.install_packages(dbt, run)
-        parse = invoke.saved_parse(work, of_pull_request=run.deploy is None)
+        parse = invoke.saved_parse(work, of_pull_request=of_pull_request)
         nodes = invoke.list_nodes(dbt, run, _listing(run, work, state), parse=parse)
-    if run.deploy is None:
+    if of_pull_request:
         build_plan.check(run, work, state, nodes)
-    if run.release is not None:
+    if isinstance(run.policy, Release):
         # dbt writes another one when it is asked about staging.
         made = Path(run.dbt.target_path) / "manifest.json"
         shutil.copyfile(made, work / release_files.PRODUCTION_MANIFEST)
@@ -33,7 +35,7 @@ def main() -> None:
 
 
 def _listing(run: work_files.Run, work: Path, state: work_files.State) -> list[str]:
-    if run.deploy is None:
+    if isinstance(run.policy, Ci):
         return build_plan.listing(run, work, state)
-    chosen = deploy_plan.choose(run.selection, work, state, retry_failed=run.deploy.retry_failed)
+    chosen = deploy_plan.choose(run, work, state)
     return commands.listing(chosen.selection, chosen.state, run.dbt.extra_args)

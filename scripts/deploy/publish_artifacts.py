@@ -16,6 +16,7 @@ from dbtdeploy.artifacts import artifact_check, artifacts, build_success
 from dbtdeploy.base import actions_runner, crash, errors, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS, HeldLease, Publication
+from dbtdeploy.context.policies import Release
 from dbtdeploy.dbt import installed_version, partial_parse_upload
 from dbtdeploy.deploy import collect_artifacts, docs_step
 from dbtdeploy.deploy.collect_artifacts import CollectedArtifacts
@@ -56,7 +57,11 @@ def main() -> None:
 
 def _of_release(work: Path, run: work_files.Run) -> dict[str, bytes]:
     """What a rollback and the notes need of a release whose last nodes were built in place."""
-    names = (release_files.RECORD, release_files.RELEASE_PLAN) if run.release else ()
+    names = (
+        (release_files.RECORD, release_files.RELEASE_PLAN)
+        if isinstance(run.policy, Release)
+        else ()
+    )
     return {name: (work / name).read_bytes() for name in names if (work / name).is_file()}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from dbtdeploy.base import actions_runner, crash, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.policies import BuildsProduction, CleanUp, Release, Rollback
 from dbtdeploy.context.release_files import Released, ReleaseRecord
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import admission
@@ -29,8 +30,6 @@ from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros
 from dbtdeploy.warehouse.release_macro_types import ReleaseScope, State
 
-BUILDS = ("deploy", "release")
-
 
 def main() -> None:
     """Settle what was left, look again at what may have changed, and say how this run goes on."""
@@ -39,7 +38,7 @@ def main() -> None:
     held = work_files.read(work / deploy_files.LEASE, HeldLease)
     opened = store_location.opened(run.policy.state)
     record = in_flight.read(opened)
-    goes_on = {"build": "true" if run.command in BUILDS else ""}
+    goes_on = {"build": "true" if isinstance(run.policy, BuildsProduction) else ""}
     if record is not None and _only_plans(run):
         actions_runner.warning(
             "A run was stopped here",
@@ -112,22 +111,19 @@ def _settle(
 
 
 def _only_plans(run: work_files.Run) -> bool:
-    asked = (run.release, run.rollback, run.clean_up)
-    return any(one is not None and one.dry_run for one in asked)
+    return isinstance(run.policy, Release | Rollback | CleanUp) and run.policy.dry_run
 
 
 def _is_ours(run: work_files.Run, held: HeldLease, record: InFlight) -> bool:
-    return run.release is not None and (record.tag, record.commit) == (
-        run.release.tag,
-        held.commit,
-    )
+    asked = run.policy
+    return isinstance(asked, Release) and (record.tag, record.commit) == (asked.tag, held.commit)
 
 
 def _look_again(opened: Store, run: work_files.Run, held: HeldLease) -> None:
     """What was settled may have set a hold, or made another commit the live one."""
-    if run.command not in BUILDS:
+    if not isinstance(run.policy, BuildsProduction):
         return
-    name = run.deploy.environment if run.deploy else "production"
+    name = run.policy.environment
     decided = environment_settings.read(opened)
     environment_settings.refuse_if_on_hold(decided, name=name, now=datetime.now(timezone.utc))
     if run.command == "deploy" and decided.driver == environment_settings.RELEASE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease, Publication
+from dbtdeploy.context.policies import InProduction
 from dbtdeploy.store import lease, store_location
 
 
@@ -31,4 +32,4 @@ def main() -> None:
         # this run's matter.
         actions_runner.warning(lost.title, f"{lost.what}\nIts version was published before.")
         return
-    print(f"{run.deploy.environment if run.deploy else 'The environment'} is free.")
+    print(f"{run.of(InProduction).environment} is free.")

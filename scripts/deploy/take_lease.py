@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from dbtdeploy.base import actions_runner, crash, errors, git_client, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease, NotNow
+from dbtdeploy.context.policies import InProduction, Release
 from dbtdeploy.deploy import admission, tag_history
 from dbtdeploy.store import (
     conditional_write_check,
@@ -38,7 +39,7 @@ def main() -> None:
     for name in (deploy_files.LEASE, deploy_files.NOT_NOW, release_files.RELEASED):
         (work / name).unlink(missing_ok=True)
     opened = store_location.opened(run.policy.state)
-    policy = run.deploy or work_files.Deploy()
+    policy = run.of(InProduction)
     decided = environment_settings.read(opened)
     proceed = run.command != "deploy" or _is_due(opened, decided, run, work)
     if proceed:
@@ -62,7 +63,7 @@ def _is_due(opened: Store, decided: EnvironmentSettings, run: work_files.Run, wo
     return False
 
 
-def _take(opened: Store, run: work_files.Run, policy: work_files.Deploy, work: Path) -> None:
+def _take(opened: Store, run: work_files.Run, policy: InProduction, work: Path) -> None:
     event = run.event
     commit = git_client.checked_out(Path(run.dbt.project_dir)) or event.sha
     wanted = Lease(
@@ -97,7 +98,7 @@ def _begin(
     opened: Store, taken: lease.Taken, run: work_files.Run, commit: str, work: Path
 ) -> HeldLease:
     """Shut earlier owners out, finish what they left, and look again at what may have changed."""
-    policy = run.deploy or work_files.Deploy()
+    policy = run.of(InProduction)
     if taken.before is not None:
         actions_runner.warning(*lease_messages.taken_over(taken.before))
     by = run.event.run_url or lease_messages.who(run.event)
@@ -110,8 +111,8 @@ def _begin(
     left = in_flight.read(opened)
     if run.command == "deploy" and left is None:
         _check_commit(opened, decided, commit, policy.environment)
-    if run.release is not None:
-        _check_tag(opened, run.release.tag, commit, work, left)
+    if isinstance(run.policy, Release):
+        _check_tag(opened, run.policy.tag, commit, work, left)
     return replace(taken.held, finished=finished.version if finished else None)
 
 
@@ -143,8 +144,8 @@ def _check_tag(
 
 
 def _purpose(run: work_files.Run, commit: str) -> str:
-    if run.release is not None:
-        return f"release of {run.release.tag}"
+    if isinstance(run.policy, Release):
+        return f"release of {run.policy.tag}"
     if run.command == "deploy":
         return f"deploy of {commit[:7] or 'an unknown commit'}"
     return run.command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, crash, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
@@ -29,7 +30,7 @@ def main() -> int:
     )
     opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
-    limit = run.deploy.time_limit_minutes if run.deploy else None
+    limit = run.of(Release).time_limit_minutes
     with lease_renewal.kept(opened, held) as keeper:
         if limit is not None:
             keeper.limit(limit)

@@ -11,6 +11,7 @@ from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import crash, errors, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import live_checks, recover, release_refusals, staging
@@ -26,7 +27,7 @@ def main() -> None:
     """Check, and take back at once if it is not well."""
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = run.release or work_files.Release(tag="")
+    policy = run.of(Release)
     opened = store_location.opened(run.policy.state)
     held = work_files.read(work / deploy_files.LEASE, HeldLease)
     with lease_renewal.kept(opened, held) as keeper:
@@ -40,7 +41,7 @@ def main() -> None:
     crash.point("live-checked")
 
 
-def _smoke(run: work_files.Run, work: Path, policy: work_files.Release) -> tuple[str, ...]:
+def _smoke(run: work_files.Run, work: Path, policy: Release) -> tuple[str, ...]:
     plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
     if policy.smoke_queries:
         manifest = artifacts.read_manifest(_manifest(run, work)) or Manifest()

@@ -10,6 +10,7 @@ from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import crash, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import gates, release_plan
@@ -23,7 +24,7 @@ def main() -> None:
     """Measure, judge, and refuse if a gate blocks."""
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = run.release or work_files.Release(tag="")
+    policy = run.of(Release)
     manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
     results = artifacts.read_run_results(work / work_files.RUN_RESULTS)
     measured = _measure(run, work, policy, manifest)
@@ -54,9 +55,7 @@ def main() -> None:
     crash.point("release-checked")
 
 
-def _measure(
-    run: work_files.Run, work: Path, policy: work_files.Release, manifest: Manifest
-) -> Measured:
+def _measure(run: work_files.Run, work: Path, policy: Release, manifest: Manifest) -> Measured:
     plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
     live = work_files.read(work / release_files.PRODUCTION_LOOK, LiveProduction)
     stands = work_files.read(work / release_files.STAGING, Staging)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import actions_runner, errors, git_client, settings
 from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Tag
 from dbtdeploy.github import tags_api, version_tag
 
@@ -27,17 +28,11 @@ def main() -> None:
     what = parser.parse_args().what
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
-    if run.release is None:
-        raise errors.InvalidInput(
-            f"run.json is of `{run.command}`, not of a release.",
-            not_done="The tag was not checked.",
-            remedy="Run start_run.py with `command: release`.",
-        )
-    checked = {"tag": _tag, "label": _label}[what](run, run.release, work)
+    checked = {"tag": _tag, "label": _label}[what](run, run.of(Release), work)
     work_files.write(work / release_files.TAG, checked)
 
 
-def _tag(run: work_files.Run, policy: work_files.Release, _work: Path) -> Tag:
+def _tag(run: work_files.Run, policy: Release, _work: Path) -> Tag:
     version_tag.check_name(policy.tag)
     access = settings.GitHubAccess.from_environ()
     folder = Path(run.dbt.project_dir)
@@ -53,7 +48,7 @@ def _tag(run: work_files.Run, policy: work_files.Release, _work: Path) -> Tag:
     )
 
 
-def _in_clone(folder: Path, policy: work_files.Release) -> version_tag.Found:
+def _in_clone(folder: Path, policy: Release) -> version_tag.Found:
     commit = git_client.tagged(folder, policy.tag)
     branch = git_client.branch(folder, policy.main_branch)
     shallow = " This clone holds only the newest commits: `git fetch --unshallow --tags`."
@@ -67,7 +62,7 @@ def _in_clone(folder: Path, policy: work_files.Release) -> version_tag.Found:
     )
 
 
-def _label(run: work_files.Run, policy: work_files.Release, work: Path) -> Tag:
+def _label(run: work_files.Run, policy: Release, work: Path) -> Tag:
     checked = work_files.read(work / release_files.TAG, Tag)
     state = work_files.read_if_there(work / work_files.STATE, work_files.State)
     before = state.commit if state and state.found else None

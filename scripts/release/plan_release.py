@@ -10,6 +10,7 @@ from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_plan, release_refusals, staging
@@ -92,7 +93,7 @@ def _tell(plan: ReleasePlan, run: work_files.Run) -> None:
     redact = settings.redactor()
     for node in plan.nodes:
         print(redact(f"{node.name}: {node.change}, {node.method}, type {node.kind}"))
-    goes_on = not (run.release and run.release.dry_run)
+    goes_on = not run.of(Release).dry_run
     in_place = bool(plan.direct) and not plan.staged
     outputs = {
         "staged": "true" if goes_on and not in_place else "",

@@ -11,6 +11,7 @@ from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, crash, errors, settings, timestamps
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.dbt import commands, invoke
 from dbtdeploy.release import release_plan, release_refusals, release_split, staging
@@ -59,7 +60,7 @@ def _list(there: work_files.Run, work: Path, plan: ReleasePlan) -> Nodes:
     wanted = [node.unique_id for node in release_split.staged(planned, plan, manifest)]
     variables = settings.DbtEnvironment.from_environ().variables
     run = work_files.read(work / work_files.RUN, work_files.Run)
-    reader = run.release.smoke_target if run.release else None
+    reader = run.of(Release).smoke_target
     staging.lay_profile(run.dbt, work, there.schema, variables, reader=reader)
     folder = staging.lay_selection(work / staging.EXACTLY, wanted)
     if not wanted:

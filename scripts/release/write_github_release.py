@@ -16,6 +16,7 @@ from pathlib import Path
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.base.settings import GitHubAccess
 from dbtdeploy.context import cli, deploy_files, release_files, rollback_files, work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.github import deployments_api, release_body, releases_api
 from dbtdeploy.github.release_body import GitHubRelease
@@ -52,14 +53,15 @@ def main() -> None:
 
 
 def _draft(run: work_files.Run, work: Path, access: GitHubAccess) -> GitHubRelease | None:
-    if run.release is None or run.release.dry_run:
+    if run.of(Release).dry_run:
         return None
     notes = release_notes.of(run, work, settings.redactor())
     return releases_api.Releases(access, run.event.repository).draft(notes)
 
 
 def _publish(run: work_files.Run, work: Path, access: GitHubAccess) -> GitHubRelease | None:
-    if run.release is None or run.release.dry_run or not (work / deploy_files.LEASE).exists():
+    policy = run.of(Release)
+    if policy.dry_run or not (work / deploy_files.LEASE).exists():
         print("No release: this run released nothing, or the environment was another's.")
         return None
     fate = release_body.fate(
@@ -73,9 +75,9 @@ def _publish(run: work_files.Run, work: Path, access: GitHubAccess) -> GitHubRel
         print("The draft stays: the next run of this tag finds out whether it is live.")
         return None
     if fate == "remove":
-        gone = there.remove_draft(run.release.tag, release_notes.section(run))
+        gone = there.remove_draft(policy.tag, release_notes.section(run))
         print("The draft was removed: nothing of it is live." if gone else "There is no draft.")
-        return GitHubRelease(tag=run.release.tag, state="removed") if gone else None
+        return GitHubRelease(tag=policy.tag, state="removed") if gone else None
     return there.publish(release_notes.of(run, work, settings.redactor()))
 
 

@@ -12,13 +12,15 @@ import msgspec
 from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.context import (
     deploy_files,
-    deploy_inputs,
     event,
     inputs,
     production_branch,
     project,
+    shared_inputs,
+    store_inputs,
     work_files,
 )
+from dbtdeploy.context.policies import Ci
 
 
 def main() -> None:
@@ -48,7 +50,7 @@ def main() -> None:
     outputs = {"work": str(work), "mode": mode, "schema": run.schema}
     if mode in inputs.IN_PRODUCTION:
         outputs["in-production"] = "true"
-    if mode == "ci" and run.policy.announce:
+    if mode == "ci" and run.of(Ci).announce:
         outputs["announce"] = "true"
     actions_runner.set_outputs(runner.output, outputs)
     if run.event.skip and command == "teardown":
@@ -60,10 +62,10 @@ def _start_store_command(
 ) -> None:
     """A command that needs no project: no checkout, no dbt."""
     runner = settings.Runner.from_environ()
-    asked = deploy_inputs.store_command(
+    asked = store_inputs.store_command(
         given,
         command=command,
-        location=inputs.location(given, context.workspace),
+        location=shared_inputs.location(given, context.workspace),
         event=_event(context),
     )
     work = settings.work_folder_if_known() or runner.temp / "dbt-deploy" / command

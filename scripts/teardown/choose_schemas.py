@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import TeardownPolicy
 from dbtdeploy.github import pull_requests_api
 from dbtdeploy.store import pull_request_registry, store_location
 from dbtdeploy.teardown import stale_schemas, teardown_files
@@ -28,7 +29,7 @@ def main() -> None:
         marked,
         answers,
         now=datetime.now(timezone.utc),
-        older_than_days=run.teardown.older_than_days if run.teardown else 14,
+        older_than_days=run.of(TeardownPolicy).older_than_days,
     )
     chosen = ChosenSchemas(
         wanted=choice.wanted,

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import TeardownPolicy
 from dbtdeploy.dbt import invoke
 from dbtdeploy.teardown import comment_note, drop_results, teardown_files
 from dbtdeploy.teardown.drop_results import NamedSchema, SchemaResult
@@ -34,7 +35,7 @@ def main() -> None:
     """Drop what may be dropped, tell of the rest, and fail if any of it should be gone."""
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = run.teardown or work_files.TeardownPolicy()
+    policy = run.of(TeardownPolicy)
     if policy.sweep:
         chosen = work_files.read(work / teardown_files.CHOSEN_SCHEMAS, ChosenSchemas)
         dropped, kept = _sweep(run, work, chosen)
@@ -115,7 +116,7 @@ def _run(run: work_files.Run, work: Path, macro: str, job: Mapping[str, object])
     return run_macro(
         invoke.dbt_of(run, work),
         macro,
-        {**job, "dry_run": bool(run.teardown and run.teardown.dry_run)},
+        {**job, "dry_run": run.of(TeardownPolicy).dry_run},
         _Dropped,
         work=work,
         name="drop",

@@ -11,7 +11,7 @@ import pytest
 
 from dbtdeploy.context import work_files
 from dbtdeploy.context.work_files import PlannedNode
-from standins import entry
+from standins import entry, runs
 
 SCRIPT = entry.script("ci/build_modified")
 
@@ -45,13 +45,12 @@ def build(
         target_path=str(work.parent / "target"),
         packages_path=str(work.parent / "dbt_packages"),
     )
-    run = work_files.Run(
-        event=work_files.Event(name="x", repository="o/r", sha="a", ref="fix", pull_request=7),
+    run = runs.run(
+        runs.ci(state="s", fail_on_warnings=fail_on_warnings),
+        event=runs.event(pull_request=7),
         dbt=project,
         selection=work_files.Selection(select="a"),
-        policy=work_files.Policy(state="s", fail_on_warnings=fail_on_warnings),
         schema="pr_7_shop",
-        started_at="2026-11-21T00:00:00+00:00",
     )
     kinds = {"model.shop.a": "table", "model.shop.b": "ephemeral", "test.shop.t": "test"}
     nodes = tuple(

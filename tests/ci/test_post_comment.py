@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.context import work_files
 from dbtdeploy.github.comment_marker import Marker, RunMark, RunState, mark, parse_run_mark
-from standins import entry
+from standins import entry, runs
 from standins.github import Hub
 
 SCRIPT = entry.script("ci/post_comment")
@@ -23,31 +23,12 @@ REPOSITORY = "acme/shop"
 BOT = "github-actions[bot]"
 SHA = "9f3c2e1d5b7a8c9e0f1a2b3c4d5e6f7a8b9c0d1e"
 
-RUN = work_files.Run(
-    event=work_files.Event(
-        name="pull_request",
-        repository=REPOSITORY,
-        sha=SHA,
-        ref="feature",
-        pull_request=7,
-        run_id=100,
-        run_url="https://github.com/acme/shop/actions/runs/100",
+RUN = runs.run(
+    event=runs.event(
+        name="pull_request", repository=REPOSITORY, sha=SHA, ref="feature", pull_request=7
     ),
-    dbt=work_files.DbtProject(
-        command="dbt",
-        project_dir="/project",
-        repository_path=".",
-        name="shop",
-        profiles_dir=None,
-        profile=None,
-        target="ci",
-        target_path="/project/target",
-        packages_path="/project/dbt_packages",
-    ),
-    selection=work_files.Selection(),
-    policy=work_files.Policy(state="s3://bucket/prod"),
+    dbt=runs.project(target="ci"),
     schema="pr_7",
-    started_at="2026-11-21T04:00:00+00:00",
 )
 BUILD = work_files.Build(
     exit_code=0, interrupted=False, results=True, started_at="", finished_at="", command="dbt build"

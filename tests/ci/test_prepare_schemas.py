@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dbtdeploy.context import work_files
+from standins import runs
 from standins.postgres import Database
 
 SCRIPT = Path(__file__).parents[1] / "standins" / "prepare_schema.py"
@@ -88,13 +89,11 @@ class Prepared:
             packages_path=str(self.project / "dbt_packages"),
             vars="{who: nobody}",
         )
-        run = work_files.Run(
-            event=work_files.Event(name="x", repository="o/r", sha="a", ref="fix", pull_request=7),
+        run = runs.run(
+            runs.ci(state="s", **policy),
+            event=runs.event(pull_request=7),
             dbt=project,
-            selection=work_files.Selection(),
-            policy=work_files.Policy(state="s", **policy),
             schema="pr_7_shop",
-            started_at="2026-11-21T00:00:00+00:00",
         )
         nodes = tuple(
             work_files.PlannedNode(

@@ -11,7 +11,7 @@ from dbtdeploy.context import work_files
 from dbtdeploy.store import partial_parse
 from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown
-from standins import parses, s3
+from standins import parses, runs, s3
 from standins.teardowns import REPOSITORY, Job
 
 POLICY = Path(__file__).parents[1] / "fixtures" / "policy-pull-request.json"
@@ -56,7 +56,7 @@ def on_s3(job: Job, store: s3.Store, policy: str) -> str:
 
 
 def test_what_is_registered(job: Job) -> None:
-    job.describe(pull_request=7, command="ci")
+    job.describe(pull_request=7, policy=runs.ci())
     job.run("ci/register_pull_request", "register")
     assert json.loads(entry(job).read_text()) == {
         "repository": REPOSITORY,
@@ -72,7 +72,7 @@ def test_what_is_registered(job: Job) -> None:
 
 @pytest.mark.fault(50)
 def test_without_a_pull_request_nothing_is_registered(job: Job) -> None:
-    job.describe(command="ci")
+    job.describe(policy=runs.ci())
     printed = job.run("ci/register_pull_request", "register")
     assert "this run (schedule) belongs to no pull request" in printed
     assert list(Path(job.state).iterdir()) == []
@@ -80,7 +80,7 @@ def test_without_a_pull_request_nothing_is_registered(job: Job) -> None:
 
 def test_under_the_policy_of_pull_requests(job: Job, s3_iam: s3.Store) -> None:
     bucket = on_s3(job, s3_iam, POLICY.read_text())
-    job.describe(pull_request=7, command="ci")
+    job.describe(pull_request=7, policy=runs.ci())
     kept = parses.read(parses.laid(job.work / work_files.KEPT_PARSE))
     printed = job.run("ci/register_pull_request", "register")
     assert "warning" not in printed.lower(), printed
@@ -101,7 +101,7 @@ def test_an_older_policy_is_a_warning_with_the_line_to_add(job: Job, s3_iam: s3.
         one for one in policy["Statement"] if "s3:PutObject" not in one["Action"]
     ]
     bucket = on_s3(job, s3_iam, json.dumps(policy))
-    job.describe(pull_request=7, command="ci")
+    job.describe(pull_request=7, policy=runs.ci())
     printed = job.run("ci/register_pull_request", "register")
     assert "The registry of pull requests was not changed" in printed
     assert "All else goes on without it." in printed
@@ -114,7 +114,7 @@ def test_an_older_policy_is_a_warning_with_the_line_to_add(job: Job, s3_iam: s3.
 @pytest.mark.parametrize("name", ["A_TOKEN", "WHERE"])
 def test_a_parse_with_a_hidden_value_is_not_kept(job: Job, name: str, shown: bool) -> None:
     """Of values that are not named like secrets, those that production's manifest shows may be."""
-    job.describe(pull_request=7, command="ci")
+    job.describe(pull_request=7, policy=runs.ci())
     job.environment["DBT_DEPLOY_DBT_ENV"] = f"{name}=hunter22"
     parses.laid(job.work / work_files.KEPT_PARSE, content=b"\xa8hunter22\xff")
     if shown:
@@ -131,7 +131,7 @@ def test_a_parse_with_a_hidden_value_is_not_kept(job: Job, name: str, shown: boo
 
 
 def test_a_push_that_left_no_parse_leaves_the_one_before(job: Job) -> None:
-    job.describe(pull_request=7, command="ci")
+    job.describe(pull_request=7, policy=runs.ci())
     before = Path(job.state) / PARSE
     before.parent.mkdir(parents=True)
     before.write_bytes(b"that of the push before")
@@ -140,7 +140,7 @@ def test_a_push_that_left_no_parse_leaves_the_one_before(job: Job) -> None:
 
 
 def test_a_parse_without_an_entry_is_forgotten_too(job: Job) -> None:
-    job.describe(pull_request=7, command="ci")
+    job.describe(pull_request=7, policy=runs.ci())
     parses.laid(job.work / work_files.KEPT_PARSE)
     job.run("ci/register_pull_request", "register")
     entry(job).unlink()
@@ -156,7 +156,7 @@ def test_a_parse_without_an_entry_is_forgotten_too(job: Job) -> None:
 def test_whatever_is_broken_is_a_warning(job: Job, broken: str) -> None:
     if broken == "store":
         job.state = str(job.work / "no-such-folder")
-    job.describe(pull_request=7, command="ci")
+    job.describe(pull_request=7, policy=runs.ci())
     if broken == "plan":
         (job.work / work_files.PLAN).write_text("{")
     if broken == "run":
@@ -167,7 +167,7 @@ def test_whatever_is_broken_is_a_warning(job: Job, broken: str) -> None:
 
 
 def test_what_is_still_there_is_not_forgotten(job: Job) -> None:
-    job.describe(pull_request=7, command="ci")
+    job.describe(pull_request=7, policy=runs.ci())
     job.run("ci/register_pull_request", "register")
     job.describe(pull_request=7)
     gone = DroppedSchema(schema="pr_7_shop", owner="pull request 7", pull_request=7)
@@ -184,7 +184,7 @@ def test_what_is_still_there_is_not_forgotten(job: Job) -> None:
 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_nothing_is_forgotten_where_nothing_was_torn_down(job: Job, dry_run: bool) -> None:
-    job.describe(pull_request=7, command="ci")
+    job.describe(pull_request=7, policy=runs.ci())
     job.run("ci/register_pull_request", "register")
     if dry_run:
         work_files.write(job.work / teardown_files.TEARDOWN, Teardown(closed=(7,), dry_run=True))

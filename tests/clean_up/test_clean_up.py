@@ -15,7 +15,7 @@ from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.store import environment_settings, lease
 from dbtdeploy.store.environment_settings import Hold
 from dbtdeploy.warehouse import release_macros
-from standins import deploys, postgres, quick_dbt, rollbacks, swaps
+from standins import deploys, postgres, quick_dbt, rollbacks, runs, swaps
 from standins.deploys import Ended, Environment
 from standins.macros import MacroDbt
 from standins.postgres import Database
@@ -47,8 +47,7 @@ def clean_up(place: Place, **asked: object) -> Ended:
     place.runs += 1
     run = replace(
         deploys.RUN,
-        command="clean-up",
-        clean_up=work_files.CleanUp(**asked),  # type: ignore[arg-type]
+        policy=runs.clean_up(**asked),
         dbt=replace(deploys.RUN.dbt, command=str(place.dbt)),
     )
     work = place.store.prepare(place.runs, run=run, build=None)

@@ -9,6 +9,7 @@ import pytest
 from dbtdeploy.base import errors
 from dbtdeploy.base.settings import Inputs
 from dbtdeploy.context import inputs
+from dbtdeploy.context.policies import Ci, CleanUp, Release, Rollback
 from dbtdeploy.context.project import Project
 from dbtdeploy.context.work_files import Event, Run
 
@@ -33,8 +34,9 @@ def parse(workspace: Path, project: Project = PROJECT, /, **given: str) -> Run:
 def test_defaults(tmp_path: Path) -> None:
     run = parse(tmp_path)
     assert run.selection.select == "state:modified+"
-    assert (run.policy.on_missing_state, run.policy.baseline_rows) == ("build-all", "all")
-    assert (run.policy.comment, run.policy.fail_on_warnings) == (True, False)
+    policy = run.of(Ci)
+    assert (policy.on_missing_state, policy.baseline_rows) == ("build-all", "all")
+    assert (policy.comment, policy.fail_on_warnings) == (True, False)
     assert (run.dbt.command, run.dbt.profile, run.dbt.target) == ("dbt", "shop", None)
     assert (run.schema, run.dbt.repository_path) == ("pr_482_analytics", ".")
 
@@ -128,27 +130,20 @@ def test_other_dbt_args_pass(tmp_path: Path) -> None:
 
 def test_a_release_takes_the_tag_of_the_input_or_of_the_event(tmp_path: Path) -> None:
     run = parse(tmp_path, command="release", tag="v1.4.0")
-    assert run.release is not None
-    assert run.deploy is not None
-    assert (run.release.tag, run.release.method) == ("v1.4.0", "blue-green")
-    assert (run.schema, run.selection.select, run.deploy.retry_failed) == (
-        "",
-        "state:modified+",
-        True,
-    )
+    policy = run.of(Release)
+    assert (policy.tag, policy.method, policy.retry_failed) == ("v1.4.0", "blue-green", True)
+    assert (run.schema, run.selection.select) == ("", "state:modified+")
     with pytest.raises(errors.InvalidInput, match="`tag` is empty, and no tag started"):
         parse(tmp_path, command="release")
 
 
 def test_rollback_and_clean_up_know_their_environment(tmp_path: Path) -> None:
-    back = parse(tmp_path, command="rollback", version="v1.3.0", environment="prod", reason="bad")
-    assert back.rollback is not None
-    assert back.deploy is not None
-    assert (back.rollback.version, back.rollback.reason) == ("v1.3.0", "bad")
-    assert back.deploy.environment == "prod"
-    up = parse(tmp_path, command="clean-up", keep_hours="48", dry_run="true")
-    assert up.clean_up is not None
-    assert (up.clean_up.keep_hours, up.clean_up.grace_days, up.clean_up.dry_run) == (48, 14, True)
+    given = {"version": "v1.3.0", "environment": "prod", "reason": "bad"}
+    back = parse(tmp_path, command="rollback", **given).of(Rollback)
+    assert (back.version, back.reason) == ("v1.3.0", "bad")
+    assert back.environment == "prod"
+    up = parse(tmp_path, command="clean-up", keep_hours="48", dry_run="true").of(CleanUp)
+    assert (up.keep_hours, up.grace_days, up.dry_run) == (48, 14, True)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from dbtdeploy.context import project, work_files
 from dbtdeploy.dbt import checkout_digest, unchanged_check
 from dbtdeploy.store import versions
-from standins import dbt_install
+from standins import dbt_install, runs
 from standins.builds import RUN
 
 FILES = {
@@ -322,7 +322,7 @@ def test_only_a_selection_by_state_has_nothing_to_find(select: str, compares: bo
 def test_when_production_is_the_same() -> None:
     run = replace(RUN, selection=work_files.Selection(select="state:modified+", exclude="tag:x"))
     assert same(run)
-    assert not same(replace(run, command="deploy"))
+    assert not same(runs.asked(run, runs.deploy()))
     assert not same(replace(run, dbt=replace(run.dbt, shortcuts=False)))
     assert not same(replace(run, selection=work_files.Selection(selector="slim")))
     assert not same(run, index=replace(INDEX, partial=True, pending=("model.shop.a",)))

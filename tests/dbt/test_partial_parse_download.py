@@ -13,11 +13,11 @@ from dbtdeploy.dbt import partial_parse_download
 from dbtdeploy.store import partial_parse, pull_request_registry, version_reader, versions
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.store.object_store import Stored
-from standins import parses
+from standins import parses, runs
 from standins.deploys import RUN
 from standins.published import publish_index, published
 
-RUN_7 = replace(RUN, command="ci", event=replace(RUN.event, pull_request=7))
+RUN_7 = replace(RUN, policy=runs.ci(state=""), event=replace(RUN.event, pull_request=7))
 OWN = {partial_parse_download.OWN}
 BOTH = {partial_parse_download.OWN, partial_parse_download.ENVIRONMENT}
 

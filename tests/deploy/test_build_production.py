@@ -248,8 +248,7 @@ def test_a_warning_fails_where_the_input_says_so(production: Production) -> None
     warns = "models:\n  - name: first\n    columns: [{name: id, data_tests: [{accepted_values: "
     warns += "{values: [9], config: {severity: warn}}}]}]\n"
     production.write({"models/models.yml": warns})
-    policy = work_files.Policy(state=production.run.policy.state, fail_on_warnings=True)
-    production.run = replace(production.run, policy=policy)
+    production.ask(fail_on_warnings=True)
     production.plan()
     assert production.script("deploy/build_production").returncode == 1
     assert not production.succeeded

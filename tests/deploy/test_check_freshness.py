@@ -93,8 +93,7 @@ def test_a_source_that_cannot_be_asked_is_not_fresh(
 
 
 def test_its_message_is_hidden_with_the_rows(production: Production) -> None:
-    policy = work_files.Policy(state=production.run.policy.state, hide_row_data=True)
-    production.run = production.replaced(policy=policy)
+    production.ask(hide_row_data=True)
     code, said = check(production, "gone")
     assert code == 0, said
     assert "does not exist" not in said

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import AnyPolicy, Ci
 from dbtdeploy.store import partial_parse, versions
-from standins import dbt_install, entry, parses, policies, s3, stores
+from standins import dbt_install, entry, parses, policies, runs, s3, stores
 from standins.artifacts import all_artifacts, artifact
 from standins.published import COMMIT, publish_index, published, withdraw
 
@@ -70,31 +71,27 @@ def fetch(tmp_path: Path, work: Path) -> Fetch:
         dbt: str = "1.11.16",
         target: Path | None = None,
         selection: work_files.Selection | None = None,
-        deploy: work_files.Deploy | None = None,
+        asked: AnyPolicy | None = None,
         **variables: str,
     ) -> Ended:
         command = dbt_install.install(tmp_path / "env", core=dbt)
         project = tmp_path / "project"
         project.mkdir(exist_ok=True)
         event = work_files.Event(name="pull_request", repository="o/r", sha="a" * 40, ref="f")
-        given = work_files.Run(
+        asked = asked or runs.ci()
+        if isinstance(asked, Ci):
+            asked = replace(asked, on_missing_state=policy)
+        given = runs.run(
+            replace(asked, state=str(state)),
             event=event,
-            dbt=work_files.DbtProject(
+            dbt=runs.project(
+                project,
                 command=str(command),
-                project_dir=str(project),
-                repository_path=".",
-                name="shop",
-                profiles_dir=None,
                 profile=None,
-                target=None,
                 target_path=str(target or project / "target"),
-                packages_path=str(project / "dbt_packages"),
             ),
             selection=selection or work_files.Selection(),
-            deploy=deploy,
-            policy=work_files.Policy(state=str(state), on_missing_state=policy),
             schema="pr_1",
-            started_at="2026-11-21T00:00:00+00:00",
         )
         work_files.write(work / work_files.RUN, given)
         older = work / work_files.STATE_FOLDER
@@ -244,7 +241,7 @@ def test_a_deploy_of_everything_goes_on_without_a_damaged_version(
         withdraw(place.open(), version)
     else:
         place.open().put(f"versions/{version}/manifest.json.gz", b"altered")
-    ended = fetch(place.location, deploy=work_files.Deploy(), **place.environ)
+    ended = fetch(place.location, asked=runs.deploy(), **place.environ)
     assert ended.code == 0, ended.out
     assert "::warning title=The current version is damaged" in ended.out
     assert not ended.state.found
@@ -265,7 +262,7 @@ def test_a_deploy_of_a_part_needs_the_version(
 ) -> None:
     place, version = published_version(s3_open)
     place.open().put(f"versions/{version}/manifest.json.gz", b"altered")
-    ended = fetch(place.location, deploy=work_files.Deploy(), selection=selection, **place.environ)
+    ended = fetch(place.location, asked=runs.deploy(), selection=selection, **place.environ)
     ended.refused(errors.StateCorrupt)
 
 
@@ -325,7 +322,7 @@ def test_a_manifest_schema_nobody_tried_is_used_and_said(production: Path, fetch
 @pytest.mark.parametrize("policy", ["build-all", "skip", "fail"])
 def test_a_first_deploy_needs_no_state(fetch: Fetch, tmp_path: Path, policy: str) -> None:
     (tmp_path / "empty").mkdir()
-    ended = fetch(tmp_path / "empty", policy=policy, deploy=work_files.Deploy())
+    ended = fetch(tmp_path / "empty", policy=policy, asked=runs.deploy())
     assert ended.code == 0, ended.out
     assert not ended.state.found
     assert "It comes with this deploy." in ended.out

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dbtdeploy.context import work_files
-from standins import entry
+from standins import entry, runs
 
 SCRIPT = entry.script("deploy/plan_build")
 
@@ -46,23 +46,12 @@ class Planned:
             env={"PATH": os.environ["PATH"], "HOME": str(work), **production},
             check=True,
         )
-        self.run = work_files.Run(
-            event=work_files.Event(name="x", repository="o/r", sha="a", ref="fix", pull_request=7),
-            dbt=work_files.DbtProject(
-                command=str(dbt_command),
-                project_dir=str(self.project),
-                repository_path=".",
-                name="shop",
-                profiles_dir=None,
-                profile="shop",
-                target=None,
-                target_path=str(self.project / "target"),
-                packages_path=str(self.project / "dbt_packages"),
-            ),
+        self.run = runs.run(
+            runs.ci(state="s"),
+            event=runs.event(pull_request=7),
+            dbt=runs.project(self.project, command=str(dbt_command)),
             selection=work_files.Selection(select="orders"),
-            policy=work_files.Policy(state="s"),
             schema="pr_7_shop",
-            started_at="2026-11-21T00:00:00+00:00",
         )
 
     def start(self, *, secret: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -66,8 +66,6 @@ def test_what_is_modified_and_what_failed_with_all_below(production: Production)
 
 @pytest.mark.fault(14)
 def test_the_first_run_is_of_everything(production: Production) -> None:
-    policy = work_files.Policy(state=production.run.policy.state, on_missing_state="skip")
-    production.run = production.replaced(policy=policy)
     assert planned(production, state=False) == {"first", "second", "third"}
     production.select()
     assert planned(production, state=False) == {"first", "second", "third"}

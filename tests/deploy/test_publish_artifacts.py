@@ -16,7 +16,7 @@ from dbtdeploy.context import work_files
 from dbtdeploy.deploy import collect_artifacts
 from dbtdeploy.store import failed_nodes, fencing, lease, publish, version_reader, versions
 from dbtdeploy.store.lease_messages import Lease
-from standins import s3
+from standins import runs, s3
 from standins.deploys import (
     BUILD,
     NAMES,
@@ -304,7 +304,7 @@ def test_without_documentation_none_is_taken_from_an_earlier_run(place: Environm
 def test_documentation_elsewhere(place: Environment, bucket: Environment) -> None:
     run = replace(
         RUN,
-        deploy=work_files.Deploy(
+        policy=runs.deploy(
             docs_location=f"{bucket.location}/site", docs_url="https://docs.example"
         ),
     )
@@ -322,7 +322,7 @@ def test_documentation_elsewhere(place: Environment, bucket: Environment) -> Non
 def test_documentation_that_cannot_be_uploaded(place: Environment) -> None:
     run = replace(
         RUN,
-        deploy=work_files.Deploy(docs_location="/nowhere/docs", docs_url="https://docs.example"),
+        policy=runs.deploy(docs_location="/nowhere/docs", docs_url="https://docs.example"),
     )
     ended = place.deploy(place.prepare(2, run=run))
     assert ended.code == errors.DocsFailed.exit_code, ended.out

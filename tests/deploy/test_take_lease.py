@@ -17,7 +17,7 @@ from dbtdeploy.context.deploy_files import HeldLease, NotNow
 from dbtdeploy.store import conditional_write_check, environment_settings, lease, versions
 from dbtdeploy.store.environment_settings import EnvironmentSettings as Decided
 from dbtdeploy.store.environment_settings import Hold
-from standins import deploys, entry, leases, s3, wire
+from standins import deploys, entry, leases, runs, s3, wire
 from standins.deploys import Ended, Environment, commit_of, publish_at_once
 from standins.leases import record
 
@@ -40,7 +40,7 @@ def run_of(*, event: str = "push", wait_minutes: int = 0) -> work_files.Run:
     return replace(
         deploys.RUN,
         event=replace(deploys.RUN.event, name=event),
-        deploy=work_files.Deploy(wait_minutes=wait_minutes),
+        policy=runs.deploy(wait_minutes=wait_minutes),
     )
 
 

@@ -14,7 +14,7 @@ from dbtdeploy.context.release_files import Released
 from dbtdeploy.store import environment_settings, in_flight, lease, versions
 from dbtdeploy.store.environment_settings import Hold
 from dbtdeploy.store.move_pointer import move_pointer
-from standins import deploys
+from standins import deploys, runs
 from standins.deploys import Ended, Environment, commit_of, publish_at_once
 
 HOLD = Hold(reason="Finance closes the quarter", by="mona", since="2026-11-20T06:20:00+00:00")
@@ -35,8 +35,7 @@ def decide(place: Environment, **changes: object) -> None:
 
 def take(place: Environment, number: int, tag: str | None = "v1.0.0", **over: object) -> Ended:
     """A release of a tag that names the commit of that number, or another command."""
-    release = work_files.Release(tag=tag) if tag else None
-    asked = {"command": "release", "release": release, **over}
+    asked = {"policy": runs.release(tag) if tag else runs.deploy(), **over}
     run = replace(deploys.RUN, **asked)
     ended = place.script("deploy/take_lease", place.prepare(number, run=run))
     if ended.code == 0 and ended.outputs.get("proceed") == "true":
@@ -77,8 +76,8 @@ def test_a_push_of_a_tag_is_due_where_releases_drive(place: Environment) -> None
 def test_a_hold_stops_a_release_and_no_rollback(place: Environment) -> None:
     decide(place, hold=HOLD)
     assert HOLD.reason in refused(take(place, 1), errors.OnHold, place).what
-    for command in ("rollback", "clean-up"):
-        assert take(place, 1, None, command=command).outputs == {"proceed": "true"}
+    for policy in (runs.rollback(), runs.clean_up()):
+        assert take(place, 1, None, policy=policy).outputs == {"proceed": "true"}
 
 
 @pytest.mark.fault(47)
@@ -154,8 +153,8 @@ def test_a_scheduled_deploy_leaves_the_commit_to_be_checked_once_all_is_settled(
     place: Environment,
 ) -> None:
     released(place, 1, "v1.0.0")
-    run = {"command": "deploy", "event": replace(deploys.RUN.event, name="schedule")}
-    refused(take(place, 2, None, **run), errors.WrongCommit, place)
+    scheduled = replace(deploys.RUN.event, name="schedule")
+    refused(take(place, 2, None, event=scheduled), errors.WrongCommit, place)
     record = in_flight.InFlight(
         what="release",
         release_id="20261121t060000",
@@ -165,4 +164,4 @@ def test_a_scheduled_deploy_leaves_the_commit_to_be_checked_once_all_is_settled(
         project="shop",
     )
     in_flight.write(place.open(), record)
-    assert take(place, 2, None, **run).outputs == {"proceed": "true"}
+    assert take(place, 2, None, event=scheduled).outputs == {"proceed": "true"}

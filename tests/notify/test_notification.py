@@ -14,6 +14,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.base.redact import redactor
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import (
     Gate,
     Released,
@@ -28,43 +29,17 @@ from dbtdeploy.github.release_body import GitHubRelease
 from dbtdeploy.notify import notification, notification_builder, pagerduty, slack, webhook
 from dbtdeploy.notify.notification import Fact, Link, Notice, Trouble
 from dbtdeploy.notify.notification_builder import Glimpse, Left, ReportGlimpse
-from standins import receivers
+from standins import receivers, runs
 from standins.pages import HOSTILE
 
 SHA = "9f3c2e1d5b7a8c9e0f1a2b3c4d5e6f7a8b9c0d1e"
 URL = "https://github.com/acme/shop/actions/runs/100"
 SPOT = Spot(database="db", schema="analytics", identifier="orders")
 
-RUN = work_files.Run(
-    event=work_files.Event(
-        name="push",
-        repository="acme/shop",
-        sha=SHA,
-        ref="v1.4.0",
-        run_id=100,
-        run_url=URL,
-        actor="ann",
-    ),
-    dbt=work_files.DbtProject(
-        command="dbt",
-        project_dir="/project",
-        repository_path=".",
-        name="shop",
-        profiles_dir=None,
-        profile=None,
-        target="prod",
-        target_path="/project/target",
-        packages_path="/project/dbt_packages",
-    ),
-    selection=work_files.Selection(),
-    policy=work_files.Policy(state="s3://bucket/prod"),
-    schema="",
-    started_at="2026-11-25T22:00:00+00:00",
-    deploy=work_files.Deploy(),
-)
-RELEASE = replace(RUN, command="release", release=work_files.Release(tag="v1.4.0"))
-ROLLBACK = replace(RUN, command="rollback", rollback=work_files.Rollback())
-DEPLOY = replace(RUN, command="deploy")
+RUN = runs.run(runs.deploy(), event=runs.event(sha=SHA, ref="v1.4.0", run_url=URL))
+RELEASE = runs.asked(RUN, runs.release("v1.4.0"))
+ROLLBACK = runs.asked(RUN, runs.rollback())
+DEPLOY = RUN
 SCHEDULED = replace(DEPLOY, event=replace(RUN.event, name="schedule"))
 PUBLISHED = Publication(location="s3://bucket/prod", version="v", docs_url="https://docs.acme.com")
 LIVE = Released(version="v", swapped_at="x", swap_seconds=0.42, attempts=2)
@@ -285,8 +260,8 @@ def test_how_it_ended(
     ("run", "left"),
     [
         (DEPLOY, {"not_due": True}),
-        (replace(RELEASE, release=work_files.Release(tag="v1", dry_run=True)), {"released": LIVE}),
-        (replace(ROLLBACK, rollback=work_files.Rollback(dry_run=True)), {}),
+        (runs.asked(RUN, runs.release("v1", dry_run=True)), {"released": LIVE}),
+        (runs.asked(RUN, runs.rollback(dry_run=True)), {}),
     ],
 )
 def test_of_what_was_not_meant_to_change_anything_nobody_is_told(
@@ -362,7 +337,7 @@ def test_a_rollback_tells_what_is_not_as_before() -> None:
 
 
 def test_rows_of_data_stay_in_the_warehouse() -> None:
-    run = replace(RELEASE, policy=replace(RUN.policy, hide_row_data=True))
+    run = runs.changed(RELEASE, Release, hide_row_data=True)
     made = of(run, failure=failed(errors.SwapFailed, "Key (email)=(ann@acme.com) exists"))
     assert made.trouble is not None
     assert made.trouble.what == ""

@@ -17,7 +17,7 @@ from dbtdeploy.context import deploy_files, release_files, rollback_files, work_
 from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.github.release_body import GitHubRelease
-from standins import entry, receivers
+from standins import entry, receivers, runs
 from standins.receivers import People
 from standins.wire import Answer
 
@@ -26,39 +26,9 @@ SECRET = "hunter2hunter2"
 URL = "https://github.com/acme/shop/actions/runs/100"
 KEY = "dbt-deploy/acme/shop/production/shop"
 
-RELEASE = work_files.Run(
-    event=work_files.Event(
-        name="push",
-        repository="acme/shop",
-        sha="9f3c2e1d5b7a8c9e0f1a2b3c4d5e6f7a8b9c0d1e",
-        ref="v1.4.0",
-        run_id=100,
-        run_url=URL,
-        actor="ann",
-    ),
-    dbt=work_files.DbtProject(
-        command="dbt",
-        project_dir="/project",
-        repository_path=".",
-        name="shop",
-        profiles_dir=None,
-        profile=None,
-        target="prod",
-        target_path="/project/target",
-        packages_path="/project/dbt_packages",
-    ),
-    selection=work_files.Selection(),
-    policy=work_files.Policy(state="s3://bucket/prod"),
-    schema="",
-    started_at="2026-11-25T22:00:00+00:00",
-    command="release",
-    deploy=work_files.Deploy(),
-    release=work_files.Release(tag="v1.4.0"),
-)
-DEPLOY = replace(
-    RELEASE, command="deploy", release=None, event=replace(RELEASE.event, name="schedule")
-)
-ROLLBACK = replace(RELEASE, command="rollback", release=None, rollback=work_files.Rollback())
+RELEASE = runs.run(runs.release("v1.4.0"), event=runs.event(ref="v1.4.0", run_url=URL))
+DEPLOY = replace(runs.asked(RELEASE, runs.deploy()), event=replace(RELEASE.event, name="schedule"))
+ROLLBACK = runs.asked(RELEASE, runs.rollback())
 LIVE = Released(version="v", swapped_at="x", swap_seconds=0.4, attempts=1)
 PUBLISHED = Publication(location="s3://bucket/prod", version="v")
 BROKEN = work_files.Build(

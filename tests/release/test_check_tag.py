@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors
 from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Tag
-from standins import entry
+from standins import entry, runs
 from standins.github import Hub
 
 SCRIPT = entry.script("release/check_tag")
@@ -30,7 +31,7 @@ class Job:
     work: Path
     checkout: Path
     token: str = ""
-    policy: work_files.Release = work_files.Release(tag="v1")  # noqa: RUF009  frozen
+    policy: Release = runs.release("v1")  # noqa: RUF009  frozen
     sha: str = ""
 
     def git(self, *arguments: str) -> str:
@@ -90,28 +91,8 @@ class Job:
         return work_files.read(self.work / release_files.TAG, Tag)
 
 
-def run_of(event: work_files.Event, checkout: Path, policy: work_files.Release) -> work_files.Run:
-    return work_files.Run(
-        event=event,
-        dbt=work_files.DbtProject(
-            command="dbt",
-            project_dir=str(checkout),
-            repository_path=".",
-            name="shop",
-            profiles_dir=None,
-            profile=None,
-            target="prod",
-            target_path=str(checkout / "target"),
-            packages_path=str(checkout / "dbt_packages"),
-        ),
-        selection=work_files.Selection(),
-        policy=work_files.Policy(state="s3://bucket/prod"),
-        schema="",
-        started_at="2026-11-25T22:00:00+00:00",
-        command="release",
-        deploy=work_files.Deploy(),
-        release=policy,
-    )
+def run_of(event: work_files.Event, checkout: Path, policy: Release) -> work_files.Run:
+    return runs.run(policy, event=event, dbt=runs.project(checkout, target="prod"))
 
 
 def made(hub: Hub | None, work: Path) -> Job:
@@ -173,7 +154,7 @@ def test_a_tag_beside_main_is_refused(job: Job) -> None:
 
 
 def test_a_hostile_name_reaches_nobody(job: Job) -> None:
-    job.policy = work_files.Release(tag="v1\n::error::x")
+    job.policy = runs.release("v1\n::error::x")
     code, printed = job.check()
     assert code == errors.TagRefused.exit_code
     assert job.hub
@@ -295,7 +276,7 @@ def test_git_alone_refuses_too(alone: Job) -> None:
 def test_it_is_a_release_or_nothing(alone: Job) -> None:
     alone.check()
     run = work_files.read(alone.work / work_files.RUN, work_files.Run)
-    work_files.write(alone.work / work_files.RUN, replace(run, release=None, command="deploy"))
+    work_files.write(alone.work / work_files.RUN, runs.asked(run, runs.deploy()))
     done = subprocess.run(
         [*SCRIPT, "tag"],
         env={"PATH": os.environ["PATH"], "DBT_DEPLOY_WORK": str(alone.work)},
@@ -304,4 +285,4 @@ def test_it_is_a_release_or_nothing(alone: Job) -> None:
         timeout=60,
         check=False,
     )
-    assert done.returncode == errors.InvalidInput.exit_code
+    assert done.returncode == errors.OtherCommand.exit_code

@@ -84,7 +84,7 @@ def test_a_node_built_in_place_may_read_a_staged_one() -> None:
 
 
 def test_all_in_place_needs_no_closure() -> None:
-    run = replace(releases.RUN, release=replace(releases.POLICY, method="direct"))
+    run = replace(releases.RUN, policy=replace(releases.POLICY, method="direct"))
     made = first(run=run, planned=planned([releases.NEW_ORDERS]))
     assert not made.staged
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Gate, ReleasePlan
 from dbtdeploy.release import gates, node_meta
 from dbtdeploy.warehouse.release_macro_types import Measured, MeasuredNode, Pair, QueryResult
@@ -72,7 +73,7 @@ def test_before_staging_each_gate_says_what_it_waits_for() -> None:
 
 
 def test_of_what_is_built_in_place_only_tests_are_asked() -> None:
-    run = replace(releases.RUN, release=replace(POLICY, method="direct"))
+    run = replace(releases.RUN, policy=replace(POLICY, method="direct"))
     found = {one.name: one.outcome for one in first(run=run).gates}
     assert found.pop("dbt tests") == "waiting"
     assert set(found.values()) == {"off"}
@@ -340,7 +341,7 @@ def test_the_input_asks_it_of_each_model_that_has_the_column() -> None:
 
 
 def test_a_column_without_hours_is_refused() -> None:
-    run = replace(releases.RUN, release=replace(POLICY, freshness_column="loaded_at"))
+    run = replace(releases.RUN, policy=replace(POLICY, freshness_column="loaded_at"))
     with pytest.raises(errors.InvalidInput, match="`freshness-column`"):
         first(run=run)
     with pytest.raises(errors.InvalidInput, match="the `meta` of `dim_customers`"):
@@ -389,7 +390,7 @@ def test_what_is_closed_is_named_with_figures_and_remedies() -> None:
 # What is measured
 
 
-def pairs(now: Sequence[Entry] = NOW, policy: work_files.Release = POLICY) -> dict[str, Pair]:
+def pairs(now: Sequence[Entry] = NOW, policy: Release = POLICY) -> dict[str, Pair]:
     plan = releases.staged(first(manifest=manifest(now)))
     found = gates.pairs(plan, manifest(now), policy, releases.LOOK)
     return {one.unique_id.rpartition(".")[2]: one for one in found}

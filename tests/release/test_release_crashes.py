@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.store import environment_settings
-from standins import going_live, postgres, swaps
+from standins import going_live, postgres, runs, swaps
 from standins.deploys import Environment
 from standins.going_live import NEW, OLD, Killed, Place, Refused
 from standins.postgres import Database
@@ -105,11 +105,11 @@ def test_the_run_that_settles_is_killed_too(place: Place, first: str, second: st
 # A release that is taken back -------------------------------------------------------------------
 
 
-def smoke(place: Place, sql: str) -> work_files.Release:
+def smoke(place: Place, sql: str) -> Release:
     folder = place.store.temp / "smoke"
     folder.mkdir(exist_ok=True)
     (folder / "orders.sql").write_text(sql)
-    return work_files.Release(tag="v1.4.0", smoke_target="reader", smoke_queries=str(folder))
+    return runs.release(smoke_target="reader", smoke_queries=str(folder))
 
 
 @pytest.mark.fault(27)

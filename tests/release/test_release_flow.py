@@ -33,6 +33,7 @@ from dbtdeploy.warehouse.release_macro_types import (
     SwapOutcome,
     Swapped,
 )
+from standins import runs
 
 PROFILES = """
 shop:
@@ -204,26 +205,7 @@ def known(*nodes: ReleaseNode, live: tuple[LiveRelation, ...] = ()) -> swap_requ
     )
 
 
-RUN = work_files.Run(
-    event=work_files.Event(name="push", repository="o/r", sha="", ref="v1.4.0", actor="ida"),
-    dbt=DbtProject(
-        command="dbt",
-        project_dir="",
-        repository_path=".",
-        name="shop",
-        profiles_dir=None,
-        profile=None,
-        target=None,
-        target_path="",
-        packages_path="",
-    ),
-    selection=work_files.Selection(),
-    policy=work_files.Policy(state=""),
-    schema="",
-    started_at="",
-    command="release",
-    release=work_files.Release(tag="v1.4.0"),
-)
+RUN = runs.run(runs.release("v1.4.0"), event=runs.event(ref="v1.4.0", actor="ida"))
 
 
 def test_what_is_live_is_kept_and_what_is_new_has_nothing_to_keep() -> None:

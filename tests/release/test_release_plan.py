@@ -119,7 +119,7 @@ def test_types(materialized: str, kind: str) -> None:
 
 def test_the_method_is_the_models_word_else_the_inputs() -> None:
     entry = node("m")
-    direct = replace(releases.RUN, release=replace(releases.POLICY, method="direct"))
+    direct = replace(releases.RUN, policy=replace(releases.POLICY, method="direct"))
     own = with_config(entry, meta={"dbt_deploy": {"method": "direct"}})
     short = with_config(entry, meta={"dbt_deploy_method": "direct"})
     back = with_config(entry, meta={"dbt_deploy": {"method": "blue-green"}})

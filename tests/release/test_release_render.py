@@ -54,7 +54,7 @@ def closed(plan: ReleasePlan) -> work_files.Failure:
     return work_files.Failure.of(refused.value, step="check_release.py")
 
 
-DRY = replace(RUN, release=replace(POLICY, dry_run=True))
+DRY = replace(RUN, policy=replace(POLICY, dry_run=True))
 BROKEN = replace(
     MEASURED,
     nodes=(
@@ -525,8 +525,7 @@ def hostile_live(text: str) -> str:
     said = replace(LIVE, version=text or "x", repointed=(text,))
     run = replace(
         RUN,
-        release=replace(POLICY, tag=text or "x"),
-        deploy=work_files.Deploy(environment=text or "x"),
+        policy=replace(POLICY, tag=text or "x", environment=text or "x"),
     )
     return summary(live(run=run, plan=hostile_plan(text), released=said, before_tag=text or "x"))
 

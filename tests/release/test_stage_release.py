@@ -14,7 +14,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.store import fencing, in_flight, lineage, version_reader, versions
-from standins import postgres
+from standins import postgres, runs
 from standins.production import Production
 
 TO_THE_END = (
@@ -68,8 +68,9 @@ def begin(
     """Lease, state and plan of a release; the work folder is a new one."""
     production.work = production.folder / f"work-{number}"
     production.run = production.replaced(
-        command="release",
-        release=work_files.Release(tag=tag, production_tests=production_tests),
+        policy=runs.release(
+            tag, production_tests=production_tests, state=production.run.policy.state
+        ),
         event=replace(production.run.event, sha=f"{number:040x}"),
     )
     production.select(select="state:modified+", **selection)
@@ -180,7 +181,7 @@ def test_a_release_of_nothing_is_refused(production: Production) -> None:
 
 def test_a_dry_run_ends_with_the_plan_and_settles_nothing(production: Production) -> None:
     begin(production, "v1.0.0", 1)
-    asked = replace(production.run, release=work_files.Release(tag="v1.0.0", dry_run=True))
+    asked = runs.asked(production.run, runs.release("v1.0.0", dry_run=True))
     work_files.write(production.work / work_files.RUN, asked)
     left = in_flight.InFlight(
         what="release",

@@ -15,7 +15,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import deploy_files, release_files, rollback_files, work_files
 from dbtdeploy.context.release_files import Gate, Released, ReleaseNode, ReleasePlan, Spot
 from dbtdeploy.github.release_body import GitHubRelease
-from standins import entry
+from standins import entry, runs
 from standins.github import Hub
 from standins.pages import HOSTILE, Page
 
@@ -26,28 +26,9 @@ SHA = "9f3c2e1d5b7a8c9e0f1a2b3c4d5e6f7a8b9c0d1e"
 SECRET = "hunter2hunter2"
 URL = "https://github.com/acme/shop/actions/runs/100"
 
-RUN = work_files.Run(
-    event=work_files.Event(
-        name="push", repository=REPOSITORY, sha=SHA, ref="v1.4.0", run_id=100, run_url=URL
-    ),
-    dbt=work_files.DbtProject(
-        command="dbt",
-        project_dir="/project",
-        repository_path=".",
-        name="shop",
-        profiles_dir=None,
-        profile=None,
-        target="prod",
-        target_path="/project/target",
-        packages_path="/project/dbt_packages",
-    ),
-    selection=work_files.Selection(),
-    policy=work_files.Policy(state="s3://bucket/prod"),
-    schema="",
-    started_at="2026-11-25T22:00:00+00:00",
-    command="release",
-    deploy=work_files.Deploy(),
-    release=work_files.Release(tag="v1.4.0"),
+RUN = runs.run(
+    runs.release("v1.4.0"),
+    event=runs.event(repository=REPOSITORY, sha=SHA, ref="v1.4.0", actor="", run_url=URL),
 )
 ORDERS = ReleaseNode(
     unique_id="model.shop.orders",
@@ -193,7 +174,7 @@ def test_the_manifest_only_if_it_is_asked_for(job: Job) -> None:
     (job.work / release_files.PRODUCTION_MANIFEST).write_text(f'{{"password": "{SECRET}"}}')
     job.write("draft")
     assert job.hub.asset(REPOSITORY, "v1.4.0", "manifest.json") is None
-    job.run = replace(RUN, release=work_files.Release(tag="v1.4.0", attach_manifest=True))
+    job.run = runs.asked(RUN, runs.release("v1.4.0", attach_manifest=True))
     job.write("draft")
     assert job.hub.asset(REPOSITORY, "v1.4.0", "manifest.json") == '{"password": "***"}'
 
@@ -288,7 +269,7 @@ def test_a_run_without_the_lease_touches_no_draft(job: Job) -> None:
 
 
 def test_a_dry_run_writes_nothing(job: Job) -> None:
-    job.run = replace(RUN, release=work_files.Release(tag="v1.4.0", dry_run=True))
+    job.run = runs.asked(RUN, runs.release("v1.4.0", dry_run=True))
     for when in ("draft", "publish", "rolled-back"):
         job.write(when)
     assert job.hub.seen == []
@@ -309,7 +290,7 @@ def released(job: Job) -> int:
     job.leave(release_files.RELEASED, LIVE)
     job.write("publish")
     job.leave(release_files.ROLLED_BACK, DONE)
-    job.run = replace(RUN, command="rollback", release=None, rollback=work_files.Rollback())
+    job.run = runs.asked(RUN, runs.rollback())
     return job.hub.create_deployment(REPOSITORY, SHA, "production")
 
 

@@ -10,9 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.policies import Deploy
 from dbtdeploy.report import deploy_page_model, job_annotations, page_model, render
 from dbtdeploy.report.build_report import build_report
-from standins import builds, deploy_builds
+from standins import builds, deploy_builds, runs
 from standins.builds import edited, model, result
 from standins.deploy_builds import BEFORE, VERSION, Deployed
 from standins.pages import ALLOWED_TAGS, HERE, HOSTILE, Page
@@ -187,7 +188,7 @@ def test_the_title_says_whether_production_is_new(built: Deployed, says: str) ->
 
 
 def test_the_environment_is_named() -> None:
-    run = replace(deploy_builds.RUN, deploy=work_files.Deploy(environment="staging_eu"))
+    run = runs.changed(deploy_builds.RUN, Deploy, environment="staging_eu", docs_url=None)
     dbt = replace(run.dbt, repository_path="shop")
     text = summary(replace(deploy_builds.failed(), run=replace(run, dbt=dbt)))
     assert text.startswith("### ❌ staging\\_eu, `shop`, is partly new: ")
@@ -512,7 +513,7 @@ def hostile_deploy(text: str) -> Deployed:
     lost = deploy_files.NotRestored(name=name, message=name, statements=(name,))
     source = replace(ORDERS, name=name, status=name, message=name, age_seconds=None)
     event = replace(deploy_builds.RUN.event, ref=name, sha=name)
-    asked = work_files.Deploy(environment=name, docs_url=name)
+    asked = runs.deploy(environment=name, docs_url=name)
     attempt = work_files.Attempt(
         exit_code=1, seconds=1, nodes=1, transient=("model.shop.up", name), reason=name
     )
@@ -521,7 +522,7 @@ def hostile_deploy(text: str) -> Deployed:
         run=replace(
             deploy_builds.RUN,
             event=event,
-            deploy=asked,
+            policy=asked,
             dbt=replace(deploy_builds.RUN.dbt, target=name, repository_path="a"),
         ),
         state=replace(builds.STATE, location=name, version=name, commit=None, dbt_version=name),
@@ -566,7 +567,7 @@ def hostile_failure(text: str) -> Deployed:
 def hostile_refusal(text: str) -> Deployed:
     """Stopped before anything was built, in words of others."""
     said = f"Held:\n- {text}\n    {text}\nby `{text}` and {text}"
-    run = replace(deploy_builds.RUN, deploy=work_files.Deploy(environment=text or "x"))
+    run = runs.asked(deploy_builds.RUN, runs.deploy(environment=text or "x"))
     refused = deploy_builds.refused("OnHold", f"Title {text}", said, remedy=f"Do {text}")
     return replace(refused, run=run, state=replace(deploy_builds.STATE, version=text or "x"))
 

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import redact
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import AnyPolicy
 from dbtdeploy.report import build_report, job_annotations, redact_report, render
 from dbtdeploy.report.report import NodeReport, Report, TestReport
-from standins import builds
+from standins import builds, runs
 from standins.builds import Built, model, result
 
 
@@ -127,12 +128,14 @@ def test_a_parse_error_has_dbts_message_and_place_and_nothing_of_an_older_build(
     assert not made.removed
 
 
-@pytest.mark.parametrize(("command", "next_step"), [("ci", "push."), ("release", "another tag.")])
-def test_what_to_do_next_is_what_brings_this_command_on(command: str, next_step: str) -> None:
+@pytest.mark.parametrize(
+    ("policy", "next_step"), [(runs.ci(), "push."), (runs.release(), "another tag.")]
+)
+def test_what_to_do_next_is_what_brings_this_command_on(policy: AnyPolicy, next_step: str) -> None:
     build = replace(
         builds.BUILD, exit_code=2, results=False, errors=(work_files.LogError(message="no"),)
     )
-    made = report(replace(builds.failed(), run=replace(builds.RUN, command=command), build=build))
+    made = report(replace(builds.failed(), run=runs.asked(builds.RUN, policy), build=build))
     assert made.problem is not None
     assert made.problem.remedy.endswith(next_step)
 

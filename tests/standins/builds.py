@@ -15,10 +15,12 @@ from dbtdeploy.base import json_codec
 from dbtdeploy.context import work_files
 from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.report.source_links import Sources
+from standins import runs
 
 Entry = dict[str, Any]
 
-RUN = work_files.Run(
+RUN = runs.run(
+    runs.ci(state="s3://acme-dbt/prod"),
     event=work_files.Event(
         name="pull_request",
         repository="acme/analytics",
@@ -28,21 +30,9 @@ RUN = work_files.Run(
         run_id=77,
         run_url="https://github.com/acme/analytics/actions/runs/77",
     ),
-    dbt=work_files.DbtProject(
-        command="dbt",
-        project_dir="/nowhere/analytics",
-        repository_path=".",
-        name="shop",
-        profiles_dir=None,
-        profile=None,
-        target=None,
-        target_path="/nowhere/analytics/target",
-        packages_path="/nowhere/analytics/dbt_packages",
-    ),
+    dbt=runs.project("/nowhere/analytics", profile=None),
     selection=work_files.Selection(select="state:modified+"),
-    policy=work_files.Policy(state="s3://acme-dbt/prod"),
     schema="pr_482",
-    started_at="2026-11-21T09:00:00+00:00",
 )
 
 STATE = work_files.State(

@@ -10,10 +10,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.policies import Deploy
 from dbtdeploy.report.build_deploy_report import Steps
 from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.store import failed_nodes
-from standins import builds
+from standins import builds, runs
 from standins.builds import Built, Entry, edited, model, result
 
 BEFORE = "20261121T055800Z-a1b2c3d"
@@ -25,13 +26,11 @@ RUN = replace(
     dbt=replace(builds.RUN.dbt, target="prod"),
     selection=work_files.Selection(),
     schema="",
-    command="deploy",
-    deploy=work_files.Deploy(docs_url="https://acme.example/docs"),
+    policy=runs.deploy(state=builds.RUN.policy.state, docs_url="https://acme.example/docs"),
 )
 MODIFIED = replace(
-    RUN,
+    runs.changed(RUN, Deploy, retry_failed=True),
     selection=work_files.Selection(select="state:modified+"),
-    deploy=work_files.Deploy(docs_url="https://acme.example/docs", retry_failed=True),
 )
 
 STATE = replace(builds.STATE, version=BEFORE)

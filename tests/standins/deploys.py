@@ -22,7 +22,7 @@ from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.store import fencing, lease, publish, store_location, version_reader, versions
 from dbtdeploy.store.lease_messages import Lease
 from dbtdeploy.store.object_store import Store
-from standins import entry
+from standins import entry, runs
 from standins.artifacts import artifact
 
 MODELS = ("a", "b")
@@ -82,27 +82,8 @@ def number_in(content: bytes) -> int:
     return int(said.removeprefix("number "))
 
 
-RUN = work_files.Run(
-    event=work_files.Event(
-        name="push", repository="acme/shop", sha="", ref="main", actor="octocat"
-    ),
-    dbt=work_files.DbtProject(
-        command="dbt",
-        project_dir="",
-        repository_path=".",
-        name="shop",
-        profiles_dir=None,
-        profile=None,
-        target=None,
-        target_path="",
-        packages_path="",
-    ),
-    selection=work_files.Selection(),
-    policy=work_files.Policy(state=""),
-    schema="",
-    started_at="2026-11-21T09:00:00+00:00",
-    command="deploy",
-    deploy=work_files.Deploy(),
+RUN = runs.run(
+    runs.deploy(state=""), event=runs.event(sha="", actor="octocat", run_id=0, run_url="")
 )
 
 BUILD = work_files.Build(

@@ -18,12 +18,13 @@ from msgspec.structs import replace
 
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan
 from dbtdeploy.store import environment_settings, in_flight, version_reader, versions
 from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.warehouse import release_macros, release_schemas
 from dbtdeploy.warehouse.release_macro_types import Pair, ProductionRelation, StagingBaseline
-from standins import deploys, swaps
+from standins import deploys, runs, swaps
 from standins.deploys import Ended, Environment, artifacts_of, model
 from standins.macros import MacroDbt
 from standins.swaps import PLACE, RELEASE, Warehouse, spot, unique_id
@@ -53,16 +54,15 @@ class Place:
     dbt: Path
     outputs: dict[str, str] = field(default_factory=dict)
     """Of the last script."""
+    policy: Release = field(default_factory=runs.release)
     runs: int = 0
-    policy: work_files.Release = field(default_factory=lambda: work_files.Release(tag=""))
 
     def begin(self, number: int, tag: str | None = None, *, crash_at: str = "") -> Path:
         """Take the lease and settle: a release of a tag, or a scheduled deploy."""
         run = replace(deploys.RUN, dbt=replace(deploys.RUN.dbt, command=str(self.dbt)))
         run = replace(run, event=replace(run.event, name="push" if tag else "schedule"))
         if tag:
-            release = replace(self.policy, tag=tag)
-            run = replace(run, command="release", release=release)
+            run = replace(run, policy=replace(self.policy, tag=tag))
         work = self.store.prepare(number, run=run, build=deploys.BUILD)
         work = work.rename(work.with_name(f"{work.name}-{self._next()}"))
         self.good("deploy/take_lease", work)

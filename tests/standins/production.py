@@ -11,9 +11,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.policies import Deploy
 from dbtdeploy.store import lease
 from dbtdeploy.store.folder_client import Folder
-from standins import entry, leases
+from standins import entry, leases, runs
 from standins.postgres import Database
 
 PROFILE = """
@@ -77,25 +78,10 @@ class Production:
         self.write(PROJECT)
         (folder / "store").mkdir()
         self.store = Folder(folder / "store")
-        self.run = work_files.Run(
-            event=work_files.Event(name="push", repository="o/r", sha="a" * 40, ref="main"),
-            dbt=work_files.DbtProject(
-                command=str(dbt),
-                project_dir=str(self.project),
-                repository_path=".",
-                name="shop",
-                profiles_dir=None,
-                profile="shop",
-                target=None,
-                target_path=str(self.target),
-                packages_path=str(self.project / "dbt_packages"),
-            ),
-            selection=work_files.Selection(),
-            policy=work_files.Policy(state=str(folder / "store")),
-            schema="",
-            started_at="2026-11-21T00:00:00+00:00",
-            command="deploy",
-            deploy=work_files.Deploy(),
+        self.run = runs.run(
+            runs.deploy(state=str(folder / "store")),
+            event=runs.event(sha="a" * 40),
+            dbt=runs.project(self.project, command=str(dbt)),
         )
 
     def write(self, texts: dict[str, str]) -> None:
@@ -105,9 +91,8 @@ class Production:
             (self.project / name).write_text(text)
 
     def ask(self, **deploy: Any) -> None:
-        """Set what ``deploy`` does beyond building."""
-        assert self.run.deploy is not None
-        self.run = replace(self.run, deploy=replace(self.run.deploy, **deploy))
+        """Set what ``deploy`` was asked."""
+        self.run = runs.changed(self.run, Deploy, **deploy)
 
     def replaced(self, *, dbt: dict[str, Any] | None = None, **changes: Any) -> work_files.Run:
         """The run with other fields."""

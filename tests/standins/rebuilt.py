@@ -15,7 +15,7 @@ from dbtdeploy.store import lease
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.store.lease_messages import Lease
 from dbtdeploy.warehouse import dependents
-from standins import entry
+from standins import entry, runs
 from standins.postgres import Database, Server
 
 PROJECT = """
@@ -132,26 +132,10 @@ class Production:
         )
         assert isinstance(taken, lease.Taken)
         work_files.write(self.work / deploy_files.LEASE, taken.held)
-        project = work_files.DbtProject(
-            command=str(self.dbt_command),
-            project_dir=str(self.project),
-            repository_path=".",
-            name="shop",
-            profiles_dir=None,
-            profile="shop",
-            target=None,
-            target_path=str(self.project / "target"),
-            packages_path=str(self.project / "dbt_packages"),
-        )
-        run = work_files.Run(
-            event=work_files.Event(name="push", repository="o/r", sha="a", ref="main"),
-            dbt=project,
+        run = runs.run(
+            runs.deploy(state=state or self.store.location),
+            dbt=runs.project(self.project, command=str(self.dbt_command)),
             selection=work_files.Selection(full_refresh=full_refresh),
-            policy=work_files.Policy(state=state or self.store.location),
-            schema="",
-            started_at="2026-11-21T00:00:00+00:00",
-            command="deploy",
-            deploy=work_files.Deploy(),
         )
         work_files.write(self.work / work_files.RUN, run)
         work_files.write(self.work / work_files.PLAN, work_files.Plan(nodes=tuple(self.nodes)))

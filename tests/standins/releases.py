@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.base import json_codec
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Column, ReleasePlan, Spot, Tag
 from dbtdeploy.release import gates, release_plan
 from dbtdeploy.warehouse.preflight import Hanging, Preflight
@@ -21,17 +22,21 @@ from dbtdeploy.warehouse.release_macro_types import (
     MeasuredNode,
     QueryResult,
 )
-from standins import builds, deploy_builds
+from standins import builds, deploy_builds, runs
 from standins.builds import Entry, edited, model, result
 
 RELEASE_ID = "20261125t231502"
 TAG = Tag(name="v1.4.0", commit="9f3c2e1aa5b0c7d8e9f00112233445566778899a", main_branch="main")
-POLICY = work_files.Release(tag="v1.4.0", checks="/nowhere/analytics/checks")
+POLICY = runs.release(
+    "v1.4.0",
+    state=deploy_builds.RUN.policy.state,
+    docs_url="https://acme.example/docs",
+    checks="/nowhere/analytics/checks",
+)
 RUN = replace(
     deploy_builds.MODIFIED,
     event=replace(deploy_builds.RUN.event, ref="v1.4.0", actor="ana"),
-    command="release",
-    release=POLICY,
+    policy=POLICY,
 )
 STATE = deploy_builds.STATE
 
@@ -223,7 +228,7 @@ def final(
     plan: ReleasePlan | None = None,
     measured: Measured = MEASURED,
     *,
-    policy: work_files.Release = POLICY,
+    policy: Release = POLICY,
     allowed_by: str | None = None,
     ended: Sequence[Entry] = RESULTS,
     now: Sequence[Entry] = NOW,

@@ -18,7 +18,7 @@ from dbtdeploy.context.release_files import ReleaseRecord, Spot, SwappedNode
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.rollback import rollback_finish
 from dbtdeploy.store import environment_settings, in_flight, lease, publish, versions
-from standins import deploys, quick_dbt
+from standins import deploys, quick_dbt, runs
 from standins.deploys import NAMES, PAGE, Ended, Environment, artifacts_of, commit_of
 
 
@@ -120,8 +120,7 @@ class Place:
         command = self.dbt or self.warehouse / "dbt"
         run = replace(
             deploys.RUN,
-            command="rollback",
-            rollback=work_files.Rollback(**asked),
+            policy=runs.rollback(**asked),
             dbt=replace(deploys.RUN.dbt, command=str(command)),
         )
         work = self.store.prepare(self.runs, run=run, build=None)

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import AnyPolicy
 from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import Teardown
-from standins import entry
+from standins import entry, runs
 from standins.postgres import Database
 
 STARTED = "2026-11-21T00:00:00+00:00"
@@ -74,11 +77,13 @@ class Job:
         *,
         pull_request: int | None = None,
         event: Mapping[str, Any] | None = None,
-        command: str = "teardown",
-        **policy: Any,
+        policy: AnyPolicy | None = None,
+        **asked: Any,
     ) -> work_files.Run:
-        """Write run.json: a teardown of a pull request, or by ``sweep=True`` of what is left."""
-        teardown = work_files.TeardownPolicy(pull_request=pull_request, **policy)
+        """Write run.json: a teardown of a pull request, or by ``sweep=True`` of what is left.
+
+        ``policy`` makes it another command's run.
+        """
         known: dict[str, Any] = {
             "name": "pull_request" if pull_request else "schedule",
             "repository": REPOSITORY,
@@ -88,25 +93,12 @@ class Job:
             "run_id": 100,
             "run_url": f"https://github.com/{REPOSITORY}/actions/runs/100",
         }
-        run = work_files.Run(
+        run = runs.run(
+            replace(policy or runs.teardown(pull_request=pull_request, **asked), state=self.state),
             event=work_files.Event(**{**known, **(event or {})}),
-            dbt=work_files.DbtProject(
-                command=str(self.dbt_command),
-                project_dir=str(self.project),
-                repository_path=".",
-                name="shop",
-                profiles_dir=None,
-                profile="shop",
-                target="ci",
-                target_path=str(self.project / "target"),
-                packages_path=str(self.project / "dbt_packages"),
-            ),
-            selection=work_files.Selection(),
-            policy=work_files.Policy(state=self.state),
+            dbt=runs.project(self.project, command=str(self.dbt_command), target="ci"),
             schema=f"pr_{pull_request or 'main'}_shop",
             started_at=STARTED,
-            command=command,
-            teardown=teardown,
         )
         work_files.write(self.work / work_files.RUN, run)
         return run

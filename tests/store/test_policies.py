@@ -21,7 +21,7 @@ from dbtdeploy.dbt import partial_parse_download
 from dbtdeploy.store import partial_parse, pull_request_registry, version_reader, versions
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.store_location import open_store
-from standins import parses, policies, s3, stores
+from standins import parses, policies, runs, s3, stores
 from standins.artifacts import all_artifacts
 from standins.deploys import RUN, Environment
 from standins.published import published
@@ -138,7 +138,7 @@ def test_a_pull_request_keeps_its_schemas_and_its_parse_and_a_teardown_forgets_t
     pull_request_registry.put_parse(
         store, run, 7, partial_parse.pack(parses.laid(tmp_path / "kept"))
     )
-    ci, said = replace(run, command="ci"), list[str]()
+    ci, said = runs.asked(run, runs.ci()), list[str]()
     assert partial_parse_download.own(
         store, ci, tmp_path, installed=lambda: None, say=said.append
     ), said

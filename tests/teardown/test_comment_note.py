@@ -14,7 +14,7 @@ from dbtdeploy.github.comment_marker import Marker, RunMark, RunState
 from dbtdeploy.github.comment_marker import mark as comment_mark
 from dbtdeploy.teardown import comment_note, teardown_files
 from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown
-from standins import preview
+from standins import preview, runs
 from standins.github import Hub
 from standins.teardowns import REPOSITORY, Job
 
@@ -86,7 +86,7 @@ def test_once_more_it_is_as_it_was_or_what_is_new(job: Job, hub: Hub) -> None:
 def test_a_later_build_replaces_it_and_an_older_one_does_not(job: Job, hub: Hub) -> None:
     hub.create_comment(REPOSITORY, 7, comment_mark(SHOP, RAN, REPORT), BOT)
     post(job)
-    older = replace(job.describe(pull_request=7, command="ci"), teardown=None)
+    older = runs.asked(job.describe(pull_request=7), runs.ci())
     for run_id in (98, 101):
         run = replace(older, event=replace(older.event, run_id=run_id))
         work_files.write(job.work / work_files.RUN, run)

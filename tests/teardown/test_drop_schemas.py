@@ -18,7 +18,7 @@ from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, MarkedSchema, WantedSchema
 from dbtdeploy.warehouse.run_macro import PACKAGE
 from dbtdeploy.warehouse.schema_owner import Owner
-from standins import postgres
+from standins import postgres, runs
 from standins.postgres import Database
 from standins.teardowns import STARTED, Job, mark, schemas
 
@@ -376,7 +376,7 @@ def test_a_push_and_a_teardown_at_one_time_leave_the_schema_marked_or_gone(
 ) -> None:
     seven = mark("pull_request=7")
     warehouse.make("pr_7_shop", seven)
-    job.describe(pull_request=7, command="ci")
+    job.describe(pull_request=7, policy=runs.ci())
     work_files.write(job.work / work_files.STATE, work_files.State(location="s", found=False))
     node = work_files.PlannedNode(
         unique_id="model.shop.a",

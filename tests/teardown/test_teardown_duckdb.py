@@ -12,6 +12,7 @@ from dbtdeploy.context import work_files
 from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, FoundSchemas, WantedSchema
 from dbtdeploy.warehouse.schema_owner import Owner
+from standins import runs
 from standins.teardowns import Job, mark
 
 PROFILE = """
@@ -62,7 +63,7 @@ def schemas(job: Job) -> set[object]:
 
 def prepare(job: Job) -> str:
     """As a push of pull request 7 would, with an incremental model of production's rows."""
-    run_file = job.describe(pull_request=7, command="ci")
+    run_file = job.describe(pull_request=7, policy=runs.ci())
     node = work_files.PlannedNode(
         unique_id="model.shop.orders",
         resource_type="model",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dbtdeploy.context.work_files import PlannedNode, Policy
+from dbtdeploy.context.work_files import PlannedNode
 from dbtdeploy.warehouse import baselines
+from standins import runs
 
 RELATION = baselines.RelationName(database="shop", schema="analytics", identifier="b")
 
@@ -24,7 +25,7 @@ def node(kind: str, materialized: str, full_refresh: bool | None = None) -> Plan
 
 
 def jobs(planned: PlannedNode, *, full_refresh: bool = False, rows: str = "all") -> int:
-    policy = Policy(state="s", baseline_rows=rows, baseline_order_by="updated_at")
+    policy = runs.ci(baseline_rows=rows, baseline_order_by="updated_at")
     return len(baselines.baseline_jobs([planned], {}, policy, full_refresh=full_refresh))
 
 
@@ -48,7 +49,7 @@ def test_only_what_reads_its_own_rows(
 
 
 def test_a_number_of_rows_brings_its_column() -> None:
-    policy = Policy(state="s", baseline_rows="100", baseline_order_by="updated_at")
+    policy = runs.ci(baseline_rows="100", baseline_order_by="updated_at")
     (job,) = baselines.baseline_jobs(
         [node("model", "incremental")], {"x": RELATION}, policy, full_refresh=False
     )
@@ -57,7 +58,7 @@ def test_a_number_of_rows_brings_its_column() -> None:
 
 
 def test_none_still_clears_what_an_earlier_push_left() -> None:
-    policy = Policy(state="s", baseline_rows="none")
+    policy = runs.ci(baseline_rows="none")
     (job,) = baselines.baseline_jobs(
         [node("model", "incremental")], {"x": RELATION}, policy, full_refresh=False
     )

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from dbtdeploy.context import work_files
 from dbtdeploy.warehouse.rebuild_kinds import EVERY_KIND, full_refresh, wanted
+from standins import runs
 
 
 def node(name: str, materialized: str = "table", **fields: object) -> work_files.PlannedNode:
@@ -91,12 +92,5 @@ def test_dbt_is_told_in_three_ways(
         packages_path="/p/dbt_packages",
         extra_args=extra,
     )
-    run = work_files.Run(
-        event=work_files.Event(name="push", repository="o/r", sha="a", ref="main"),
-        dbt=project,
-        selection=work_files.Selection(),
-        policy=work_files.Policy(state="s"),
-        schema="",
-        started_at="",
-    )
+    run = runs.run(runs.deploy(), dbt=project)
     assert full_refresh(run, variables) is expected

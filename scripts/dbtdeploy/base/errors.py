@@ -45,6 +45,13 @@ class EarlierStepMissing(DbtDeployError):
     title = "An earlier step has not run"
 
 
+class OtherCommand(DbtDeployError):
+    """A script was run in the work folder of another command's run."""
+
+    exit_code = 6
+    title = "This run is of another command"
+
+
 class EnvironmentNotMade(DbtDeployError):
     """Our environment or the caller's dbt could not be installed."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dbtdeploy.base import errors, timestamps
+from dbtdeploy.context.policies import Ci
 from dbtdeploy.context.work_files import Build, Failure, Run, State
 from dbtdeploy.github.comment_marker import LIMIT_BYTES, RunMark, RunState, mark, marker
 from dbtdeploy.report import render
@@ -20,14 +21,15 @@ def why_none(run: Run, *, started: bool = False, state: State | None = None) -> 
     """
     if run.event.pull_request is None:
         return f"this run ({run.event.name}) belongs to no pull request"
-    if not run.policy.comment:
+    policy = run.of(Ci)
+    if not policy.comment:
         return "the input `comment` is false"
     if run.event.skip:
         return f"the token of this run ({run.event.skip}) can only read; see the step summary"
     missing = state is not None and not state.found
     if started and state is not None and state.unchanged:
         return UNCHANGED
-    if started and missing and run.policy.on_missing_state != "build-all":
+    if started and missing and policy.on_missing_state != "build-all":
         return "production has no state yet, and `on-missing-state` says to build nothing"
     return None
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors, settings
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import Ci
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.warehouse import baselines, guard, production, schema_owner
 from dbtdeploy.warehouse.run_macro import run_macro
@@ -39,7 +40,7 @@ def prepare(
         else {}
     )
     jobs = baselines.baseline_jobs(
-        plan.nodes, relations, run.policy, full_refresh=run.selection.full_refresh
+        plan.nodes, relations, run.of(Ci), full_refresh=run.selection.full_refresh
     )
     laid: list[work_files.Baseline] = []
     if schemas:

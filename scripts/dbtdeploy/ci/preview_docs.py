@@ -7,6 +7,7 @@ from pathlib import Path
 from dbtdeploy.base import settings
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS
+from dbtdeploy.context.policies import Ci
 from dbtdeploy.dbt import docs_site
 
 PAGE = "docs/index.html"
@@ -22,7 +23,7 @@ def arguments(run: work_files.Run) -> list[str]:
     for name in docs_site.WRITTEN:
         # A page of an earlier run must not be taken for this one's.
         (Path(run.dbt.target_path) / name).unlink(missing_ok=True)
-    return ["docs", "generate", "--static", "--no-compile"] if run.policy.docs else []
+    return ["docs", "generate", "--static", "--no-compile"] if run.of(Ci).docs else []
 
 
 def store_preview(run: work_files.Run, work: Path) -> None:

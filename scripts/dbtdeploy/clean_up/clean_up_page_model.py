@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbtdeploy.base import errors, markdown
 from dbtdeploy.clean_up.clean_up_files import CleanUpDone
-from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import CleanUp
 from dbtdeploy.dbt import dbt_error_hints
 from dbtdeploy.report import render
 from dbtdeploy.warehouse.release_macro_types import CleanedUp
@@ -42,7 +42,7 @@ def why(one: CleanedUp) -> str:
     return markdown.shortened(" ".join(text.split()), MOST_CHARS)
 
 
-def summary(done: CleanUpDone, policy: work_files.CleanUp) -> str:
+def summary(done: CleanUpDone, policy: CleanUp) -> str:
     """The step summary."""
     return render.template(
         "clean_up/summary.md.j2",

@@ -10,10 +10,17 @@ import yaml
 
 from dbtdeploy.base import dbt_variables
 from dbtdeploy.base.settings import Inputs
-from dbtdeploy.context import deploy_inputs, option_words, release_inputs, schema_name
-from dbtdeploy.context.deploy_inputs import any_of, flag, invalid, number
+from dbtdeploy.context import (
+    deploy_inputs,
+    option_words,
+    pull_request_inputs,
+    release_inputs,
+    schema_name,
+)
+from dbtdeploy.context.input_values import any_of, flag, invalid, number
+from dbtdeploy.context.policies import AnyPolicy, TeardownPolicy
 from dbtdeploy.context.project import Project
-from dbtdeploy.context.work_files import DbtProject, Deploy, Event, Policy, Run, Selection
+from dbtdeploy.context.work_files import DbtProject, Event, Run, Selection
 
 DEFAULT_SELECT = "state:modified+"
 
@@ -31,8 +38,6 @@ STORE_COMMANDS = (
 """Commands on the store alone."""
 
 COMMANDS = (*PROJECT_COMMANDS, *STORE_COMMANDS)
-
-MISSING_STATE_POLICIES = ("build-all", "fail", "skip")
 
 OWN_INPUTS = {
     "--select": "select",
@@ -68,8 +73,6 @@ OWN_INPUTS = {
 SHORT = re.compile(r"-[A-Za-z]")
 """Short options may be joined, and their value too."""
 
-ORDER_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
 
 def parse(
     inputs: Inputs,
@@ -96,7 +99,8 @@ def parse(
     command = command_of(inputs)
     dbt_variables.passed(inputs.pass_env)
     option_words.refuse(inputs)
-    teardown = deploy_inputs.teardown(inputs, event) if command == "teardown" else None
+    policy = _policy(command, inputs, event, workspace)
+    teardown = policy if isinstance(policy, TeardownPolicy) else None
     pull_request = teardown.pull_request if teardown else event.pull_request
     folder = (workspace / (inputs.project_dir or ".")).resolve()
     if not inputs.profile and project.profile is None:
@@ -127,7 +131,7 @@ def parse(
             reads=project.reads,
         ),
         selection=_selection(inputs, project, command),
-        policy=_policy(inputs, workspace),
+        policy=policy,
         # Production is built where the profile says, and a schema of ours must not leak into it.
         schema=""
         if command in IN_PRODUCTION
@@ -138,12 +142,6 @@ def parse(
             project=project.name,
         ),
         started_at=started_at,
-        command=command,
-        deploy=_deploy(inputs, workspace, command),
-        teardown=teardown,
-        release=release_inputs.release(inputs, event, workspace) if command == "release" else None,
-        rollback=release_inputs.rollback(inputs) if command == "rollback" else None,
-        clean_up=release_inputs.clean_up(inputs) if command == "clean-up" else None,
     )
 
 
@@ -161,48 +159,19 @@ def command_of(inputs: Inputs) -> str:
     return command
 
 
-def location(inputs: Inputs, workspace: Path) -> str:
-    """The store's location, a folder's absolute."""
-    state = inputs.state
-    return state if "://" in state else str((workspace / state).resolve())
-
-
-def _deploy(inputs: Inputs, workspace: Path, command: str) -> Deploy | None:
-    if command in RELEASE_COMMANDS:
-        return release_inputs.deploy(inputs, workspace, command)
-    return deploy_inputs.deploy(inputs, workspace) if command == "deploy" else None
-
-
-def _policy(inputs: Inputs, workspace: Path) -> Policy:
-    policy = inputs.on_missing_state or "build-all"
-    if policy not in MISSING_STATE_POLICIES:
-        raise invalid(
-            "on-missing-state", f"is {policy!r}", f"Use {any_of(MISSING_STATE_POLICIES)}."
-        )
-    rows, order_by = inputs.baseline_rows or "all", inputs.baseline_order_by or None
-    if rows not in ("all", "none"):
-        if not rows.isdecimal() or int(rows) == 0:
-            raise invalid("baseline-rows", f"is {rows!r}", "Use all, none or a number of rows.")
-        if order_by is None:
-            raise invalid(
-                "baseline-rows",
-                "is a number, and no column says which rows are the newest",
-                "Set `baseline-order-by` to a column such as updated_at.",
-            )
-    if order_by is not None and not ORDER_COLUMN.fullmatch(order_by):
-        raise invalid("baseline-order-by", f"is {order_by!r}", "Use the name of one column.")
-    return Policy(
-        state=location(inputs, workspace),
-        on_missing_state=policy,
-        baseline_rows=rows,
-        baseline_order_by=order_by,
-        fail_on_warnings=flag("fail-on-warnings", inputs.fail_on_warnings, default=False),
-        hide_row_data=flag("hide-row-data", inputs.hide_row_data, default=False),
-        docs=flag("docs", inputs.docs, default=False),
-        comment=flag("comment", inputs.comment, default=True),
-        announce=flag("announce", inputs.announce, default=False),
-        comment_author=inputs.comment_author or "github-actions[bot]",
-    )
+def _policy(command: str, inputs: Inputs, event: Event, workspace: Path) -> AnyPolicy:
+    """What the command was asked to do; each reads only its own inputs."""
+    if command == "deploy":
+        return deploy_inputs.deploy(inputs, workspace)
+    if command == "release":
+        return release_inputs.release(inputs, event, workspace)
+    if command == "rollback":
+        return release_inputs.rollback(inputs, workspace)
+    if command == "clean-up":
+        return release_inputs.clean_up(inputs, workspace)
+    if command == "teardown":
+        return pull_request_inputs.teardown(inputs, event, workspace)
+    return pull_request_inputs.ci(inputs, workspace)
 
 
 def _selection(inputs: Inputs, project: Project, command: str) -> Selection:

@@ -7,7 +7,7 @@ are what ``dbt-args`` is for, which refuses those that dbt-deploy sets itself.
 from __future__ import annotations
 
 from dbtdeploy.base.settings import Inputs
-from dbtdeploy.context.deploy_inputs import invalid
+from dbtdeploy.context.input_values import invalid
 
 WORDS = ("select", "exclude")
 """Inputs whose words dbt gets one by one."""

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dbtdeploy.base import errors, json_codec
 from dbtdeploy.base.redact import Redact
+from dbtdeploy.context.policies import AnyPolicy, CommandPolicy
 
 RUN = "run.json"
 DBT_PROCESSES = "dbt_processes.jsonl"
@@ -39,6 +40,7 @@ COMMENT = "artifact/comment.md"
 SUMMARY = "artifact/summary.md"
 
 T = TypeVar("T")
+P = TypeVar("P", bound=CommandPolicy)
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -104,124 +106,40 @@ class Selection(Struct, frozen=True, kw_only=True):
     full_refresh: bool = False
 
 
-class Policy(Struct, frozen=True, kw_only=True):
-    """What to do where teams differ."""
-
-    state: str
-    on_missing_state: str = "build-all"
-    baseline_rows: str = "all"
-    baseline_order_by: str | None = None
-    fail_on_warnings: bool = False
-    hide_row_data: bool = False
-    docs: bool = False
-    """Whether a pull request gets documentation of what it builds."""
-    comment: bool = True
-    announce: bool = False
-    """Whether the comment says that a build has started."""
-    comment_author: str = "github-actions[bot]"
-
-
-class Deploy(Struct, frozen=True, kw_only=True):
-    """What ``deploy`` does beyond building."""
-
-    environment: str = "production"
-    """GitHub's name of it."""
-    retry_failed: bool = False
-    """Whether what failed since the current version is built too (``build: modified``)."""
-    source_freshness: str = "warn"
-    """``warn``, ``fail`` or ``off``."""
-    retries: int = 1
-    """How often what failed on a transient fault is built again."""
-    time_limit_minutes: int | None = None
-    """For the build, retries included."""
-    wait_minutes: int = 0
-    """For a lease that someone else holds."""
-    docs: bool = True
-    docs_location: str | None = None
-    """A folder or ``s3://`` of its own; the store's ``docs/`` if None."""
-    docs_url: str | None = None
-    """Where people read it."""
-
-
-class Release(Struct, frozen=True, kw_only=True):
-    """What ``release`` does beyond building."""
-
-    tag: str
-    main_branch: str | None = None
-    """The repository's default branch if None."""
-    method: str = "blue-green"
-    """For models that do not say it in ``meta``: ``blue-green`` or ``direct``."""
-    allow_breaking: bool = False
-    breaking_label: str = "allow-breaking"
-    """Label of a pull request that allows breaking changes."""
-    row_count_gate: str = "warn"
-    """``warn``, ``block`` or ``off``."""
-    row_count_tolerance: float = 5.0
-    """Per cent of production's rows."""
-    freshness_column: str | None = None
-    freshness_hours: float | None = None
-    checks: str | None = None
-    """Folder of queries that must return no rows, absolute."""
-    production_tests: bool = False
-    """Whether all of production's tests run after the swap."""
-    smoke_target: str | None = None
-    """Target of the profile, a reader's role."""
-    smoke_queries: str | None = None
-    """Folder of queries that must run for that role, absolute."""
-    keep_hours: int = 24
-    """How long replaced relations are kept."""
-    attach_manifest: bool = False
-    dry_run: bool = False
-
-
-class Rollback(Struct, frozen=True, kw_only=True):
-    """What ``rollback`` goes back to."""
-
-    version: str | None = None
-    """A version or a tag; the one before the newest release if None."""
-    restore_incremental: bool = False
-    """Whether incremental tables and snapshots go back too, and lose what came since."""
-    reason: str | None = None
-    dry_run: bool = False
-
-
-class CleanUp(Struct, frozen=True, kw_only=True):
-    """What ``clean-up`` drops."""
-
-    keep_hours: int = 24
-    """Age from which relations that a release replaced go."""
-    grace_days: int = 14
-    """How long the relation of a node that left the project stays."""
-    dry_run: bool = False
-
-
-class TeardownPolicy(Struct, frozen=True, kw_only=True):
-    """Whose schemas ``teardown`` drops."""
-
-    pull_request: int | None = None
-    sweep: bool = False
-    """All closed pull requests', and those unused for ``older_than_days``."""
-    older_than_days: int = 14
-    dry_run: bool = False
-
-
 class Run(Struct, frozen=True, kw_only=True):
     """``run.json``: everything that is known before anything is done."""
 
     event: Event
     dbt: DbtProject
     selection: Selection
-    policy: Policy
+    policy: AnyPolicy
+    """What the command was asked to do; its type says which command that is."""
     schema: str
     """Handed to dbt as DBT_DEPLOY_SCHEMA; empty where dbt builds production."""
     started_at: str
     """ISO 8601, UTC."""
-    command: str = "ci"
-    deploy: Deploy | None = None
-    teardown: TeardownPolicy | None = None
-    release: Release | None = None
-    rollback: Rollback | None = None
-    clean_up: CleanUp | None = None
+
+    @property
+    def command(self) -> str:
+        """The command's name, such as ``clean-up``."""
+        return self.policy.command
+
+    def of(self, kind: type[P]) -> P:
+        """The policy, as the type that its reader needs.
+
+        Args:
+            kind: a command's policy, or what several share, such as ``InProduction``.
+
+        Raises:
+            OtherCommand: the run is of another command.
+        """
+        if isinstance(self.policy, kind):
+            return self.policy
+        raise errors.OtherCommand(
+            f"run.json is of `{self.command}`, and this step needs one of {kind.__name__}.",
+            not_done="This step did nothing.",
+            remedy="Start a run of the step's own command with start_run.py.",
+        )
 
 
 class State(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.artifacts.transient_errors import Fault
 from dbtdeploy.base import timestamps
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import commands, dbt_error_hints
 from dbtdeploy.dbt.build import Called
@@ -56,7 +57,7 @@ def build(
     planned = work_files.read(work / work_files.PLAN, work_files.Plan)
     whole = dbt_build.call(run, work, arguments, extra=extra)
     attempts, trouble = [_attempt(whole)], None
-    for number in range(1, 1 + (run.deploy or work_files.Deploy()).retries):
+    for number in range(1, 1 + run.of(BuildsProduction).retries):
         fault = _fault(run, whole, planned)
         if fault is None:
             break

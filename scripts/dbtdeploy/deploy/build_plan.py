@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import Ci
 from dbtdeploy.dbt import commands, invoke
 from dbtdeploy.warehouse import guard, production
 
@@ -16,7 +17,8 @@ Nodes = tuple[work_files.PlannedNode, ...]
 
 def builds_nothing(run: work_files.Run, state: work_files.State) -> bool:
     """Whether production has no state yet, and nothing is to be built then."""
-    return run.deploy is None and not state.found and run.policy.on_missing_state == "skip"
+    skips = isinstance(run.policy, Ci) and run.policy.on_missing_state == "skip"
+    return skips and not state.found
 
 
 def check(run: work_files.Run, work: Path, state: work_files.State, nodes: Nodes) -> None:

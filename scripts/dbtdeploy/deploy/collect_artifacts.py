@@ -20,6 +20,7 @@ from dbtdeploy.artifacts.node_status import GOOD, OUTCOMES
 from dbtdeploy.base import errors, json_codec, timestamps
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.policies import BuildsProduction, Release
 from dbtdeploy.dbt import checkout_digest
 from dbtdeploy.deploy import redact_artifacts
 from dbtdeploy.store.versions import DEPLOYED, RELEASED, Index
@@ -111,7 +112,7 @@ def _spliced(
     contents = {MANIFEST: manifest, work_files.RUN_RESULTS: merged}
     draft = replace(
         _draft(work, run, new, results),
-        kind=RELEASED if run.release else DEPLOYED,
+        kind=RELEASED if isinstance(run.policy, Release) else DEPLOYED,
         partial=bool(pending),
         pending=pending,
         carried=carried,
@@ -228,14 +229,18 @@ def _draft(work: Path, run: work_files.Run, manifest: bytes, results: bytes) -> 
     same = state is not None and commit is not None and state.commit == commit
     return Index(
         version="",
-        environment=run.deploy.environment if run.deploy else "production",
+        environment=run.of(BuildsProduction).environment,
         project=run.dbt.name,
         kind="",
         created_at="",
         objects={},
         commit=commit,
         ref=event.ref or None,
-        tag=run.release.tag if run.release else state.tag if state and same else None,
+        tag=run.policy.tag
+        if isinstance(run.policy, Release)
+        else state.tag
+        if state and same
+        else None,
         release_id=plan.release_id if plan else state.release_id if state and same else None,
         created_by=event.actor,
         event=event.name,

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.dbt import invoke
 from dbtdeploy.store import failed_nodes
 
@@ -19,19 +20,17 @@ class DeploySelection(Struct, frozen=True, kw_only=True):
     state: Path | None
 
 
-def choose(
-    selection: work_files.Selection, work: Path, state: work_files.State, *, retry_failed: bool
-) -> DeploySelection:
+def choose(run: work_files.Run, work: Path, state: work_files.State) -> DeploySelection:
     """The selection as asked for; with what failed since, where that is wished and there is any.
 
     Args:
-        selection: as the inputs say; without ``select`` and ``selector``, everything.
+        run: a deploy or a release; without ``select`` and ``selector`` it builds everything.
         work: the work folder.
         state: what was fetched.
-        retry_failed: whether what failed since the current version is built too.
     """
+    selection = run.selection
     retry = work / failed_nodes.FOLDER
-    if retry_failed and state.found and retry.is_dir():
+    if run.of(BuildsProduction).retry_failed and state.found and retry.is_dir():
         # dbt reads manifest and results of one folder; words after --select are a union.
         union = " ".join(filter(None, (selection.select, failed_nodes.SELECT)))
         return DeploySelection(selection=replace(selection, select=union), state=retry)

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from dbtdeploy.base import crash, errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.store import store_location, versions
 from dbtdeploy.store.object_store import Store
 
@@ -26,7 +27,7 @@ def upload(run: work_files.Run, opened: Store, page: bytes, done: Publication) -
         DocsFailed: it was not uploaded.
     """
     crash.point("before-docs")
-    elsewhere = run.deploy.docs_location if run.deploy else None
+    elsewhere = run.of(BuildsProduction).docs_location
     try:
         target = store_location.opened(elsewhere) if elsewhere else opened
         key = "index.html" if elsewhere else versions.DOCS
@@ -39,5 +40,5 @@ def upload(run: work_files.Run, opened: Store, page: bytes, done: Publication) -
             remedy=cause.remedy,
         ) from None
     print(f"The documentation is at {target.address(key)}.")
-    url = run.deploy.docs_url if run.deploy else None
+    url = run.of(BuildsProduction).docs_url
     return replace(done, docs=target.address(key), docs_url=url)

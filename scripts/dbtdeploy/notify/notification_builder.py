@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from dbtdeploy.base import errors, text
 from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.context.policies import InProduction, Release, Rollback
 from dbtdeploy.context.release_files import Released, ReleasePlan, Tag
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
-from dbtdeploy.context.work_files import Build, Deploy, Failure, Plan, Run
+from dbtdeploy.context.work_files import Build, Failure, Plan, Run
 from dbtdeploy.github.release_body import GitHubRelease
 from dbtdeploy.notify.notification import BAD, Fact, Link, Notice, RunOutcome, Severity, Trouble
 
@@ -87,30 +88,29 @@ class Left(Struct, frozen=True, kw_only=True):
 def of(left: Left) -> Notice | None:
     """The notice; None where nobody is to be told: a dry run, or a push that waits for a tag."""
     run = left.run
-    policy = run.release or run.rollback
-    if left.not_due or (policy is not None and policy.dry_run):
+    policy = run.of(InProduction)
+    if left.not_due or (isinstance(policy, Release | Rollback) and policy.dry_run):
         return None
     outcome = _outcome(left)
     trouble = _trouble(left) if outcome in {*BAD, "held"} else None
-    deploy = run.deploy or Deploy()
     return Notice(
         command=run.command,
         outcome=outcome,
         severity=_severity(left, outcome),
-        title=_title(left, outcome, deploy.environment),
-        environment=deploy.environment,
+        title=_title(left, outcome, policy.environment),
+        environment=policy.environment,
         project=run.dbt.name,
         repository=run.event.repository,
         at=left.now,
         started_by=run.event.name,
         actor=run.event.actor,
-        tag=run.release.tag if run.release else None,
+        tag=policy.tag if isinstance(policy, Release) else None,
         version=_version(left),
         commit=left.tag.commit if left.tag else run.event.sha,
         run_url=run.event.run_url,
         trouble=trouble,
         facts=tuple(_facts(left, outcome)),
-        links=tuple(_links(left, deploy)),
+        links=tuple(_links(left, policy)),
     )
 
 
@@ -171,7 +171,7 @@ def _title(left: Left, outcome: RunOutcome, environment: str) -> str:
         if left.rolled_back is not None and outcome == "succeeded":
             return f"{environment} was rolled back to {left.rolled_back.plan.to}"
     else:
-        tag = left.run.release.tag if left.run.release else "The release"
+        tag = left.run.of(Release).tag
         if outcome == "nothing":
             return f"{tag} was released to {environment} before"
         if outcome == "succeeded":
@@ -252,10 +252,10 @@ def _taken_back(done: RolledBack) -> list[Fact]:
     return facts
 
 
-def _links(left: Left, deploy: Deploy) -> list[Link]:
+def _links(left: Left, policy: InProduction) -> list[Link]:
     event = left.run.event
     release = left.github_release.url if left.github_release else ""
-    docs = (left.publication.docs_url if left.publication else None) or deploy.docs_url
+    docs = (left.publication.docs_url if left.publication else None) or policy.docs_url
     found = {"Run": event.run_url, "Release": release, "Documentation": docs or ""}
     return [Link(text=name, url=url) for name, url in found.items() if text.WEB.fullmatch(url)]
 

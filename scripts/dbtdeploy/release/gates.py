@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dbtdeploy.artifacts.artifacts import Manifest, Node, RunResults
 from dbtdeploy.base import errors
-from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Gate, ReleaseNode, ReleasePlan
 from dbtdeploy.release import gates_rows, gates_tests_columns, node_meta
 from dbtdeploy.release.node_meta import Wishes
@@ -31,7 +31,7 @@ class Staged(Struct, frozen=True, kw_only=True):
     known: Node
 
 
-def waiting(plan: ReleasePlan, policy: work_files.Release, manifest: Manifest) -> tuple[Gate, ...]:
+def waiting(plan: ReleasePlan, policy: Release, manifest: Manifest) -> tuple[Gate, ...]:
     """The gates before staging stands: what each will look at.
 
     Raises:
@@ -58,7 +58,7 @@ def waiting(plan: ReleasePlan, policy: work_files.Release, manifest: Manifest) -
 
 
 def pairs(
-    plan: ReleasePlan, manifest: Manifest, policy: work_files.Release, look: LiveProduction | None
+    plan: ReleasePlan, manifest: Manifest, policy: Release, look: LiveProduction | None
 ) -> tuple[Pair, ...]:
     """What the warehouse is asked to measure: every staged node, and beside it what it replaces.
 
@@ -85,7 +85,7 @@ def judge(
     manifest: Manifest,
     measured: Measured,
     results: RunResults | None,
-    policy: work_files.Release,
+    policy: Release,
     allowed_by: str | None,
     fail_on_warnings: bool = False,
 ) -> tuple[Gate, ...]:
@@ -170,14 +170,14 @@ def staged(plan: ReleasePlan, manifest: Manifest) -> tuple[Staged, ...]:
     )
 
 
-def limit(one: Staged, policy: work_files.Release) -> tuple[str, float]:
+def limit(one: Staged, policy: Release) -> tuple[str, float]:
     """How a node's rows are judged, and how many per cent they may differ."""
     asked = one.wishes.row_count_tolerance
     tolerance = policy.row_count_tolerance if asked is None else asked
     return one.wishes.row_count or policy.row_count_gate, tolerance
 
 
-def fresh_hours(one: Staged, policy: work_files.Release) -> float | None:
+def fresh_hours(one: Staged, policy: Release) -> float | None:
     """How old a node's newest row may be; None where its freshness is not asked for.
 
     Raises:
@@ -196,13 +196,13 @@ def fresh_hours(one: Staged, policy: work_files.Release) -> float | None:
     )
 
 
-def _is_counted(one: Staged, policy: work_files.Release) -> bool:
+def _is_counted(one: Staged, policy: Release) -> bool:
     if one.node.kind == "A" or limit(one, policy)[0] == "off":
         return False
     return one.node.materialized not in VIEWS or one.wishes.row_count is not None
 
 
-def _fresh_column(one: Staged, policy: work_files.Release) -> str | None:
+def _fresh_column(one: Staged, policy: Release) -> str | None:
     return one.wishes.fresh_column or policy.freshness_column
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from dbtdeploy.base import timestamps
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.policies import InProduction, Release
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.context.rollback_files import RolledBack
 from dbtdeploy.github import version_tag
@@ -24,9 +25,7 @@ def of(run: work_files.Run, work: Path, redact: Redact) -> Notes:
             already, the draft keeps the words it has.
         redact: takes secrets out of all of it.
     """
-    policy = run.release
-    if policy is None:
-        raise ValueError("a run without a release has no notes")
+    policy = run.of(Release)
     plan = work_files.read_if_there(work / release_files.RELEASE_PLAN, ReleasePlan)
     text = _text(run, policy, work, plan) if plan is not None else None
     return Notes(
@@ -58,11 +57,11 @@ def is_built_in_place(work: Path) -> bool:
     return plan is not None and not plan.staged
 
 
-def _text(run: work_files.Run, policy: work_files.Release, work: Path, plan: ReleasePlan) -> str:
+def _text(run: work_files.Run, policy: Release, work: Path, plan: ReleasePlan) -> str:
     released = work_files.read_if_there(work / release_files.RELEASED, Released)
     record = work_files.read_if_there(work / release_files.RECORD, ReleaseRecord)
     published = work_files.read_if_there(work / deploy_files.PUBLICATION, deploy_files.Publication)
-    configured = run.deploy.docs_url if run.deploy else None
+    configured = policy.docs_url
     return release_render.release_notes(
         plan,
         repository=run.event.repository,
@@ -85,10 +84,10 @@ def _version(work: Path) -> str | None:
 
 
 def _environment(run: work_files.Run) -> str:
-    return run.deploy.environment if run.deploy else work_files.Deploy().environment
+    return run.of(InProduction).environment
 
 
-def _assets(work: Path, policy: work_files.Release, redact: Redact) -> dict[str, bytes]:
+def _assets(work: Path, policy: Release, redact: Redact) -> dict[str, bytes]:
     """The plan, and the manifest if it is asked for: it holds compiled values."""
     names = {release_files.RELEASE_PLAN: release_files.RELEASE_PLAN}
     if policy.attach_manifest:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts.node_status import GOOD
 from dbtdeploy.base import text, timestamps
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released, ReleasePlan
 from dbtdeploy.release.release_plan_page_model import PlanView, plan_view
 from dbtdeploy.report.page_model import Limits, View, view
@@ -58,7 +59,7 @@ class ReleasePageInputs(Struct, frozen=True, kw_only=True):
     @property
     def tag(self) -> str:
         """What is released."""
-        return self.run.release.tag if self.run.release else ""
+        return self.run.of(Release).tag
 
 
 class ReleaseView(Struct, frozen=True, kw_only=True):
@@ -93,7 +94,6 @@ def release_view(
 ) -> tuple[ReleaseView, PlanView | None, View | None]:
     """Choose what a summary shows: of the run, of its plan, and of dbt's build."""
     case = _case(facts)
-    deploy = facts.run.deploy or work_files.Deploy()
     before = facts.before_tag or (facts.plan.before if facts.plan else None)
     failed = _build_failed(facts)
     problem = facts.report.problem if facts.report else None
@@ -103,7 +103,7 @@ def release_view(
             facts=facts,
             case=case,
             but=case == "live" and (cause is not None or failed),
-            environment=deploy.environment,
+            environment=facts.run.of(Release).environment,
             before=before,
             cause=cause,
             words_of_dbt=problem.words_of_dbt
@@ -126,7 +126,7 @@ def release_view(
 def _case(facts: ReleasePageInputs) -> Case:
     released, failure = facts.released or Released(), facts.failure
     kind = failure.kind if failure else ""
-    asked = facts.run.release
+    asked = facts.run.of(Release)
     answers: tuple[tuple[bool, Case], ...] = (
         (released.taken_back is not None, "taken back"),
         (released.resumed == "nothing" and failure is None, "already"),
@@ -138,7 +138,7 @@ def _case(facts: ReleasePageInputs) -> Case:
         (kind == "ReleaseEmpty", "empty"),
         (kind == "GateClosed", "gate"),
         (_build_failed(facts), "failed"),
-        (failure is None and bool(asked and asked.dry_run) and facts.plan is not None, "plan"),
+        (failure is None and asked.dry_run and facts.plan is not None, "plan"),
     )
     return next((case for true, case in answers if true), "stopped")
 
@@ -163,8 +163,8 @@ def _build_failed(facts: ReleasePageInputs) -> bool:
 
 def _kept_until(facts: ReleasePageInputs) -> str:
     swapped = timestamps.parse(facts.released.swapped_at if facts.released else None)
-    if swapped is None or facts.run.release is None:
+    if swapped is None:
         return ""
     return timestamps.for_people(
-        timestamps.written(swapped + timedelta(hours=facts.run.release.keep_hours))
+        timestamps.written(swapped + timedelta(hours=facts.run.of(Release).keep_hours))
     )

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts.artifacts import Manifest, Node, RunResults
 from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan, RemovedNode, Spot, Tag
 from dbtdeploy.release import breaking, downstream_check, gates, release_nodes
 from dbtdeploy.store import versions
@@ -52,7 +53,7 @@ def plan(
         ReleaseNotClosed: something that stays reads what would be replaced.
         InvalidInput: a model's ``meta`` says what dbt-deploy does not know.
     """
-    policy = run.release or work_files.Release(tag=tag.name)
+    policy = run.of(Release)
     facts = release_nodes.ReleaseNodeInputs(
         run=run,
         manifest=manifest,
@@ -70,7 +71,7 @@ def plan(
     made = ReleasePlan(
         tag=tag.name,
         commit=tag.commit,
-        environment=run.deploy.environment if run.deploy else work_files.Deploy().environment,
+        environment=policy.environment,
         project=run.dbt.name,
         release_id=release_id,
         before=state.version,

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan, Spot
 from dbtdeploy.context.work_files import RUN_RESULTS, DbtProject, PlannedNode, Run
 from dbtdeploy.release import staging_profile
@@ -35,8 +36,7 @@ class Staging(Struct, frozen=True, kw_only=True):
 
 def place_of(run: Run) -> ReleaseScope:
     """Whose release it is."""
-    environment = run.deploy.environment if run.deploy else "production"
-    return ReleaseScope(environment=environment, project=run.dbt.name)
+    return ReleaseScope(environment=run.of(Release).environment, project=run.dbt.name)
 
 
 def run_there(run: Run, work: Path, release_id: str) -> Run:

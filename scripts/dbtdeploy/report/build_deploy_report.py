@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts.node_status import GOOD, WAITING
 from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.policies import Deploy
 from dbtdeploy.report import repro_commands
 from dbtdeploy.report.deploy_report import (
     AttemptReport,
@@ -71,7 +72,7 @@ def complete(report: Report, steps: Steps, run: work_files.Run, name: Name) -> R
 
 
 def _deploy(report: Report, steps: Steps, run: work_files.Run, name: Name) -> DeployReport:
-    asked = run.deploy or work_files.Deploy()
+    asked = run.of(Deploy)
     published = steps.publication or deploy_files.Publication(location=run.policy.state)
     left, back = steps.dependents or deploy_files.Dependents(), steps.restored
     location = repro_commands.without_credentials(published.location)

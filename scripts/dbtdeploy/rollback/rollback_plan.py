@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifact_check, artifacts, partial_manifest
 from dbtdeploy.base import errors, json_codec
 from dbtdeploy.context import work_files
+from dbtdeploy.context.policies import InProduction, Rollback
 from dbtdeploy.context.release_files import ReleaseRecord
 from dbtdeploy.context.rollback_files import RollbackPlan, TakenRelease
 from dbtdeploy.rollback import rollback_records, rollback_target
@@ -38,7 +39,7 @@ def draft(
     Raises:
         StateCorrupt, StateVersionMissing: what is gone back to is not whole in the store.
     """
-    policy = run.rollback or work_files.Rollback()
+    policy = run.of(Rollback)
     leaving, to = target.leaving, target.to
     return RollbackPlan(
         environment=environment_of(run),
@@ -62,7 +63,7 @@ def draft(
 
 def environment_of(run: work_files.Run) -> str:
     """GitHub's name of the environment that a run works on."""
-    return run.deploy.environment if run.deploy else work_files.Deploy().environment
+    return run.of(InProduction).environment
 
 
 def answered(plan: RollbackPlan, answer: TookBack) -> RollbackPlan:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from dbtdeploy.base import timestamps
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.policies import Rollback
 from dbtdeploy.context.release_files import ReleaseRecord
 from dbtdeploy.context.rollback_files import RollbackPlan
 from dbtdeploy.dbt import invoke
@@ -40,9 +41,9 @@ class Job(Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def policy(self) -> work_files.Rollback:
+    def policy(self) -> Rollback:
         """What is gone back to."""
-        return self.run.rollback or work_files.Rollback()
+        return self.run.of(Rollback)
 
 
 def take_back(job: Job, known: Sequence[ReleaseRecord], *, dry_run: bool) -> TookBack:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from dbtdeploy.base import markdown, timestamps
+from dbtdeploy.context.policies import TeardownPolicy
 from dbtdeploy.context.work_files import Run
 from dbtdeploy.github.comment_marker import LIMIT_BYTES, parse_run_mark
 from dbtdeploy.report import render
@@ -35,7 +36,7 @@ def summary(run: Run, done: Teardown) -> str:
         pulls=pulls,
         project=run.dbt.name,
         target=run.dbt.target,
-        sweep=bool(run.teardown and run.teardown.sweep),
+        sweep=run.of(TeardownPolicy).sweep,
         unasked=done.unasked.partition("\n")[0],
     )
 

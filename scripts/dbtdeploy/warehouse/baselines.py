@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from dbtdeploy.context.work_files import PlannedNode, Policy
+from dbtdeploy.context.policies import Ci
+from dbtdeploy.context.work_files import PlannedNode
 
 
 class RelationName(Struct, frozen=True, kw_only=True):
@@ -37,7 +38,7 @@ class BaselineJob(Struct, frozen=True, kw_only=True):
 def baseline_jobs(
     nodes: Iterable[PlannedNode],
     production: Mapping[str, RelationName],
-    policy: Policy,
+    policy: Ci,
     *,
     full_refresh: bool,
 ) -> list[BaselineJob]:
