@@ -11,10 +11,10 @@ PYTEST ?=
 # Names of benchmarks, all without: make bench BENCH=overhead
 BENCH ?=
 
-.PHONY: help demo pictures test try faults bench lint setup-own setup setup-all pins clean
+.PHONY: help demo pictures test test-more try faults bench lint setup-own setup setup-all pins clean
 
 help: ## What there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 demo: setup ## Play pull requests, a deploy, a release and its rollback on real parts; leaves demo-output/
 	$(VENV)/python tests/demo/play.py
@@ -22,8 +22,11 @@ demo: setup ## Play pull requests, a deploy, a release and its rollback on real 
 pictures: demo ## Renew the README's pictures from the demo; needs Chromium
 	$(VENV)/python tests/demo/pictures.py
 
-test: setup-all ## Run all tests
-	$(VENV)/pytest --numprocesses auto --dist loadgroup $(PYTEST)
+test: setup-all ## Run the tests: each behaviour once
+	$(VENV)/pytest --numprocesses auto --dist loadgroup -m "not more" $(PYTEST)
+
+test-more: setup-all ## Run what that leaves out: every dbt version, act, soak, all points of a crash
+	$(VENV)/pytest --numprocesses auto --dist loadgroup -m more $(PYTEST)
 
 try: setup-own ## Your own project: make try PROJECT=path STATE=s3://bucket/prefix-or-folder
 	@test -n "$(PROJECT)" -a -n "$(STATE)" || { echo 'Say what to try: make try PROJECT=path STATE=s3://bucket/prefix, or STATE=folder' >&2; exit 2; }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import make_environments
-from standins import github, postgres, s3
+from standins import github, postgres, s3, selection
 
 pytest_plugins = ["fault_table"]
 
@@ -79,8 +79,8 @@ def _dbt(version: str) -> Path:
 
 @pytest.fixture(scope="session")
 def dbt_command() -> Path:
-    """The command ``dbt`` of the version most tests run on, 1.11."""
-    return _dbt("1.11")
+    """The command ``dbt`` of the version most tests run on."""
+    return _dbt(selection.DBT)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +89,7 @@ def duckdb_command() -> Path:
     return _dbt("duckdb")
 
 
-@pytest.fixture(params=["1.8", "1.11", "1.12"])
+@pytest.fixture(params=selection.every_dbt())
 def any_dbt_command(request: pytest.FixtureRequest) -> Path:
     """The command ``dbt`` of each supported version in turn, for what differs between them."""
     return _dbt(request.param)

@@ -16,8 +16,6 @@ from demo.jobs import Job
 from e2e.conftest import Author, Manager
 from e2e.test_slim_ci import changed, fingerprint, until
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 TOTALS = "models/intermediate/int_order_totals.sql"
 DOUBLED = changed(TOTALS, "sum(amount) as", "2 * sum(amount) as")
 BROKEN = changed(TOTALS, "sum(amount) as", "sum(amonut) as")

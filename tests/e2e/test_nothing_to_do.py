@@ -14,8 +14,6 @@ from demo.repository import Checkout
 from e2e.conftest import Author, Manager
 from e2e.test_slim_ci import changed, source
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 README = {"README.md": "# The shop, described anew"}
 TOTALS = "models/intermediate/int_order_totals.sql"
 BUILD = "Build what was modified"

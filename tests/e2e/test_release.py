@@ -19,8 +19,6 @@ from e2e.conftest import Manager
 from e2e.test_deploy import DOUBLED, green, production_amount
 from e2e.test_slim_ci import changed, fingerprint, source
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 ORDERS = "analytics_marts.fct_orders"
 
 CUSTOMERS = {

@@ -9,8 +9,6 @@ from e2e.test_deploy import DOUBLED, green
 from e2e.test_release import ORDERS
 from e2e.test_slim_ci import changed
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 CUSTOMERS = "models/marts/dim_customers.sql"
 ONCE = (
     "{% if execute and run_query(\"select nextval('public.tries')\").rows[0][0] | int == 1 %}"

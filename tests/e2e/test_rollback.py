@@ -11,8 +11,6 @@ from demo.jobs import Job
 from e2e.conftest import Manager, inputs
 from e2e.test_deploy import DOUBLED, green, production_amount, schemas
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 
 def rebuilt(manager: Manager) -> Job:
     """A scheduled build of what is live, as deploy.yml does it."""

@@ -15,8 +15,7 @@ from demo.jobs import Cancellation
 from demo.repository import SHOP
 from demo.world import World
 from e2e.conftest import Author
-
-pytestmark = pytest.mark.xdist_group("e2e")
+from standins.selection import more_of
 
 PATIENCE_SECONDS = 60
 
@@ -164,7 +163,7 @@ def test_without_state_everything_is_built_and_the_comment_says_so(author: Autho
 # Other versions of dbt ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("any_dbt_command", ["1.8", "1.12"], indirect=True)
+@pytest.mark.parametrize("any_dbt_command", more_of("1.8", "1.12"), indirect=True)
 def test_other_versions_of_dbt_go_the_same_way(
     author: Author, any_dbt_command: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from standins import s3
 from standins.deploys import Environment
 
 
+@pytest.mark.more
 @pytest.mark.fault(7, 12)
 @pytest.mark.parametrize("kind", ["folder", "s3"])
 def test_no_reader_sees_a_mixed_version(kind: str, tmp_path: Path, s3_open: s3.Store) -> None:

@@ -27,7 +27,7 @@ from e2e import conftest
 from e2e.conftest import Author, Manager
 from standins import act
 
-pytestmark = [pytest.mark.act, pytest.mark.xdist_group("act")]
+pytestmark = [pytest.mark.act, pytest.mark.more, pytest.mark.xdist_group("act")]
 
 TEMPLATES = act.ROOT / "templates" / "workflows"
 UV_CACHE = str(Path.home() / ".cache" / "uv")

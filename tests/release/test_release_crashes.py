@@ -16,6 +16,7 @@ from standins import going_live, postgres, runs, swaps
 from standins.deploys import Environment
 from standins.going_live import NEW, OLD, Killed, Place, Refused
 from standins.postgres import Database
+from standins.selection import more, some_of
 from standins.swaps import Warehouse
 
 UNTOUCHED = ("release-recorded", "release-staged", "release-checked")
@@ -56,7 +57,9 @@ def test_a_release_from_the_lease_to_its_end(place: Place) -> None:
 
 
 @pytest.mark.fault(27, 7, 8)
-@pytest.mark.parametrize("point", [*UNTOUCHED, *PREPARED, *LIVE])
+@pytest.mark.parametrize(
+    "point", some_of([*UNTOUCHED, *PREPARED, *LIVE], "release-prepared", "swap-done")
+)
 def test_killed_and_run_again_with_the_same_tag(place: Place, point: str) -> None:
     with pytest.raises(Killed):
         place.release(2, "v1.4.0", crash_at=point)
@@ -69,7 +72,12 @@ def test_killed_and_run_again_with_the_same_tag(place: Place, point: str) -> Non
 
 @pytest.mark.fault(27)
 @pytest.mark.parametrize(
-    "point", ["release-recorded", "release-checked", "release-prepared", *LIVE]
+    "point",
+    some_of(
+        ["release-recorded", "release-checked", "release-prepared", *LIVE],
+        "release-prepared",
+        "after-release-pointer",
+    ),
 )
 def test_killed_and_followed_by_a_scheduled_deploy(place: Place, point: str) -> None:
     with pytest.raises(Killed):
@@ -86,11 +94,11 @@ def test_killed_and_followed_by_a_scheduled_deploy(place: Place, point: str) -> 
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        ("release-prepared", "settle-asked"),
+        more("release-prepared", "settle-asked"),
         ("release-prepared", "before-undone"),
-        ("swap-done", "settle-asked"),
+        more("swap-done", "settle-asked"),
         ("swap-done", "release-claimed"),
-        ("swap-done", "before-forgotten"),
+        more("swap-done", "before-forgotten"),
     ],
 )
 def test_the_run_that_settles_is_killed_too(place: Place, first: str, second: str) -> None:
@@ -113,7 +121,9 @@ def smoke(place: Place, sql: str) -> Release:
 
 
 @pytest.mark.fault(27)
-@pytest.mark.parametrize("point", ["", "before-take-back", "taken-back", "before-undone"])
+@pytest.mark.parametrize(
+    "point", some_of(["", "before-take-back", "taken-back", "before-undone"], "", "taken-back")
+)
 def test_a_failed_smoke_query_takes_it_back_and_so_does_the_next_run(
     place: Place, point: str
 ) -> None:
