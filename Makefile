@@ -8,10 +8,12 @@ PYTHON ?= python3
 VENV := .venv/bin
 # Anything pytest takes: make test PYTEST="-k guard"
 PYTEST ?=
+# How many examples each fuzzed test tries
+FUZZ ?= 2000
 # Names of benchmarks, all without: make bench BENCH=overhead
 BENCH ?=
 
-.PHONY: help demo pictures test test-more try faults bench lint setup-own setup setup-all pins clean
+.PHONY: help demo pictures test test-more try faults fuzz bench lint setup-own setup setup-all pins clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -31,6 +33,9 @@ test-more: setup-all ## Run what that leaves out: every dbt version, act, soak, 
 try: setup-own ## Your own project: make try PROJECT=path STATE=s3://bucket/prefix-or-folder
 	@test -n "$(PROJECT)" -a -n "$(STATE)" || { echo 'Say what to try: make try PROJECT=path STATE=s3://bucket/prefix, or STATE=folder' >&2; exit 2; }
 	@$(VENV)/python tests/demo/try_project.py --project "$(PROJECT)" --state "$(STATE)"
+
+fuzz: setup-own ## Try many texts, inputs and files made at random: make fuzz FUZZ=5000
+	FUZZ=$(FUZZ) $(VENV)/pytest --numprocesses auto -m fuzz $(PYTEST)
 
 faults: setup-all ## Run the fault tests; a line for each row of the fault table
 	$(VENV)/pytest --numprocesses auto --dist loadgroup -m fault --fault-table --quiet $(PYTEST)

@@ -104,6 +104,7 @@ def _write(run: work_files.Run, state: RunState, text: str | None, *, create: bo
         comment.run_mark(run, state),
         comment.body(run, state, text),
         create=create,
+        asked_at=run.event.asked_at,
     )
     if written is None and not create:
         print(f"No comment: {comment.UNCHANGED}, and there is none of this or an older run.")

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -50,14 +51,19 @@ class World:
         return written
 
     def try_to_write(
-        self, text: str, ours: RunMark | None = None, marker: Marker = MARKER
+        self,
+        text: str,
+        ours: RunMark | None = None,
+        marker: Marker = MARKER,
+        asked_at: str = "",
     ) -> Written | None:
         ours = ours or run(1)
         access = GitHubAccess(api_url=self.url or self.hub.url, token=self.token)
         comments = Comments(
             access, author=self.author, sleep=self.time.sleep, clock=lambda: self.time.now
         )
-        return comments.upsert_comment(REPOSITORY, 7, marker, ours, mark(marker, ours, text))
+        body = mark(marker, ours, text)
+        return comments.upsert_comment(REPOSITORY, 7, marker, ours, body, asked_at=asked_at)
 
     def texts(self) -> list[str]:
         """What people see of each comment."""
@@ -115,6 +121,25 @@ def test_found_on_any_page(world: World, position: int) -> None:
     assert world.texts().count("new") == 1
     assert world.texts()[position] == "new"
     assert world.sent("POST") == 0
+
+
+@pytest.mark.fault(111)
+def test_a_forged_run_number_does_not_silence_us(world: World) -> None:
+    world.hub.create_comment(REPOSITORY, 7, theirs("forged", run(10**18)), BOT)
+    world.hub.create_comment(REPOSITORY, 7, theirs("forged too", run(10**18 + 1)), BOT)
+    world.write("real", run(20_000_000_000))
+    assert world.texts() == ["real"]
+
+
+@pytest.mark.fault(111)
+def test_a_number_of_a_run_yet_to_come_does_not_outlast_the_next_push(world: World) -> None:
+    world.hub.create_comment(REPOSITORY, 7, theirs("forged", run(101)), BOT)
+    written = world.hub.comments(REPOSITORY, 7)[0]["updated_at"]
+    pushed = datetime.fromisoformat(written.replace("Z", "+00:00"))
+    before, after = (pushed + timedelta(seconds=seconds) for seconds in (-5, 5))
+    assert world.try_to_write("old", run(100), asked_at=before.isoformat()) is None
+    assert world.try_to_write("new", run(100), asked_at=after.isoformat()) is not None
+    assert world.texts() == ["new"]
 
 
 @pytest.mark.fault(42)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ from dbtdeploy.github.release_body import GitHubRelease
 from dbtdeploy.notify import notification, notification_builder, pagerduty, slack, webhook
 from dbtdeploy.notify.notification import Fact, Link, Notice, Trouble
 from dbtdeploy.notify.notification_builder import Glimpse, Left, ReportGlimpse
+from standins import hostile as hostile_text
 from standins import receivers, runs
-from standins.pages import HOSTILE
+from standins.pages import HOSTILE, UNSEEN
 
 SHA = "9f3c2e1d5b7a8c9e0f1a2b3c4d5e6f7a8b9c0d1e"
 URL = "https://github.com/acme/shop/actions/runs/100"
@@ -433,17 +435,19 @@ def hostile(text: str) -> Notice:
     )
 
 
-@pytest.mark.parametrize(
-    "text",
-    [*HOSTILE, "<!channel>", "<@U024BE7LH>", "<https://evil|x>", "&lt;", "<" * 9000, "*" * 9000],
-)
-def test_hostile_names_are_inert_for_slack_and_fit(text: str) -> None:
-    message = slack.message(hostile(text))
+@pytest.mark.fault(44, 71)
+@pytest.mark.parametrize("longer", [1, 3000])
+@hostile_text.written
+def test_hostile_names_are_inert_for_slack_and_fit(longer: int, text: str) -> None:
+    message = slack.message(hostile(text * longer))
     assert receivers.wrong_blocks(message["blocks"]) == ""
     for one in texts(message):
         bare = one.replace("<https://acme.com/a%7Cb%3Ec&amp;d|", "")
         assert "<" not in bare
         assert bare.count("&") == sum(bare.count(e) for e in ("&amp;", "&lt;", "&gt;"))
+        assert not re.search(r":[a-z+-]+:", bare)
+        assert not UNSEEN.search(one)
+    assert not UNSEEN.search(message["blocks"][0]["text"]["text"])
 
 
 # PagerDuty ----------------------------------------------------------------------------------------

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, markdown
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import Gate, Released, ReleasePlan, RemovedNode, Spot
 from dbtdeploy.release import gates, release_render
@@ -18,9 +18,9 @@ from dbtdeploy.release.release_plan_page_model import NOTES, RELEASE
 from dbtdeploy.report import build_report, page_model
 from dbtdeploy.report.report import Report
 from dbtdeploy.warehouse.release_macro_types import Measured, QueryResult
-from standins import builds, releases
+from standins import builds, hostile, releases
 from standins.builds import edited
-from standins.pages import ALLOWED_TAGS, HERE, HOSTILE, Page
+from standins.pages import ALLOWED_TAGS, HERE, Page, check_inert
 from standins.releases import MEASURED, ORDERS, POLICY, RUN, column, final, first, measured_node
 
 VERSION = "20261125T231720Z-9f3c2e1"
@@ -558,19 +558,11 @@ def hostile_notes(text: str) -> str:
     )
 
 
-@pytest.mark.fault(44, 45)
+@pytest.mark.fault(44, 45, 71)
 @pytest.mark.parametrize("make", [hostile_live, hostile_refusal, hostile_end, hostile_notes])
-@pytest.mark.parametrize("text", [*HOSTILE, "https://evil.example/)[x](y"])
+@hostile.written
 def test_whatever_others_write_is_inert(make: Callable[[str], str], text: str) -> None:
     shown = make(text)
-    page = Page(shown)
-    assert page.open == []
-    assert page.tags <= {*ALLOWED_TAGS, "h4"}
-    assert page.comments == []
-    assert not re.search(r"[@#]\w", page.prose), "would notify, or link an issue"
-    elsewhere: Sequence[str] = [
-        link for link in page.links if not link.startswith((HERE, GITHUB, DOCS))
-    ]
-    assert all(link in page.prose or link.startswith("https://evil") for link in elsewhere)
-    assert not elsewhere or "://" in text
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", shown)
+    # The documentation's address is the input `docs-url`.
+    ours = (HERE, GITHUB, DOCS, markdown.address(text))
+    check_inert(shown, links=ours, tags={*ALLOWED_TAGS, "h4"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 from standins import preview
@@ -42,14 +43,27 @@ HOSTILE = (
     "- item",
     "> [!WARNING]",
     "1. one",
+    "www.e.x`<img src=x>`",
+    "WWW.e.x `<img src=x> `",
+    "see https://e.x/`<b>`",
+    "a@b.cc or mailto:a@b.cc or xmpp:a@b.cc/d",
+    ":octocat: GH-12 $`a`$",
+    "\u200e\u061cleft\U000e0041\u2066",
+    "a\n:-:\nb",
     "",
     " ",
     "x" * 5000,
 )
 
 
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
+"""Controls, marks of direction, and letters that nobody sees."""
+
+
 class Page(HTMLParser):
-    """What a reader of the rendered comment meets: elements, and text outside of code."""
+    """What a reader of the rendered comment meets: elements, and text outside of links and code."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -74,8 +88,30 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if not {"code", "pre"} & set(self.open):
+        if not {"a", "code", "pre"} & set(self.open):
             self.prose += data
 
     def handle_comment(self, data: str) -> None:
         self.comments.append(data)
+
+
+def check_inert(
+    shown: str, *, links: tuple[str, ...] = (HERE,), tags: set[str] = ALLOWED_TAGS
+) -> Page:
+    """That a page has no tag, link, picture, mention and reference but our own.
+
+    Args:
+        shown: the page's Markdown, or a part of it.
+        links: how the addresses of ours begin.
+        tags: those that the page may have.
+    """
+    page = Page(shown)
+    assert page.open == []
+    assert page.tags <= tags
+    assert page.comments == []
+    told = re.search(r"[@#]\w|\bGH-\d|:[a-z_+-][\w+-]*:", page.prose)
+    assert not told, "would notify, be a link or a picture"
+    elsewhere = {link for link in page.links if not link.startswith(links)}
+    assert elsewhere == set()
+    assert not UNSEEN.search(shown)
+    return page

@@ -2,7 +2,9 @@ r"""Text that others wrote -> Markdown that is inert on GitHub. Pure.
 
 Names and messages come from a pull request and from a warehouse. In code spans and fences GitHub
 reads no mention, no issue number, no HTML and no emphasis; what stands outside them is escaped.
-Source: https://github.github.com/gfm/; that ``\@name`` still notifies was tried.
+No address of theirs becomes a link: a link also takes the backtick that follows it, and so opens
+the code span behind. Source: https://github.github.com/gfm/; that ``\@name`` still notifies was
+tried.
 """
 
 from __future__ import annotations
@@ -11,11 +13,23 @@ import re
 from urllib.parse import quote
 
 SIMPLE = re.compile(r"[\w.$ ,:/=+-]+")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
-"""Controls but tab and newline, and the marks that reverse the direction of text."""
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Controls but tab and newline, the marks that turn the direction of text, letters that cannot be
+seen, and halves of a character, which no file can hold."""
 
 PUNCTUATION = re.compile(r"([\\*_\[\]~|`])")
-LINE_START = re.compile(r"^(\s*)([-+>=]|\d+(?=[.)]))")
+LINE_START = re.compile(r"^(\s*)([-+>=:]|\d+(?=[.)](?:\s|$)))")
+ADDRESS = re.compile(r"\b(?:https?|ftp)://[^\s`<>|\"']*[^\s`<>|\"'.,;:!?()\[\]{}]", re.IGNORECASE)
+SPECIAL = re.compile(
+    r"(:(?=//)|:(?=[a-z_+-][\w+-]*(?::|$))|[@#]|\bGH(?=-)|www(?=\.)|(?:mailto|xmpp)(?=:))",
+    re.IGNORECASE,
+)
+"""What GitHub makes a link, a mention or a picture of; a blank of no width behind stops it."""
+
+WEB = re.compile(r"https?://", re.IGNORECASE)
 ZERO_WIDTH_SPACE = "\u200b"
 NAME_CHARS = 120
 
@@ -32,7 +46,9 @@ def code(text: object, most: int = NAME_CHARS) -> str:
     if SIMPLE.fullmatch(line):
         return f"`{line}`"
     if "|" in line or "\\" in line:
-        return "<code>" + "".join(_reference(character) for character in line) + "</code>"
+        # Within an element GitHub still looks for addresses, after the references are read.
+        marked = SPECIAL.sub(rf"\1{ZERO_WIDTH_SPACE}", line)
+        return "<code>" + "".join(_reference(character) for character in marked) + "</code>"
     fence = "`" * (_longest_run(line) + 1)
     # One blank on each side is taken off again, and lets the text begin or end with a backtick.
     return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"
@@ -48,11 +64,12 @@ def fence(text: str, language: str = "text") -> str:
 def prose(text: str) -> str:
     """Sentences of ours that may hold names of others: escaped, but for `code` and lists.
 
-    Lines indented by four blanks become a fenced block; ``- x`` becomes a list with x as code.
+    Lines indented by four blanks become a fenced block, on lines of its own wherever the sentences
+    stand; ``- x`` becomes a list with x as code; an address is shown as code.
     """
     parts: list[str] = []
     block: list[str] = []
-    for line in [*clean(text).split("\n"), ""]:
+    for line in [*clean(text).expandtabs(4).split("\n"), ""]:
         if line.startswith("    "):
             block.append(line[4:])
             continue
@@ -67,7 +84,10 @@ def prose(text: str) -> str:
             if parts and parts[-1].startswith("- ") and line:
                 parts.append("")
             parts.append(_sentence(line))
-    return "\n".join(parts).strip("\n")
+    made = "\n".join(parts).strip("\n")
+    # A fence opens and closes at the beginning of a line only.
+    before = "\n\n" if made.startswith("```") else ""
+    return before + made + ("\n\n" if made.endswith("```") else "")
 
 
 def link(text: str, url: str | None) -> str:
@@ -76,8 +96,9 @@ def link(text: str, url: str | None) -> str:
 
 
 def address(url: str) -> str:
-    """A URL with nothing in it that could end a link."""
-    return quote(url, safe="/:?#&=%@+,;~$!*'.-_")
+    """A URL with nothing in it that could end a link; ``#`` where it is none of the web."""
+    made = quote(clean(url).strip(), safe="/:?#&=%@+,;~$!*'.-_")
+    return made if WEB.match(made) else "#"
 
 
 def clean(text: str) -> str:
@@ -112,21 +133,32 @@ def _sentence(line: str) -> str:
     pieces = LINE_START.sub(rf"\1{ZERO_WIDTH_SPACE}\2", line).split("`")
     if len(pieces) % 2 == 0:  # an unpaired backtick opens no code
         pieces[-2:] = ["`".join(pieces[-2:])]
-    return "".join(
-        code(piece, 300) if odd % 2 else _escaped(piece) for odd, piece in enumerate(pieces)
-    )
+    words = [code(piece, 300) if at % 2 else _words(piece) for at, piece in enumerate(pieces)]
+    # Between two code spans stands something, or they would be one.
+    words[2:-1:2] = [word or ZERO_WIDTH_SPACE for word in words[2:-1:2]]
+    return "".join(words)
+
+
+def _words(text: str) -> str:
+    parts: list[str] = []
+    end = 0
+    for found in ADDRESS.finditer(text):
+        parts += [_escaped(text[end : found.start()]), code(found[0], 300)]
+        end = found.end()
+    return "".join([*parts, _escaped(text[end:])])
 
 
 def inline(text: str) -> str:
     """A few words of others in the middle of a line, as plain text; addresses become no links."""
-    line = _escaped(clean(text).replace("\n", " "))
-    return re.sub(r"(:(?=//)|www)", rf"\1{ZERO_WIDTH_SPACE}", shortened(line, NAME_CHARS))
+    line = shortened(clean(text).replace("\n", " ").replace("\t", " "), NAME_CHARS)
+    return _escaped(LINE_START.sub(rf"\1{ZERO_WIDTH_SPACE}\2", line))
 
 
 def _escaped(text: str) -> str:
-    safe = PUNCTUATION.sub(r"\\\1", text)
-    safe = safe.replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub("([@#])", rf"\1{ZERO_WIDTH_SPACE}", safe)
+    marked = SPECIAL.sub(rf"\1{ZERO_WIDTH_SPACE}", text)
+    safe = PUNCTUATION.sub(r"\\\1", marked)
+    # A dollar on each side would make a formula of what is between them.
+    return safe.replace("&", "&amp;").replace("<", "&lt;").replace("$", "&#36;")
 
 
 def _reference(character: str) -> str:

@@ -38,6 +38,7 @@ class _PullRequest(Struct, frozen=True, kw_only=True):
     number: int
     head: _Head
     user: _User | None = None
+    updated_at: str | None = None
 
 
 class _MergeGroup(Struct, frozen=True, kw_only=True):
@@ -91,6 +92,7 @@ def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
         skip=_skip(context, pull),
         default_branch=(parsed.repository.default_branch or None) if parsed.repository else None,
         tag=context.ref.removeprefix(TAGS) if context.ref.startswith(TAGS) else None,
+        asked_at=(pull.updated_at if pull else None) or "",
     )
 
 

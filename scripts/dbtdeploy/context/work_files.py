@@ -66,6 +66,8 @@ class Event(Struct, frozen=True, kw_only=True):
     """Name of the tag that started the run, if one did."""
     default_branch: str | None = None
     """The repository's, where the event says it."""
+    asked_at: str = ""
+    """When the pull request last changed before this run; empty where there is none. ISO 8601."""
 
 
 class DbtProject(Struct, frozen=True, kw_only=True):

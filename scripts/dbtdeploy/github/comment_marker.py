@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import datetime
 from enum import Enum
 from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
+from dbtdeploy.base import timestamps
 from dbtdeploy.context.work_files import Run
 
 MARKER = re.compile(r"<!-- dbt-deploy project=(\S*) target=(\S*) -->")
 RUN_MARK = re.compile(
     r"<!-- dbt-deploy-run id=([0-9]{1,19}) attempt=([0-9]{1,9}) commit=(\S*) state=([a-z]+) -->"
 )
+
+MOST_AHEAD = 2_000_000_000
+"""How far the number of a run may be ahead of ours: more than GitHub counts in the thirty days in
+which a run can be run again."""
 
 LIMIT_BYTES = 65_000
 """GitHub keeps 65,536 characters; bytes are the cautious way to count them."""
@@ -118,6 +124,26 @@ def may_write(existing: RunMark | None, ours: RunMark) -> bool:
     if ours.state is RunState.CANCELLED:
         return existing is not None and existing.run == ours.run
     return existing is None or existing.run <= ours.run
+
+
+def can_be(found: RunMark, ours: RunMark, *, written_at: datetime | None, asked_at: str) -> bool:
+    """Whether the run that a mark names can have written it.
+
+    Anything with the repository's token can write a mark, and one of a run yet to come would keep
+    us silent. A newer run than ours begins after ours was asked for, and soon has its number.
+
+    Args:
+        found: the mark.
+        ours: this run.
+        written_at: when GitHub last changed the comment.
+        asked_at: when the event happened that began our run; empty where it is not known.
+    """
+    if found.run <= ours.run:
+        return True
+    if found.run_id - ours.run_id > MOST_AHEAD:
+        return False
+    asked = timestamps.parse(asked_at)
+    return written_at is None or asked is None or written_at >= asked
 
 
 def _line(body: str, number: int) -> str:

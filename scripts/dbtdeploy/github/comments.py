@@ -16,7 +16,7 @@ from msgspec import Struct
 import github
 from dbtdeploy.base.settings import GitHubAccess
 from dbtdeploy.github import api_errors
-from dbtdeploy.github.comment_marker import Marker, RunMark, may_write, parse_run_mark
+from dbtdeploy.github.comment_marker import Marker, RunMark, can_be, may_write, parse_run_mark
 from dbtdeploy.github.pygithub_client import (
     FAULTS,
     REPEATS,
@@ -84,6 +84,7 @@ class Comments:
         body: str,
         *,
         create: bool = True,
+        asked_at: str = "",
     ) -> Written | None:
         """Write our one comment for this marker: update it, or create it where there is none.
 
@@ -95,6 +96,7 @@ class Comments:
             ours: this run.
             body: the whole text, both lines of ``marker.mark`` included.
             create: whether one is made where there is none.
+            asked_at: when the event happened that began this run, ISO 8601.
 
         Returns:
             None if the comment was left alone (see ``marker.may_write``), or none was made.
@@ -107,7 +109,9 @@ class Comments:
         """
 
         def write(own: list[IssueComment], author: str, issue: Issue) -> Written | None:
-            return _write(issue, own, author, ours, body, create=create)
+            if not may_write(_newest(own, ours, asked_at), ours):
+                return None
+            return _write(issue, own, author, body, create=create)
 
         return self._with_own(repository, pull_request, marker, write)
 
@@ -186,14 +190,21 @@ class Comments:
         ]
 
 
+def _newest(own: list[IssueComment], ours: RunMark, asked_at: str) -> RunMark | None:
+    """The newest run that wrote one of our comments, as far as their marks can be true."""
+    marks = [
+        found
+        for comment in own
+        if (found := parse_run_mark(comment.body or ""))
+        if can_be(found, ours, written_at=comment.updated_at, asked_at=asked_at)
+    ]
+    return max(marks, key=lambda found: found.run, default=None)
+
+
 def _write(
-    issue: Issue, own: list[IssueComment], author: str, ours: RunMark, body: str, *, create: bool
+    issue: Issue, own: list[IssueComment], author: str, body: str, *, create: bool
 ) -> Written | None:
     """Write the first of our comments; the others are left from a race and go."""
-    marks = [found for found in (parse_run_mark(c.body or "") for c in own) if found]
-    newest = max(marks, key=lambda found: found.run, default=None)
-    if not may_write(newest, ours):
-        return None
     if not own:
         return _create(issue, body, expected=author) if create else None
     first, *others = own

@@ -7,6 +7,7 @@ https://docs.slack.dev/reference/block-kit/blocks.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from dbtdeploy.base import markdown
@@ -32,7 +33,7 @@ def message(notice: Notice) -> dict[str, Any]:
     icon = "↩️" if notice.event == "rollback.succeeded" else ICONS[notice.outcome]
     title = markdown.shortened(f"{icon} {_line(notice.title)}", HEADER_CHARS)
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": True}}
+        {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": False}}
     ]
     if notice.trouble is not None:
         told = notice.trouble
@@ -63,17 +64,18 @@ def _context(notice: Notice) -> str:
 
 def _mrkdwn(text: str, most: int) -> dict[str, Any]:
     # verbatim: no name becomes a mention or a link.
-    return {"type": "mrkdwn", "text": text[:most], "verbatim": True}
+    cut = text if len(text) <= most else re.sub("&[a-z]*$", "", text[:most])
+    return {"type": "mrkdwn", "text": cut, "verbatim": True}
 
 
 def _escaped(text: str, most: int) -> str:
     """Text of others, cut first: an entity cut in the middle would show as it is written.
 
-    Slack knows no escape for its marks of bold and code; a blank of no width before them does it.
+    Slack knows no escape for its marks of bold and strike, nor for the names of its pictures; a
+    blank of no width does it.
     """
     cut = markdown.shortened(markdown.clean(text).strip(), most)
-    for mark in "*~":
-        cut = cut.replace(mark, markdown.ZERO_WIDTH_SPACE + mark)
+    cut = re.sub(r"(?=[*~])|(?<=:)(?=[\w+'-]+:)", markdown.ZERO_WIDTH_SPACE, cut)
     return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
