@@ -26,11 +26,18 @@ def main(arguments: list[str]) -> NoReturn:
         listed = "\n".join(f"  {name.replace('/', ' ')}" for name in names())
         print(f"usage: run.py COMMAND SCRIPT [ARGUMENT ...], one of\n{listed}", file=sys.stderr)
         raise SystemExit(2)
-    from dbtdeploy.context import cli  # noqa: PLC0415  not needed to say how it is called
+    # Not needed to say how it is called.
+    from dbtdeploy.context import cli  # noqa: PLC0415
+    from dbtdeploy.context.phases import Phase  # noqa: PLC0415
 
     sys.argv = [str(SCRIPTS / command / f"{script}.py"), *arguments[2:]]
-    # Imported behind the boundary: a module that cannot be imported is a fault of ours like others.
-    cli.run(lambda: importlib.import_module(f"{command}.{script}").main())
+
+    def imported() -> int:
+        # Behind the boundary: a module that cannot be imported is a fault of ours like others.
+        module = importlib.import_module(f"{command}.{script}")
+        return cli.attempt(module.main, phase=module.PHASE)
+
+    cli.run(imported, phase=Phase.START)
 
 
 def names() -> list[str]:

@@ -13,11 +13,14 @@ from pathlib import Path
 from dbtdeploy.base import settings
 from dbtdeploy.ci import prepare_schemas, preview_docs
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Ci
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import commands, invoke, unchanged_check
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.deploy import build_plan
+
+PHASE = Phase.BUILD
 
 
 def main() -> int:

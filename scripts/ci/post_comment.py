@@ -17,12 +17,15 @@ from pathlib import Path
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.ci import comment
 from dbtdeploy.context import cli, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import OfPullRequests
 from dbtdeploy.github import comment_marker
 from dbtdeploy.github import comments as github_comments
 from dbtdeploy.github.comment_marker import RunState
 from dbtdeploy.teardown import comment_note, teardown_files
 from dbtdeploy.teardown.teardown_files import Teardown
+
+PHASE = Phase.REPORT
 
 TITLE = "The comment could not be written"
 

@@ -15,12 +15,15 @@ from pathlib import Path
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import cli, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.dbt import partial_parse_upload
 from dbtdeploy.store import pull_request_registry, store_location
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import Teardown
 from dbtdeploy.warehouse import guard
+
+PHASE = Phase.REPORT
 
 POLICY = (
     "Let the role write under pull-requests/ of the store, so that a sweep finds these schemas if "

@@ -14,6 +14,7 @@ from dbtdeploy.clean_up import clean_up_files, clean_up_page_model
 from dbtdeploy.clean_up.clean_up_files import CleanUpDone
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import CleanUp
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_nodes
@@ -22,6 +23,8 @@ from dbtdeploy.store import environment_settings, lease_renewal, store_location,
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros
 from dbtdeploy.warehouse.release_macro_types import CleanedUp, ReleaseScope
+
+PHASE = Phase.DROP
 
 
 def main() -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 from dbtdeploy.artifacts import commit_mark
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, Release
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
 from dbtdeploy.deploy import collect_artifacts, deploy_plan
 from dbtdeploy.store import lease_renewal, publish, store_location
 from dbtdeploy.store.object_store import Store
+
+PHASE = Phase.BUILD
 
 VARIABLE = f"DBT_ENV_CUSTOM_ENV_{commit_mark.NAME}"
 """dbt copies it into its artifacts."""

@@ -11,10 +11,13 @@ from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Freshness, SourceFreshness
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Deploy
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness
 from dbtdeploy.store import lease_renewal, store_location
+
+PHASE = Phase.FRESHNESS
 
 NOTHING_BUILT = "Nothing was built, and nothing was written to the warehouse."
 

@@ -10,6 +10,7 @@ from msgspec import to_builtins
 from dbtdeploy.base import actions_runner, crash, json_codec, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Dependent, Dependents, HeldLease
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.dbt import invoke
 from dbtdeploy.store import lease_renewal, store_location
 from dbtdeploy.warehouse import (
@@ -21,6 +22,8 @@ from dbtdeploy.warehouse import (
     run_job_macro,
 )
 from dbtdeploy.warehouse.preflight import Preflight
+
+PHASE = Phase.PREFLIGHT
 
 
 def main() -> None:

@@ -20,11 +20,14 @@ from pathlib import Path
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, Ci
 from dbtdeploy.dbt import installed_version, partial_parse_download, unchanged_check
 from dbtdeploy.store import failed_nodes, store_location, version_reader, versions
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.store_location import local_folder
+
+PHASE = Phase.STATE
 
 WITHOUT_STATE = {
     "build-all": "Everything will be built (on-missing-state: build-all).",

@@ -11,9 +11,12 @@ from pathlib import Path
 from dbtdeploy.base import errors, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Docs
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.dbt import dbt_error_hints, docs_site, invoke
 from dbtdeploy.store import lease_renewal, store_location
+
+PHASE = Phase.DOCS
 
 NOT_DONE = "The build succeeded and is published; only its documentation is missing."
 

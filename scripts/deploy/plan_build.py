@@ -7,9 +7,12 @@ from pathlib import Path
 
 from dbtdeploy.base import settings
 from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Ci, Release
 from dbtdeploy.dbt import commands, invoke
 from dbtdeploy.deploy import build_plan, deploy_plan
+
+PHASE = Phase.PLAN
 
 
 def main() -> None:

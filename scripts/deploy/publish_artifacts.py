@@ -16,12 +16,15 @@ from dbtdeploy.artifacts import artifact_check, artifacts, build_success
 from dbtdeploy.base import actions_runner, crash, errors, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS, HeldLease, Publication
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.dbt import installed_version, partial_parse_upload
 from dbtdeploy.deploy import collect_artifacts, docs_step
 from dbtdeploy.deploy.collect_artifacts import CollectedArtifacts
 from dbtdeploy.store import failed_nodes, lease, publish, store_location, versions
 from dbtdeploy.store.object_store import Store
+
+PHASE = Phase.PUBLISH
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from dbtdeploy.base import actions_runner, crash, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, CleanUp, Release, Rollback
 from dbtdeploy.context.release_files import Released, ReleaseRecord
 from dbtdeploy.dbt import invoke
@@ -29,6 +30,8 @@ from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros
 from dbtdeploy.warehouse.release_macro_types import ReleaseScope, State
+
+PHASE = Phase.RECOVERY
 
 
 def main() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease, Publication
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import InProduction
 from dbtdeploy.store import lease, store_location
+
+PHASE = Phase.END
 
 
 def main() -> None:

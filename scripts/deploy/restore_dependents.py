@@ -10,10 +10,13 @@ from dbtdeploy.artifacts import artifacts
 from dbtdeploy.base import actions_runner, crash, errors, json_codec, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Dependent, Dependents, HeldLease
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.dbt import invoke
 from dbtdeploy.store import lease_renewal, store_location
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import dependents, dependents_result, run_job_macro
+
+PHASE = Phase.RESTORE
 
 
 def main() -> None:

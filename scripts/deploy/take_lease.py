@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from dbtdeploy.base import actions_runner, crash, errors, git_client, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease, NotNow
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import InProduction, Release
 from dbtdeploy.deploy import admission, tag_history
 from dbtdeploy.store import (
@@ -27,6 +28,8 @@ from dbtdeploy.store import (
 from dbtdeploy.store.environment_settings import EnvironmentSettings
 from dbtdeploy.store.lease_messages import Lease
 from dbtdeploy.store.object_store import Store
+
+PHASE = Phase.ADMISSION
 
 PAST_A_HOLD = ("rollback", "clean-up")
 """A hold keeps what is live from being built over; these bring nothing new."""

@@ -7,8 +7,11 @@ from pathlib import Path
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS, HeldLease, Publication
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.deploy import collect_artifacts, docs_step
 from dbtdeploy.store import lease, store_location, versions
+
+PHASE = Phase.UPLOAD
 
 
 def main() -> None:

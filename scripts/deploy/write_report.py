@@ -13,8 +13,11 @@ import msgspec
 
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.release import release_preview
 from dbtdeploy.report import build_report, job_annotations, redact_report, render, report_step
+
+PHASE = Phase.REPORT
 
 
 def main() -> None:

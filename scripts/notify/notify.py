@@ -15,6 +15,7 @@ import msgspec
 from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.base.settings import Notifications
 from dbtdeploy.context import cli, deploy_files, release_files, rollback_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.github.release_body import GitHubRelease
 from dbtdeploy.notify import (
     http_client,
@@ -25,6 +26,8 @@ from dbtdeploy.notify import (
     webhook,
 )
 from dbtdeploy.notify.notification import Notice
+
+PHASE = Phase.REPORT
 
 JSON = {"Content-Type": "application/json"}
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, crash, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
 from dbtdeploy.release import staging
 from dbtdeploy.store import lease_renewal, store_location
+
+PHASE = Phase.BUILD
 
 
 def main() -> int:

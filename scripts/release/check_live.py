@@ -11,6 +11,7 @@ from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import crash, errors, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.dbt import invoke
@@ -19,6 +20,8 @@ from dbtdeploy.store import in_flight, lease_renewal, store_location
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros, sql_files, sql_refs
 from dbtdeploy.warehouse.release_macro_types import TookBack
+
+PHASE = Phase.LIVE_CHECK
 
 TRIES = 60
 

@@ -10,6 +10,7 @@ from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import crash, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.dbt import invoke
@@ -18,6 +19,8 @@ from dbtdeploy.release.staging import Staging
 from dbtdeploy.store import lease_renewal, store_location
 from dbtdeploy.warehouse import release_macros, sql_files, sql_refs
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured
+
+PHASE = Phase.GATES
 
 
 def main() -> None:

@@ -16,9 +16,12 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import actions_runner, errors, git_client, settings
 from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Tag
 from dbtdeploy.github import tags_api, version_tag
+
+PHASE = Phase.ADMISSION
 
 
 def main() -> None:

@@ -8,10 +8,13 @@ from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.release import release_split, staging, swap_request
 from dbtdeploy.store import store_location, version_reader
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured
+
+PHASE = Phase.PLAN
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.dbt import invoke
@@ -17,6 +18,8 @@ from dbtdeploy.release import release_plan, release_refusals, staging
 from dbtdeploy.store import failed_nodes, lease_renewal, store_location
 from dbtdeploy.warehouse import preflight, release_macros
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, ProductionRelation
+
+PHASE = Phase.PLAN
 
 
 def main() -> None:

@@ -7,9 +7,12 @@ from msgspec.structs import replace
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease, Publication
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.release import recover
 from dbtdeploy.store import in_flight, lease_messages, store_location
+
+PHASE = Phase.SWAP
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, crash, errors, settings, timestamps
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.dbt import commands, invoke
@@ -19,6 +20,8 @@ from dbtdeploy.release.staging import Staging
 from dbtdeploy.store import in_flight, lease_messages, lease_renewal, store_location
 from dbtdeploy.warehouse import guard, production, release_macros
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Prepared
+
+PHASE = Phase.STAGING
 
 Nodes = tuple[work_files.PlannedNode, ...]
 

@@ -16,6 +16,7 @@ from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, crash, errors, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_refusals, staging, swap_request, unpublished_version
@@ -25,6 +26,8 @@ from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Swapped
+
+PHASE = Phase.SWAP
 
 TRIES = 60
 """About a minute, each try giving up its locks after a quarter of a second."""

@@ -16,11 +16,14 @@ from pathlib import Path
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.base.settings import GitHubAccess
 from dbtdeploy.context import cli, deploy_files, release_files, rollback_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.github import deployments_api, release_body, releases_api
 from dbtdeploy.github.release_body import GitHubRelease
 from dbtdeploy.release import release_notes
+
+PHASE = Phase.REPORT
 
 TITLE = errors.ReleaseNotWritten.title
 

@@ -11,6 +11,7 @@ import msgspec
 
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.deploy import redact_artifacts
 from dbtdeploy.github import release_body
@@ -19,6 +20,8 @@ from dbtdeploy.release.release_page_model import ReleasePageInputs, Swap
 from dbtdeploy.report import build_report, job_annotations, redact_report, report_step
 from dbtdeploy.report.report import Report
 from dbtdeploy.warehouse.release_macro_types import Swapped
+
+PHASE = Phase.REPORT
 
 
 def main() -> None:

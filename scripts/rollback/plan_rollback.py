@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.rollback_files import RollbackPlan
 from dbtdeploy.rollback import (
     rollback_page_model,
@@ -20,6 +21,8 @@ from dbtdeploy.rollback import (
 from dbtdeploy.rollback.warehouse_request import Job
 from dbtdeploy.store import inventory, store_location
 from dbtdeploy.store.object_store import Store
+
+PHASE = Phase.PLAN
 
 
 def main() -> None:

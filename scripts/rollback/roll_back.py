@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, crash, errors, settings
 from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.rollback import (
     rollback_finish,
@@ -22,6 +23,8 @@ from dbtdeploy.store import in_flight, lease, lease_renewal, lineage, store_loca
 from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse.release_macro_types import TookBack
+
+PHASE = Phase.SWAP
 
 
 def main() -> None:

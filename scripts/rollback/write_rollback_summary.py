@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.report import report_step
 from dbtdeploy.rollback import rollback_page_model, rollback_plan
+
+PHASE = Phase.REPORT
 
 
 def main() -> None:

@@ -20,7 +20,10 @@ from dbtdeploy.context import (
     store_inputs,
     work_files,
 )
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Ci
+
+PHASE = Phase.START
 
 
 def main() -> None:

@@ -9,9 +9,12 @@ from dbtdeploy.admin.adopt import PlainState
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import render
 from dbtdeploy.store import locked_command, store_location, version_reader
 from dbtdeploy.store.object_store import Store
+
+PHASE = Phase.STORE
 
 
 def main() -> None:

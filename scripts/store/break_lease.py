@@ -5,7 +5,10 @@ from __future__ import annotations
 from dbtdeploy.base import actions_runner, settings, timestamps
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.store import fencing, lease, lease_messages, store_location
+
+PHASE = Phase.STORE
 
 
 def main() -> None:

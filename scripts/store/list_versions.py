@@ -7,8 +7,11 @@ from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import render
 from dbtdeploy.store import inventory, store_location
+
+PHASE = Phase.STORE
 
 
 def main() -> None:

@@ -7,7 +7,10 @@ from msgspec.structs import replace
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.store import environment_settings, store_location
+
+PHASE = Phase.STORE
 
 MEANINGS = {
     environment_settings.DEPLOY: "Each merge goes live.",

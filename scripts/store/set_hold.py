@@ -9,9 +9,12 @@ from msgspec.structs import replace
 from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.store import environment_settings, lease_messages, store_location
 from dbtdeploy.store.environment_settings import EnvironmentSettings, Hold
 from dbtdeploy.store.object_store import Store
+
+PHASE = Phase.STORE
 
 
 def main() -> None:

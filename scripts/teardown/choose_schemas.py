@@ -6,12 +6,15 @@ from datetime import datetime, timezone
 
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import TeardownPolicy
 from dbtdeploy.github import pull_requests_api
 from dbtdeploy.store import pull_request_registry, store_location
 from dbtdeploy.teardown import stale_schemas, teardown_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, FoundSchemas
 from dbtdeploy.warehouse import schema_owner
+
+PHASE = Phase.PLAN
 
 MOST_REGISTERED = 200
 """Pull requests that only the registry knows and GitHub is asked about in one sweep."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import TeardownPolicy
 from dbtdeploy.dbt import invoke
 from dbtdeploy.teardown import comment_note, drop_results, teardown_files
@@ -26,6 +27,8 @@ from dbtdeploy.teardown.teardown_files import (
 from dbtdeploy.warehouse import schema_owner
 from dbtdeploy.warehouse.run_macro import run_macro
 from dbtdeploy.warehouse.schema_owner import Owner
+
+PHASE = Phase.DROP
 
 BATCH = 100
 """Schemas a dbt process: Linux takes 128 KiB in one argument, and one is about 300 bytes."""

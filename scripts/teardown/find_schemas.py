@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dbtdeploy.base import errors, settings
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.dbt import invoke
 from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import FoundSchemas
 from dbtdeploy.warehouse import schema_owner
 from dbtdeploy.warehouse.run_macro import run_macro
+
+PHASE = Phase.PLAN
 
 
 def main() -> None:

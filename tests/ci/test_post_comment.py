@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import markdown
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.github.comment_marker import Marker, RunMark, RunState, mark, parse_run_mark
 from standins import entry, runs
 from standins.github import Hub
@@ -294,7 +295,7 @@ def test_a_cancelled_run_tells_of_itself_only(job: Job, how: str) -> None:
             what="",
             not_done="",
             remedy="",
-            step="plan_build.py",
+            phase=Phase.BUILD,
             exit_code=130,
         )
         work_files.write(job.work / work_files.FAILURE, failure)

@@ -48,6 +48,8 @@ DISTRIBUTIONS = {
 }
 """What comes with the library that is declared, or is named otherwise there."""
 
+NOT_SCRIPTS = ("dbtdeploy", "in_dbt")
+
 MODULES_IN_A_FOLDER = 26
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -160,3 +162,17 @@ def test_a_class_name_means_one_thing_in_all_of_scripts() -> None:
         if isinstance(found, ast.ClassDef) and not found.name.startswith("_")
     ]
     assert sorted({one for one in names if names.count(one) > 1}) == []
+
+
+def test_every_script_says_its_phase_and_nothing_hangs_on_its_file_name() -> None:
+    names = [path for path in SCRIPTS.glob("*/*.py") if path.parent.name not in NOT_SCRIPTS]
+    without = [path.name for path in names if "\nPHASE = Phase." not in path.read_text()]
+    assert without == []
+    files = {path.name for path in names} | {f"{path.parent.name}/{path.stem}" for path in names}
+    hanging = [
+        f"{name(path)}: {found.value}"
+        for path in MODULES
+        for found in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(found, ast.Constant) and found.value in files
+    ]
+    assert hanging == []

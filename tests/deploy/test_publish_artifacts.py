@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.deploy import collect_artifacts
 from dbtdeploy.store import failed_nodes, fencing, lease, publish, version_reader, versions
 from dbtdeploy.store.lease_messages import Lease
@@ -107,7 +108,7 @@ CRASHED = work_files.Failure(
     what="dbt-deploy has a fault: KeyError in build_production.py.",
     not_done="",
     remedy="",
-    step="build_production.py",
+    phase=Phase.BUILD,
     exit_code=3,
 )
 GOOD = {"a": "success", "b": "success"}
@@ -279,9 +280,9 @@ def test_a_failed_run_that_cannot_be_kept_is_a_warning(place: Environment) -> No
     assert place.current(place.temp / "seen") == dict.fromkeys(NAMES, 1)
 
 
-@pytest.mark.parametrize("step", ["deploy/restore_dependents", "deploy/generate_docs"])
-def test_what_fails_after_a_good_build_does_not_undo_it(place: Environment, step: str) -> None:
-    failure = replace(CRASHED, step=step)
+@pytest.mark.parametrize("phase", [Phase.RESTORE, Phase.DOCS])
+def test_what_fails_after_a_good_build_does_not_undo_it(place: Environment, phase: Phase) -> None:
+    failure = replace(CRASHED, phase=phase)
     ended = place.deploy(place.prepare(2, failure=failure, docs=False))
     assert ended.code == 0, ended.out
     assert place.current(place.temp / "seen")["manifest.json"] == 2

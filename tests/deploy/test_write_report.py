@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.phases import Phase
 from standins import builds, deploy_builds, entry
 from standins.builds import Built, model, result
 
@@ -215,7 +216,13 @@ def test_a_job_cancelled_between_two_steps_is_cancelled(tmp_path: Path) -> None:
 def test_a_job_cancelled_after_the_build_failed_keeps_what_failed(tmp_path: Path) -> None:
     work = builds.passed().write(tmp_path)
     first = work_files.Failure(
-        kind="StateCorrupt", title="t", what="w", not_done="n", remedy="r", step="s", exit_code=15
+        kind="StateCorrupt",
+        title="t",
+        what="w",
+        not_done="n",
+        remedy="r",
+        phase=Phase.STATE,
+        exit_code=15,
     )
     work_files.write(work / work_files.FAILURE, first)
     run(work, DBT_DEPLOY_JOB_STATUS="cancelled")

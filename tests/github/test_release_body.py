@@ -6,6 +6,7 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.context.work_files import Failure
@@ -81,8 +82,8 @@ def test_what_is_too_long_is_told_shortly() -> None:
 
 LIVE = Released(version="v", swapped_at="2026-11-25T23:15:02+00:00")
 SWAPPED = Released(swapped_at="2026-11-25T23:15:02+00:00")
-LOST = Failure.of(errors.LeaseLost("x", not_done="", remedy=""), step="x")
-OTHER = Failure.of(errors.GateClosed("x", not_done="", remedy=""), step="x")
+LOST = Failure.of(errors.LeaseLost("x", not_done="", remedy=""), phase=Phase.SWAP)
+OTHER = Failure.of(errors.GateClosed("x", not_done="", remedy=""), phase=Phase.SWAP)
 
 
 @pytest.mark.parametrize(

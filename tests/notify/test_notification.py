@@ -15,6 +15,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.base.redact import redactor
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import (
     Gate,
@@ -107,7 +108,7 @@ DONE = RolledBack(
 
 
 def failed(kind: type[errors.DbtDeployError], what: str = "It was so.") -> Failure:
-    return Failure.of(kind(what, not_done="Not done.", remedy="Do this."), step="x.py")
+    return Failure.of(kind(what, not_done="Not done.", remedy="Do this."), phase=Phase.BUILD)
 
 
 def of(run: work_files.Run = RELEASE, **left: Any) -> Notice:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors
 from dbtdeploy.context import deploy_files, release_files, rollback_files, work_files
 from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.github.release_body import GitHubRelease
 from standins import entry, receivers, runs
@@ -51,7 +52,7 @@ class Job:
         self, what: str = "It was so.", kind: type[errors.DbtDeployError] | None = None
     ) -> None:
         made = (kind or errors.GateClosed)(what, not_done="Not done.", remedy="Do this.")
-        self.leave(work_files.FAILURE, work_files.Failure.of(made, step="x.py"))
+        self.leave(work_files.FAILURE, work_files.Failure.of(made, phase=Phase.BUILD))
 
     def notify(self, run: work_files.Run = RELEASE, **environ: str) -> str:
         """Run the script; it must exit 0. Gives all it printed."""

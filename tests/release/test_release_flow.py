@@ -11,6 +11,7 @@ import yaml
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import errors, json_codec
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Column, Released, ReleaseNode, ReleasePlan, Spot
 from dbtdeploy.context.work_files import DbtProject, PlannedNode
 from dbtdeploy.release import (
@@ -341,7 +342,7 @@ def test_the_status_of_a_release(
     released: Released | None, failure: str | None, status: str
 ) -> None:
     told = work_files.Failure(
-        kind=failure or "", title="", what="", not_done="", remedy="", step="", exit_code=1
+        kind=failure or "", title="", what="", not_done="", remedy="", phase=Phase.SWAP, exit_code=1
     )
     facts = ReleasePageInputs(run=RUN, released=released, failure=told if failure else None)
     assert release_outcome.status(facts) == status

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors, markdown
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Gate, Released, ReleasePlan, RemovedNode, Spot
 from dbtdeploy.release import gates, release_render
 from dbtdeploy.release.release_page_model import ReleasePageInputs
@@ -51,7 +52,7 @@ def report(built: builds.Built) -> Report:
 def closed(plan: ReleasePlan) -> work_files.Failure:
     with pytest.raises(errors.GateClosed) as refused:
         gates.refuse(plan.gates)
-    return work_files.Failure.of(refused.value, step="check_release.py")
+    return work_files.Failure.of(refused.value, phase=Phase.GATES)
 
 
 DRY = replace(RUN, policy=replace(POLICY, dry_run=True))

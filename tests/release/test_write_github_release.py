@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors
 from dbtdeploy.context import deploy_files, release_files, rollback_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Gate, Released, ReleaseNode, ReleasePlan, Spot
 from dbtdeploy.github.release_body import GitHubRelease
 from standins import entry, runs
@@ -234,10 +235,8 @@ def test_built_in_place(job: Job) -> None:
 
 # Not live -----------------------------------------------------------------------------------------
 
-GATE = work_files.Failure.of(
-    errors.GateClosed("no", not_done="", remedy=""), step="check_release.py"
-)
-LOST = work_files.Failure.of(errors.LeaseLost("no", not_done="", remedy=""), step="swap_release.py")
+GATE = work_files.Failure.of(errors.GateClosed("no", not_done="", remedy=""), phase=Phase.GATES)
+LOST = work_files.Failure.of(errors.LeaseLost("no", not_done="", remedy=""), phase=Phase.SWAP)
 
 
 def test_a_failed_releases_draft_is_removed(job: Job) -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import markdown
 from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Deploy
 from dbtdeploy.report import deploy_page_model, job_annotations, page_model, render
 from dbtdeploy.report.build_report import build_report
@@ -260,7 +261,7 @@ def test_a_step_that_failed_after_the_build_failed_comes_second() -> None:
         replace(
             deploy_builds.failed(),
             publication=None,
-            failure=failure("StateAccessDenied", "No access", step="publish_artifacts.py"),
+            failure=failure("StateAccessDenied", "No access", phase=Phase.PUBLISH),
         )
     )
     assert text.startswith("### ❌ production is partly new: 1 model and 1 test failed")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import redact
 from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import build_report, redact_report
 from dbtdeploy.report.deploy_report import DeployReport
 from dbtdeploy.report.report import Report
@@ -268,8 +269,8 @@ def test_what_is_missing_and_fails_no_deploy(why: str) -> None:
 
 
 def test_dbts_words_of_documentation_are_its_own() -> None:
-    stopped = failure("DocsFailed", step="generate_docs.py")
-    for left, words in ((stopped, True), (replace(stopped, step="publish_artifacts.py"), False)):
+    stopped = failure("DocsFailed", phase=Phase.DOCS)
+    for left, words in ((stopped, True), (replace(stopped, phase=Phase.PUBLISH), False)):
         problem = report(replace(deploy_builds.deployed(), failure=left)).problem
         assert problem is not None
         assert problem.words_of_dbt == words

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.base import json_codec
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.report.source_links import Sources
 from standins import runs
@@ -363,7 +364,7 @@ def failure(kind: str, title: str, what: str, **over: Any) -> work_files.Failure
     said: dict[str, Any] = {
         "not_done": "Nothing was built.",
         "remedy": "Mend it.",
-        "step": "deploy/plan_build",
+        "phase": Phase.PLAN,
         **over,
     }
     return work_files.Failure(kind=kind, title=title, what=what, exit_code=1, **said)

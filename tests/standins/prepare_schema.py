@@ -10,6 +10,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2] / "scripts")
 from dbtdeploy.base import settings
 from dbtdeploy.ci import prepare_schemas
 from dbtdeploy.context import cli, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.dbt import invoke
 
 
@@ -23,4 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, phase=Phase.PREFLIGHT)

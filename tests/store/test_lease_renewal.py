@@ -27,6 +27,7 @@ while True:
 KEEP = """
 from dbtdeploy.base import errors
 from dbtdeploy.context import cli
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.work_files import DbtProject
 from dbtdeploy.dbt.dbt_client import Dbt
@@ -59,7 +60,7 @@ def main():
     keeper.refuse_if_lost()
     print("the lease is still ours", flush=True)
 
-cli.run(main)
+cli.run(main, phase=Phase.BUILD)
 """
 
 Start = Callable[..., subprocess.Popen[str]]

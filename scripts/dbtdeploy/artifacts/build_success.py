@@ -10,9 +10,7 @@ from collections.abc import Mapping
 
 from dbtdeploy.artifacts.node_status import GOOD, OUTCOMES
 from dbtdeploy.context import work_files
-
-AFTER_THE_BUILD = frozenset({"restore_dependents.py", "generate_docs.py", "publish_artifacts.py"})
-"""What fails in these leaves the warehouse as the build made it, and the state must say so."""
+from dbtdeploy.context.phases import AFTER_THE_BUILD
 
 NAMED = 5
 """Nodes named in the reason; the report has them all."""
@@ -35,7 +33,7 @@ def why_not(
         failure: the first failure of any script.
         fail_on_warnings: whether a warning is a failure.
     """
-    if failure is not None and failure.step not in AFTER_THE_BUILD:
+    if failure is not None and failure.phase not in AFTER_THE_BUILD:
         return f"{failure.title}: {failure.what}"
     if build is None:
         return "The build did not end."

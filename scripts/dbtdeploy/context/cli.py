@@ -6,11 +6,8 @@ Exit codes: 0 done; a failure's own code (see ``errors.py``); 3 for a fault of o
 
 from __future__ import annotations
 
-import atexit
-import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from types import FrameType
@@ -18,15 +15,17 @@ from typing import NoReturn
 
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 
 UNEXPECTED = 3
 
 
-def run(step: Callable[[], int | None]) -> NoReturn:
+def run(step: Callable[[], int | None], *, phase: Phase) -> NoReturn:
     """Run one script's step and exit with its code.
 
     Args:
         step: does the work; returns an exit code, or None for 0.
+        phase: of the run, which a failure is told to be of.
 
     An expected failure is printed as an error annotation and left in the work folder as
     ``failure.json``, where ``write_report.py`` finds it. A fault of ours leaves the same file
@@ -34,48 +33,30 @@ def run(step: Callable[[], int | None]) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _as_interrupt)
     actions_runner.talk_to_runner(settings.in_actions())
-    code = attempt(step)
-    sys.stdout.flush()
-    try:
-        # What Python does at its end, but for taking all its objects apart: 0.03 s of CPU.
-        for last in (
-            threading._shutdown,  # type: ignore[attr-defined]
-            atexit._run_exitfuncs,
-            sys.stdout.flush,
-            sys.stderr.flush,
-        ):
-            try:
-                last()
-            except BaseException as fault:  # noqa: PERF203  it happens once in a process
-                # An interrupt, too: what comes after it is still to be done.
-                print_trace(fault)
-    finally:
-        os._exit(code)
+    sys.exit(attempt(step, phase=phase))
 
 
-def attempt(step: Callable[[], int | None]) -> int:
+def attempt(step: Callable[[], int | None], *, phase: Phase) -> int:
     """Like ``run``, for a part of a script: returns the exit code."""
     try:
         return step() or 0
     except KeyboardInterrupt:
-        return _leave(
-            errors.Cancelled(
-                "The run was cancelled.",
-                not_done="It did not finish.",
-                remedy="Run the job again if the cancellation was not meant.",
-            )
+        cancelled = errors.Cancelled(
+            "The run was cancelled.",
+            not_done="It did not finish.",
+            remedy="Run the job again if the cancellation was not meant.",
         )
+        return _leave(cancelled, phase)
     except errors.DbtDeployError as failure:
-        return _leave(failure)
+        return _leave(failure, phase)
     except Exception as fault:
         print_trace(fault)
-        _leave(
-            errors.DbtDeployError(
-                f"dbt-deploy has a fault: {type(fault).__name__} in {settings.script_name()}.",
-                not_done="This step did not finish.",
-                remedy="The step's log holds the details; please report it with them.",
-            )
+        ours = errors.DbtDeployError(
+            f"dbt-deploy has a fault: {type(fault).__name__} in {settings.script_name()}.",
+            not_done="This step did not finish.",
+            remedy="The step's log holds the details; please report it with them.",
         )
+        _leave(ours, phase)
         return UNEXPECTED
 
 
@@ -86,9 +67,8 @@ def print_trace(fault: BaseException) -> None:
         sys.stderr.write(redact("".join(traceback.format_exception(fault))))
 
 
-def _leave(failure: errors.DbtDeployError) -> int:
-    step, redact = settings.script_name(), settings.redactor()
-    record = work_files.Failure.of(failure, step=step, redact=redact)
+def _leave(failure: errors.DbtDeployError, phase: Phase) -> int:
+    record = work_files.Failure.of(failure, phase=phase, redact=settings.redactor())
     actions_runner.error(record.title, f"{record.what}\n{record.not_done}\n{record.remedy}")
     work = settings.work_folder_if_known()
     if work is not None and work.is_dir() and not (work / work_files.FAILURE).exists():

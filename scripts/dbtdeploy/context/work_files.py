@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dbtdeploy.base import errors, json_codec
 from dbtdeploy.base.redact import Redact
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import AnyPolicy, CommandPolicy
 
 RUN = "run.json"
@@ -261,12 +262,13 @@ class Failure(Struct, frozen=True, kw_only=True):
     what: str
     not_done: str
     remedy: str
-    step: str
+    phase: Phase
+    """Of the run, in which it was met."""
     exit_code: int
 
     @classmethod
     def of(
-        cls, failure: errors.DbtDeployError, *, step: str, redact: Redact = lambda text: text
+        cls, failure: errors.DbtDeployError, *, phase: Phase, redact: Redact = lambda text: text
     ) -> Failure:
         """The record of a failure that a script met."""
         return cls(
@@ -275,7 +277,7 @@ class Failure(Struct, frozen=True, kw_only=True):
             what=redact(failure.what),
             not_done=redact(failure.not_done),
             remedy=redact(failure.remedy),
-            step=step,
+            phase=phase,
             exit_code=failure.exit_code,
         )
 

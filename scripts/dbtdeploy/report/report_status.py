@@ -5,12 +5,13 @@ from __future__ import annotations
 from dbtdeploy.artifacts import source_location
 from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.context import work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import report, source_links
 from dbtdeploy.report.report import Counts, Problem, Status
 
 INTERRUPTED = frozenset({"Cancelled"})
 DBT_STOPPED = frozenset({"DbtStopped"})
-DOCS_STOPPED = ("DocsFailed", "generate_docs.py")
+DOCS_STOPPED = ("DocsFailed", Phase.DOCS)
 """Where the documentation is uploaded, the same failure has words of ours."""
 
 STOPPED_BY_US = frozenset({"LeaseLost", "TimeLimit"})
@@ -84,7 +85,7 @@ def _from_failure(
     run: work_files.Run,
     sources: source_links.Sources,
 ) -> Problem:
-    words = failure.kind in DBT_STOPPED or (failure.kind, failure.step) == DOCS_STOPPED
+    words = failure.kind in DBT_STOPPED or (failure.kind, failure.phase) == DOCS_STOPPED
     what = failure.what
     place = (
         source_links.in_repository(run, source_links.of_message(what, sources)) if words else None
@@ -97,7 +98,7 @@ def _from_failure(
         what=what,
         not_done=failure.not_done,
         remedy=failure.remedy,
-        step=failure.step,
+        step=failure.phase.value,
         words_of_dbt=words,
         place=place,
     )
@@ -114,7 +115,7 @@ def _dbt_stopped(
         what=said or f"dbt ended with exit code {build.exit_code} and logged no error.",
         not_done="Not everything that was selected was built and tested.",
         remedy=f"Mend what dbt names here, then {again}." if said else "Read the log of this run.",
-        step="build_modified.py",
+        step=Phase.BUILD.value,
         words_of_dbt=bool(said),
         place=_logged_place(build, run, sources),
     )
@@ -130,7 +131,7 @@ def _unexplained(
         what=said or f"dbt ended with exit code {build.exit_code}; no result it left is a failure.",
         not_done="This build does not count as passed.",
         remedy="Read dbt's log; a hook after the run may have failed.",
-        step="build_modified.py",
+        step=Phase.BUILD.value,
         words_of_dbt=bool(said),
         place=_logged_place(build, run, sources),
     )
@@ -147,7 +148,7 @@ def _incomplete(missing: int, skipped: int) -> Problem:
         what=" and ".join(part for part in parts if part) + ", though dbt reported no failure.",
         not_done="This build does not count as passed.",
         remedy="Read dbt's log, and run the job again.",
-        step="build_modified.py",
+        step=Phase.BUILD.value,
         words_of_dbt=False,
         place=None,
     )

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.base import errors, settings
 from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import build_report, deploy_inputs_of_report, project_files
 
 
@@ -34,7 +35,7 @@ def notice_cancellation(work: Path) -> None:
             remedy="Run the job again if the cancellation was not meant.",
         )
         work_files.write(
-            work / work_files.FAILURE, work_files.Failure.of(failure, step=settings.script_name())
+            work / work_files.FAILURE, work_files.Failure.of(failure, phase=Phase.REPORT)
         )
 
 
