@@ -12,8 +12,8 @@ from dbtdeploy.base import actions_runner, crash, errors, git_client, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease, NotNow
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.policies import InProduction, Release
-from dbtdeploy.deploy import admission, tag_history
+from dbtdeploy.context.policies import BuildsProduction, InProduction, Release
+from dbtdeploy.deploy import admission, tag_history, take_over_plain
 from dbtdeploy.store import (
     conditional_write_check,
     environment_settings,
@@ -116,7 +116,29 @@ def _begin(
         _check_commit(opened, decided, commit, policy.environment)
     if isinstance(run.policy, Release):
         _check_tag(opened, run.policy.tag, commit, work, left)
-    return replace(taken.held, finished=finished.version if finished else None)
+    return replace(
+        taken.held,
+        finished=finished.version if finished else None,
+        taken_over=_take_over(opened, run, taken.held.nonce),
+    )
+
+
+def _take_over(opened: Store, run: work_files.Run, nonce: str) -> str | None:
+    """Make a version of plain artifacts before anything that a rollback would go back from."""
+    if not isinstance(run.policy, BuildsProduction):
+        return None
+    index = take_over_plain.take_over(
+        opened,
+        environment=run.policy.environment,
+        event=run.event,
+        nonce=nonce,
+        moment=datetime.now(timezone.utc),
+    )
+    if index is None:
+        return None
+    names = ", ".join(index.objects)
+    print(f"Took over the artifacts that were here as version {index.version}: {names}.")
+    return index.version
 
 
 def _check_commit(opened: Store, decided: EnvironmentSettings, commit: str, name: str) -> None:

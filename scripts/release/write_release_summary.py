@@ -66,6 +66,7 @@ def _facts(work: Path, run: work_files.Run) -> ReleasePageInputs:
     released = work_files.read_if_there(work / release_files.RELEASED, Released)
     # What is built in place after the swap is compared with the version that it has made current.
     record = work_files.read_if_there(work / release_files.RECORD, ReleaseRecord)
+    held = work_files.read_if_there(work / deploy_files.LEASE, deploy_files.HeldLease)
     return ReleasePageInputs(
         run=run,
         plan=plan,
@@ -74,6 +75,7 @@ def _facts(work: Path, run: work_files.Run) -> ReleasePageInputs:
         failure=work_files.read_if_there(work / work_files.FAILURE, work_files.Failure),
         swap=_swap(work),
         before_tag=record.before_tag if record else state.tag if state else None,
+        taken_over=held.taken_over if held else None,
         github_release=written.url if written else None,
         docs_url=publication.docs_url if publication else None,
     )

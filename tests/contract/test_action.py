@@ -117,7 +117,7 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
         ),
         "ci/report_pull_request",
         *("ci/register_pull_request", "teardown/choose_schemas"),
-        *("store/show_status", "store/list_versions", "store/prune_versions", "store/adopt_state"),
+        *("store/show_status", "store/list_versions", "store/prune_versions"),
         *("store/set_driver", "store/set_hold", "store/break_lease"),
         *(
             "deploy/recover_release",

@@ -120,8 +120,7 @@ def test_commands_that_take_the_lease_queue_with_deploys_and_the_others_do_not()
     concurrency = workflow("store")["concurrency"]
     assert concurrency["queue"] == "max"
     assert concurrency["group"] == (
-        'dbt-deploy-${{ contains(fromJSON(\'["prune", "adopt"]\'), inputs.command)'
-        " && inputs.state || github.run_id }}"
+        "dbt-deploy-${{ inputs.command == 'prune' && inputs.state || github.run_id }}"
     )
 
 

@@ -201,13 +201,15 @@ def test_where_releases_drive_a_merge_deploys_nothing(manager: Manager) -> None:
 # The store's commands ----------------------------------------------------------------------------
 
 
+@pytest.mark.fault(103)
 def test_plain_artifacts_are_taken_over_and_listed(manager: Manager) -> None:
-    green(manager.run("adopt", dry_run="true"))
-    job = green(manager.run("adopt"))
-    version = manager.current()["version"]
-    assert version in job.log
+    merged = manager.merge(DOUBLED)
+    job = green(manager.deploy(merged, build="modified"))
+    taken = manager.index()["previous"]
+    assert f"Took over the artifacts that were here as version `{taken}`." in job.summary
     listed = green(manager.run("versions"))
-    assert version in listed.summary
+    assert taken in listed.summary
+    version = manager.current()["version"]
     dry = green(manager.run("prune", retention_days="1", keep_versions="1"))
     assert manager.current()["version"] == version
     assert dry.succeeded

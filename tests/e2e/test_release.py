@@ -76,6 +76,13 @@ def schemas(manager: Manager, like: str) -> list[str]:
     return [name for (name,) in found]
 
 
+def taken_over(manager: Manager) -> str:
+    """The version that a release made of the plain artifacts before it did anything else."""
+    index = manager.index()
+    assert (index["kind"], index["previous"]) == ("adopted", None)
+    return str(index["version"])
+
+
 def is_as_before(manager: Manager, before: list[tuple[object, ...]], version: str) -> None:
     """Production is untouched, and so is what the store says of it."""
     own = ("dbt_green_", "dbt_deploy")
@@ -144,12 +151,11 @@ def test_a_tag_goes_live_in_one_transaction(manager: Manager) -> None:
 
 @pytest.mark.fault(27, 28, 47)
 def test_killed_beside_production_and_after_the_swap_and_run_again(manager: Manager) -> None:
-    green(manager.run("adopt"))
-    before, version = fingerprint(manager.world), manager.current()["version"]
-    amount = production_amount(manager)
+    before, amount = fingerprint(manager.world), production_amount(manager)
     tagged = manager.tag("v4.2.0", DOUBLED)
     killed = manager.release(tagged, "v4.2.0", crash_at="release-built")
     assert not killed.succeeded
+    version = taken_over(manager)
     is_as_before(manager, before, version)
     left = schemas(manager, "dbt_green_%")
     assert left
@@ -170,15 +176,14 @@ def test_killed_beside_production_and_after_the_swap_and_run_again(manager: Mana
 
 
 def test_a_gate_that_is_closed_lets_nothing_through(manager: Manager) -> None:
-    green(manager.run("adopt"))
-    before, version = fingerprint(manager.world), manager.current()["version"]
+    before = fingerprint(manager.world)
     gone = changed("models/marts/product_performance.sql", "    products.category,\n    ", "    ")
     tagged = manager.tag("v4.3.0", {**gone, **_grouped(gone)})
     job = manager.release(tagged, "v4.3.0")
     assert (job.succeeded, job.status) == (False, "failed")
     assert "category" in job.summary
     assert "allow-breaking" in job.summary
-    is_as_before(manager, before, version)
+    is_as_before(manager, before, taken_over(manager))
     plan = json.loads(job.artifact_file("release_plan.json"))
     assert [gate["name"] for gate in plan["gates"] if gate["outcome"] == "blocked"] == [
         "breaking changes"
@@ -196,8 +201,7 @@ def _grouped(files: dict[str, str | None]) -> dict[str, str | None]:
 
 
 def test_a_reader_who_cannot_read_it_has_it_taken_back(manager: Manager) -> None:
-    green(manager.run("adopt"))
-    version, amount = manager.current()["version"], production_amount(manager)
+    amount = production_amount(manager)
     queries = {"smoke/secrets.sql": "select * from {{ ref('fct_orders') }}, raw.nobody_may\n"}
     tagged = manager.tag("v4.4.0", {**DOUBLED, **queries})
     job = manager.release(tagged, "v4.4.0", smoke_target="reader", smoke_queries="smoke")
@@ -205,7 +209,7 @@ def test_a_reader_who_cannot_read_it_has_it_taken_back(manager: Manager) -> None
     assert "secrets.sql" in job.summary
     assert production_amount(manager) == amount
     assert as_reader(manager, f"select sum(amount) from {ORDERS}") == amount
-    assert manager.current()["version"] == version
+    assert manager.current()["version"] == taken_over(manager)
     states = manager.world.database.rows("select state from dbt_deploy.releases")
     assert states == [("taken back",)]
 

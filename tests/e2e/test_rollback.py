@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 
 import pytest
 
@@ -18,16 +19,19 @@ def rebuilt(manager: Manager) -> Job:
     return manager.deploy(live, events.schedule(live), build="modified", select="fct_orders")
 
 
-@pytest.mark.fault(34, 36)
+@pytest.mark.fault(34, 36, 103)
 def test_release_then_build_then_rollback_then_build(manager: Manager) -> None:
     world = manager.world
-    green(manager.run("adopt"))
     green(manager.run("drive", driver="release"))
-    first, before = manager.index(), production_amount(manager)
+    before = production_amount(manager)
     sales = world.database.value("select count(*) from analytics_marts.daily_sales")
 
     tagged = manager.tag("v1.4.0", DOUBLED)
-    green(manager.release(tagged, "v1.4.0"))
+    released = green(manager.release(tagged, "v1.4.0"))
+    taken_over = manager.index()["previous"]
+    first = json.loads(manager.read(f"versions/{taken_over}/index.json"))
+    said = f"Took over the artifacts that were here as version `{taken_over}`."
+    assert said in released.summary
     green(rebuilt(manager))
     built = manager.index()
     assert (built["kind"], built["tag"], built["commit"]) == ("deploy", "v1.4.0", tagged.head_sha)

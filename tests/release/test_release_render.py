@@ -354,11 +354,24 @@ def test_the_first_release_offers_no_way_back() -> None:
     assert "This is the first version: there is nothing to go back to." in notes(plan)
 
 
-def test_a_dry_run_over_plain_artifacts_says_how_to_have_a_way_back() -> None:
+@pytest.mark.fault(103)
+def test_a_dry_run_over_plain_artifacts_says_that_they_are_kept() -> None:
     text = summary(facts(plan=replace(first(), before=None), before_tag=None, run=DRY))
-    assert "Run `command: adopt` first: it makes one of what is live." in text
+    assert "makes a version of them first, so it can be rolled back" in text
+    assert "No rollback" not in text
     none = replace(first(), before=None, before_commit=None)
-    assert "adopt" not in summary(facts(plan=none, before_tag=None, run=DRY))
+    text = summary(facts(plan=none, before_tag=None, run=DRY))
+    assert "makes a version of them" not in text
+    assert "No rollback" in text
+
+
+@pytest.mark.fault(103)
+def test_the_version_that_was_made_of_plain_artifacts_is_named() -> None:
+    version = "20261121T062042Z-a1b2c3d"
+    said = f"Took over the artifacts that were here as version `{version}`."
+    assert said in summary(live(taken_over=version))
+    assert said in summary(facts(taken_over=version, plan=STOPPED, failure=closed(STOPPED)))
+    assert "Took over" not in summary(live())
 
 
 def test_outside_objects_that_were_made_again_are_named() -> None:

@@ -253,7 +253,7 @@ class Environment:
 
     def command(self, command: str, **asked: Any) -> Ended:
         """Run a command on the store."""
-        scripts = {"versions": "list_versions", "prune": "prune_versions", "adopt": "adopt_state"}
+        scripts = {"versions": "list_versions", "prune": "prune_versions"}
         work = self.temp / f"work-{command}"
         work.mkdir(exist_ok=True)
         (work / work_files.FAILURE).unlink(missing_ok=True)

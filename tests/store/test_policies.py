@@ -174,7 +174,6 @@ def test_a_deploy_does_all_it_does(acting_as: As, tmp_path: Path) -> None:
     environment = deploying(acting_as, tmp_path)
     for ended in (
         environment.command("versions"),
-        environment.command("adopt"),
         environment.deploy(with_a_parse(environment.prepare(1))),
         environment.deploy(environment.prepare(2, docs=False, sources=False)),
         environment.command("versions"),

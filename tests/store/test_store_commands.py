@@ -91,7 +91,7 @@ def test_the_status_of_a_plain_store(place: Environment) -> None:
     place.open().put("manifest.json", manifest)
     ended = run(place, "status")
     said = shown(ended)
-    assert "plain artifacts, and `command: adopt` makes them the first one" in said["Version"]
+    assert "plain artifacts, which the first deploy or release takes over" in said["Version"]
     assert said["Commit"] == sha
     assert said["Built"].startswith("2026-11-20 21:15 UTC, ")
     assert ended.outputs == {"version": "", "ref": "e" * 40}

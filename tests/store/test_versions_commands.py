@@ -1,4 +1,4 @@
-"""The commands ``versions``, ``prune`` and ``adopt`` as the action runs them."""
+"""The commands ``versions`` and ``prune`` as the action runs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.store import lease, publish, version_reader, versions
+from dbtdeploy.store import lease, publish, versions
 from standins import s3
 from standins.artifacts import artifact
 from standins.deploys import (
@@ -79,17 +79,18 @@ def test_the_versions_of_an_empty_store(place: Environment) -> None:
     assert ended.code == 0, ended.out
     assert "holds no version yet" in ended.out
     assert "holds no version yet" in ended.summary
-    assert "adopt" not in ended.summary
+    assert "Plain artifacts" not in ended.summary
 
 
-def test_plain_artifacts_can_be_adopted_the_list_says(place: Environment) -> None:
+def test_that_plain_artifacts_will_be_taken_over_the_list_says(place: Environment) -> None:
     place.open().put("manifest.json", artifact("manifest.json"))
-    assert "`adopt` makes them the first version" in place.command("versions").summary
+    said = place.command("versions").summary
+    assert "the first deploy or release makes them the first version" in said
 
 
 def test_the_list_of_versions(place: Environment) -> None:
     place.open().put("manifest.json", artifact("manifest.json"))
-    place.command("adopt")
+    assert place.deploy(place.prepare(3)).code == 0
     first, second = deployed(place, 0.002, 0.001)
     lost = orphan(place, 7)
     left = versions.version_id(datetime.now(timezone.utc) - timedelta(days=3), commit_of(8))
@@ -102,7 +103,7 @@ def test_the_list_of_versions(place: Environment) -> None:
     assert {entry.key: entry for entry in place.open().list("")} == before
     lines = [line for line in ended.out.splitlines() if "Z-" in line]
     states = {line.split()[0]: line for line in lines}
-    assert len(states) == 5
+    assert len(states) == 6
     assert "current" in states[second.version]
     assert f"{commit_of(2)[:7]}" in states[second.version]
     assert "octocat" in states[second.version]
@@ -117,7 +118,7 @@ def test_the_list_of_versions(place: Environment) -> None:
     assert order == [second.version, first.version]
     assert f"`{second.version}`" in ended.summary
     assert "| current |" in ended.summary
-    assert "5 versions" in ended.summary
+    assert "6 versions" in ended.summary
 
 
 def test_names_out_of_the_store_are_inert(folder: Environment) -> None:
@@ -297,95 +298,3 @@ def test_prune_finishes_what_a_killed_deploy_began(folder: Environment) -> None:
     assert "is current now" in ended.out
     assert folder.current(folder.temp / "seen") == dict.fromkeys(NAMES, 2)
     assert folder.latest() == dict.fromkeys(NAMES, 2)
-
-
-def plain(place: Environment, *names: str) -> dict[str, bytes]:
-    env = {"GITHUB_SHA": "a1b2c3d4" * 5}
-    made = {name: artifact(name, env=env, project_name="shop") for name in names}
-    for name, body in made.items():
-        place.open().put(name, body)
-    return made
-
-
-def test_plain_artifacts_become_the_first_version(place: Environment) -> None:
-    made = plain(place, *NAMES)
-    ended = place.command("adopt")
-    assert ended.code == 0, ended.out
-    opened, pointer = place.open(), place.pointer()
-    index = version_reader.read_index(opened, pointer)
-    assert index.kind == "adopted"
-    assert index.commit == "a1b2c3d4" * 5
-    assert index.version.endswith("-a1b2c3d")
-    assert (index.dbt_version, index.adapter, index.project) == ("1.11.16", "postgres", "shop")
-    assert index.created_by == "octocat"
-    assert index.previous is None
-    for name, body in made.items():
-        assert version_reader.read_object(opened, index, name) == body
-        for key in (name, f"latest/{name}"):
-            there = opened.get(key)
-            assert there is not None, key
-            assert there.body == body
-    assert index.version in ended.summary
-    seen = lease.read(opened)
-    assert seen is not None
-    assert seen.is_open
-    assert seen.lease.publishing is None
-
-
-def test_adopting_twice_changes_nothing(place: Environment) -> None:
-    plain(place, "manifest.json")
-    assert place.command("adopt").code == 0
-    before = {entry.key: entry for entry in place.open().list("")}
-    ended = place.command("adopt")
-    assert ended.code == 0, ended.out
-    assert "has version" in ended.out
-    assert {entry.key: entry for entry in place.open().list("")} == before
-
-
-def test_a_dry_run_of_adopting_writes_nothing(place: Environment) -> None:
-    plain(place, "manifest.json", "catalog.json")
-    before = {entry.key: entry for entry in place.open().list("")}
-    ended = place.command("adopt", dry_run=True)
-    assert ended.code == 0, ended.out
-    assert "manifest.json, catalog.json" in ended.out
-    assert "would become the first version" in ended.summary
-    assert {entry.key: entry for entry in place.open().list("")} == before
-
-
-def test_nothing_to_adopt(place: Environment) -> None:
-    plain(place, "run_results.json")
-    ended = place.command("adopt")
-    assert ended.code == errors.StateMissing.exit_code, ended.out
-    assert "Nothing was written." in ended.failure.not_done
-    assert [entry.key for entry in place.open().list("")] == ["run_results.json"]
-
-
-@pytest.mark.fault(9)
-@pytest.mark.parametrize("name", ["manifest.json", "catalog.json"])
-def test_damaged_artifacts_are_not_adopted(folder: Environment, name: str) -> None:
-    made = plain(folder, "manifest.json", "catalog.json")
-    folder.open().put(name, made[name][:-9])
-    ended = folder.command("adopt")
-    assert ended.code == errors.StateCorrupt.exit_code, ended.out
-    assert name in ended.failure.what
-    assert folder.pointer() == versions.Pointer()
-
-
-def test_adopting_while_a_deploy_runs(folder: Environment) -> None:
-    plain(folder, "manifest.json")
-    take(folder.open(), "deploy of 3d3c42e")
-    ended = folder.command("adopt")
-    assert ended.code == errors.LeaseHeld.exit_code, ended.out
-    assert "deploy of 3d3c42e" in ended.failure.what
-    assert "`adopt` did nothing." in ended.failure.not_done
-    assert folder.pointer().version is None
-
-
-def test_a_deploy_follows_what_was_adopted(folder: Environment) -> None:
-    plain(folder, *NAMES)
-    assert folder.command("adopt").code == 0
-    adopted = folder.pointer().version
-    ended = folder.deploy(folder.prepare(2))
-    assert ended.code == 0, ended.out
-    assert ended.publication.previous == adopted
-    assert folder.current(folder.temp / "seen") == dict.fromkeys(NAMES, 2)

@@ -184,7 +184,7 @@ def _releases(status: Status) -> Iterator[StatusRow]:
 def _plain_rows(plain: PlainArtifacts, now: datetime) -> Iterator[StatusRow]:
     yield StatusRow(
         label="Version",
-        text="none yet: there are plain artifacts, and `command: adopt` makes them the first one",
+        text="none yet: there are plain artifacts, which the first deploy or release takes over",
     )
     yield StatusRow(label="Commit", text=plain.commit or "not known", code=bool(plain.commit))
     yield StatusRow(label="Built", text=_ago(plain.generated_at, now))

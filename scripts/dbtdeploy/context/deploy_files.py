@@ -53,6 +53,8 @@ class HeldLease(Struct, frozen=True, kw_only=True):
     """Whose expired lease was taken over, a run's address or a person."""
     finished: str | None = None
     """The version that a killed run had left unpublished, now published."""
+    taken_over: str | None = None
+    """The version made of the plain artifacts that were there before any version."""
     commit: str | None = None
     """What is checked out: not GITHUB_SHA where a schedule rebuilds the current version."""
 

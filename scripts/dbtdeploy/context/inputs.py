@@ -32,9 +32,7 @@ PROJECT_COMMANDS = ("ci", "deploy", "teardown", *RELEASE_COMMANDS)
 
 IN_PRODUCTION = ("deploy", *RELEASE_COMMANDS)
 
-STORE_COMMANDS = (
-    *("status", "versions", "prune", "adopt", "drive", "hold", "lift-hold", "break-lease"),
-)
+STORE_COMMANDS = (*("status", "versions", "prune", "drive", "hold", "lift-hold", "break-lease"),)
 """Commands on the store alone."""
 
 COMMANDS = (*PROJECT_COMMANDS, *STORE_COMMANDS)

@@ -52,6 +52,8 @@ class ReleasePageInputs(Struct, frozen=True, kw_only=True):
     """``begun``: it was tried, and nothing says how it ended."""
     before_tag: str | None = None
     """Tag of the version that was live before."""
+    taken_over: str | None = None
+    """The version made of the plain artifacts that were in the store before."""
     github_release: str | None = None
     """Its address."""
     docs_url: str | None = None

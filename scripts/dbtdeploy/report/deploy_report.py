@@ -86,5 +86,6 @@ class DeployReport(Struct, frozen=True, kw_only=True):
     docs_wanted: bool
     lease_taken_from: str | None
     finished: str | None
+    taken_over: str | None
     time_limit_minutes: int | None
     builds_modified: bool

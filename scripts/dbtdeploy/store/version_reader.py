@@ -148,7 +148,12 @@ def _fetch_version(
     )
 
 
-def _fetch_plain(store: Store, destination: Path) -> artifact_check.Fetched:
+def read_plain(store: Store) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The artifacts that lie directly in the store, and the names of those that it refuses.
+
+    Raises:
+        StateAccessDenied: something is refused, and no manifest is there.
+    """
     with ThreadPoolExecutor(len(artifact_check.ARTIFACTS)) as pool:
         contents = list(pool.map(lambda name: _read_plain(store, name), artifact_check.ARTIFACTS))
     found = dict(zip(artifact_check.ARTIFACTS, contents, strict=True))
@@ -156,9 +161,14 @@ def _fetch_plain(store: Store, destination: Path) -> artifact_check.Fetched:
     whole = {name: c for name, c in found.items() if isinstance(c, bytes)}
     if refused and artifact_check.MANIFEST not in whole:
         raise next(iter(refused.values()))
+    return whole, tuple(refused)
+
+
+def _fetch_plain(store: Store, destination: Path) -> artifact_check.Fetched:
+    whole, denied = read_plain(store)
     for name, content in whole.items():
         (destination / name).write_bytes(content)
-    return artifact_check.Fetched(names=tuple(whole), denied=tuple(refused))
+    return artifact_check.Fetched(names=tuple(whole), denied=denied)
 
 
 def _read_plain(store: Store, name: str) -> bytes | errors.StateAccessDenied | None:
