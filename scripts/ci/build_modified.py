@@ -55,7 +55,6 @@ def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_buil
         return None
     then = preview_docs.arguments(run)
     dbt = invoke.dbt_of(run, work)
-    invoke.warn_of_dropped_outputs(run, work)
     dbt.warm_up()
     invoke.install_packages(dbt, run)
     if not dbt.is_warm():

@@ -24,7 +24,6 @@ def main() -> None:
     nodes: build_plan.Nodes = ()
     if not build_plan.builds_nothing(run, state):
         dbt = invoke.dbt_of(run, work)
-        invoke.warn_of_dropped_outputs(run, work)
         invoke.install_packages(dbt, run)
         parse = invoke.saved_parse(work, of_pull_request=of_pull_request)
         nodes = invoke.list_nodes(dbt, run, _listing(run, work, state), parse=parse)

@@ -19,7 +19,7 @@ from dbtdeploy.context.deploy_files import STATIC_DOCS, HeldLease, Publication
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.dbt import installed_version, partial_parse_upload
-from dbtdeploy.deploy import collect_artifacts, docs_step
+from dbtdeploy.deploy import collect_artifacts, docs_step, redact_artifacts
 from dbtdeploy.deploy.collect_artifacts import CollectedArtifacts
 from dbtdeploy.store import failed_nodes, lease, publish, store_location, versions
 from dbtdeploy.store.object_store import Store
@@ -51,6 +51,7 @@ def main() -> None:
     gathered = collect_artifacts.success(
         work, run, settings.redactor(), unsettled=_unsettled(opened)
     )
+    redact_artifacts.warn(gathered.secrets_left)
     gathered = replace(gathered, contents={**gathered.contents, **_of_release(work, run)})
     done = _publish(work, run, opened, gathered)
     if STATIC_DOCS in gathered.contents:

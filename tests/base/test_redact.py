@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
+import re
+import shlex
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -73,14 +79,120 @@ def test_nothing_to_hide_hides_nothing() -> None:
     assert hide("text", {}) == "text"
 
 
-@pytest.mark.fault(46)
-def test_an_output_that_github_would_drop_is_noticed() -> None:
-    outputs = {"schema": "pr_1_shop", "status": "passed"}
-    assert redact.dropped_outputs(outputs, ["shop"]) == ["schema"]
+def of_dbt_env(text: str, name: str, value: str) -> str:
+    return redact.Redactor(redact.secret_values({}, given={name: value}))(text)
 
 
-def test_masked_are_the_values_of_dbt_env_but_not_what_everybody_sees() -> None:
-    secret = {"DBT_DATABASE": "shop", "DBT_HOST": "db.internal", "PORT": "1", "PASSWORD": "shop"}
-    assert redact.masked_values(secret, ["pr_1_shop"]) == ["db.internal", "shop"]
-    del secret["PASSWORD"]
-    assert redact.masked_values(secret, ["pr_1_shop"]) == ["db.internal"]
+KEY = "".join(chr(65 + number * 7 % 26) for number in range(64))
+OTHER = "".join(chr(97 + number * 5 % 26) for number in range(64))
+PEM = f"-----BEGIN PRIVATE KEY-----\n{KEY}\n{OTHER}\nshortend\n-----END PRIVATE KEY-----\n"
+KEY_FILE = json.dumps(
+    {"type": "service_account", "private_key_id": "0f1e2d3c4b5a", "private_key": PEM}
+)
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABRICKS_PAT", "WAREHOUSE", "A"])
+def test_a_value_of_dbt_env_is_hidden_whatever_its_name(name: str) -> None:
+    assert of_dbt_env("it said dapi01/23=x!", name, "dapi01/23=x") == "it said ***!"
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda v: quote(v, safe=""),
+        quote,
+        quote_plus,
+        lambda v: quote(v, safe="").lower(),
+        lambda v: json.dumps(v)[1:-1],
+        lambda v: json.dumps(json.dumps(v))[3:-3],
+        lambda v: json.dumps(v, ensure_ascii=False)[1:-1],
+        lambda v: v.replace("'", "''"),
+        lambda v: repr(v)[1:-1],
+        html.escape,
+        shlex.quote,
+        markdown.inline,
+    ],
+)
+def test_it_is_hidden_as_tools_write_it(spell: Callable[[str], str]) -> None:
+    value = "p@ss'w\"rd/\u00f6 <x>&%~"
+    hidden = of_dbt_env(f"before {spell(value)} after", "X", value)
+    assert re.fullmatch(r"before '?\*\*\*'? after", hidden), hidden
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize("before", range(7))
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("value", ["hunt", "hunter2", "\u00fe\u00ff\u00fe?>?>secret"])
+def test_it_is_hidden_in_base64_wherever_it_begins(
+    before: int, encode: Callable[[bytes], bytes], value: str
+) -> None:
+    for after in ("", "!", "!!", "and more"):
+        packed = encode(b"user:pw"[:before] + value.encode() + after.encode()).decode()
+        hidden = of_dbt_env(f"Authorization: Basic {packed}", "X", value)
+        assert "***" in hidden
+        # What is left of it tells nothing of its whole bytes.
+        left = hidden.removeprefix("Authorization: Basic ").split("***")
+        assert len(left[0]) <= -(-before * 4 // 3)
+        assert len(left[-1].rstrip("=")) <= -(-len(after) * 4 // 3) + 1
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize(
+    "value", [PEM, PEM.replace("\n", "\\n"), KEY_FILE, base64.b64encode(KEY_FILE.encode()).decode()]
+)
+def test_a_line_or_a_field_of_a_key_is_hidden(value: str) -> None:
+    for part in (KEY, OTHER, "shortend", KEY + OTHER + "shortend"):
+        assert of_dbt_env(f"line {part}.", "X", value) == "line ***."
+    if "0f1e" in value:
+        assert of_dbt_env("id 0f1e2d3c4b5a", "X", value) == "id ***"
+        assert of_dbt_env("a service_account", "X", value) == "a service_account"
+
+
+@pytest.mark.fault(64)
+def test_the_password_in_an_address_is_hidden_by_itself() -> None:
+    address = "postgres://dbt:p%40ss-word@db.internal:5432/shop"
+    for text in ("p@ss-word", "p%40ss-word", address):
+        assert of_dbt_env(f"for {text} it", "DATABASE_URL", address) == "for *** it"
+
+
+@pytest.mark.fault(64)
+def test_where_secrets_overlap_nothing_of_either_is_left() -> None:
+    assert redact.redactor(["abcdef", "defghi"])("xabcdefghix") == "x***x"
+
+
+def test_short_values_settings_and_longer_numbers_stay() -> None:
+    assert of_dbt_env("the id", "SORT", "id") == "the id"
+    assert of_dbt_env("is false", "DBT_SEND_ANONYMOUS_USAGE_STATS", "false") == "is false"
+    assert of_dbt_env("15432 rows on port 5432", "PORT", "5432") == "15432 rows on port ***"
+
+
+@pytest.mark.fault(64)
+def test_what_is_public_stays_unless_it_is_named_like_a_secret() -> None:
+    given = {"DBT_DATABASE": "analytics", "DB_PASSWORD": "analytic"}
+    words = redact.secret_values({}, given=given, public=lambda _: True)
+    assert redact.Redactor(words)("in analytics") == "in ***s"
+
+
+@pytest.mark.fault(64)
+def test_a_redactor_of_one_document_finds_in_it_what_the_whole_one_finds() -> None:
+    secret = 'a"b\\c\u00f6d'
+    whole = redact.Redactor(redact.secret_values({}, given={"A": secret, "B": "elsewhere"}))
+    within = whole.within(json.dumps({"x": secret}))
+    assert (within(secret), within("elsewhere")) == ("***", "elsewhere")
+    assert whole.names([f"x {secret} y", "plain"]) == ["A"]
+
+
+@pytest.mark.fault(46, 64)
+def test_only_what_no_output_can_hold_is_masked() -> None:
+    secret = {
+        "DATABASE": "shop",
+        "HOST": "db.internal",
+        "PORT": "5432",
+        "PASSWORD": "shop",
+        "SHA": "9f3c2e1aa5b0",
+        "STATUS": "passed",
+        "KEY": "one\nmain line\n1_shop",
+    }
+    assert redact.masked_values(secret, ["pr_1_shop"]) == ["db.internal", "main line"]

@@ -1,14 +1,16 @@
-"""Secrets out of text, before it reaches a log, a report or a comment."""
+"""Secrets out of text, before it reaches a log, a report or a comment.
+
+Secrets are known by their value: all that ``dbt-env`` holds, what the input ``redact`` lists, and
+variables of the job that are named like a secret.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
 
-from dbtdeploy.base import markdown
+from dbtdeploy.base import secret_spellings
 
 REPLACEMENT = "***"
 
@@ -19,70 +21,167 @@ SECRET_NAME = re.compile(
 is the shell's working folder."""
 
 MIN_LENGTH = 4
-"""Shorter values of variables that are only *named* like a secret (``SORT_KEY=id``) would take
-ordinary words out of every message. ``DBT_ENV_SECRET_*`` and the input ``redact`` have none."""
+"""Shorter values (``DBT_THREADS=8``, ``SORT_KEY=id``) would take words out of each message.
+``DBT_ENV_SECRET_*`` and the input ``redact`` have no such bound."""
+
+NO_SECRETS = frozenset({"true", "false", "none", "null"})
+"""What settings of dbt hold (``DBT_SEND_ANONYMOUS_USAGE_STATS=false``)."""
 
 Redact = Callable[[str], str]
 
 
-def secret_values(environment: Mapping[str, str], extra: Iterable[str] = ()) -> list[str]:
-    """The values to hide.
+def secret_values(
+    environment: Mapping[str, str],
+    extra: Iterable[str] = (),
+    *,
+    given: Mapping[str, str] | None = None,
+    public: Callable[[str], bool] = lambda _value: False,
+) -> dict[str, str]:
+    """The texts to hide.
 
     Args:
-        environment: all variables; those named like a secret count.
+        environment: the job's variables; those named like a secret count.
         extra: values the user listed.
+        given: what ``dbt-env`` holds; every value counts.
+        public: whether a value of ``dbt-env`` that is not named like a secret is shown anyway.
 
     Returns:
-        Distinct values, longest first, so that a secret inside another hides nothing of it.
+        Each text, to the variable that it comes from; empty for what is listed.
     """
-    values = {value for value in extra if value.strip()}
-    for name, value in environment.items():
-        if not SECRET_NAME.search(name) or name == "OLDPWD":
-            continue
-        shortest = 1 if name.startswith("DBT_ENV_SECRET_") else MIN_LENGTH
-        values.update(
-            part for part in {value, *value.splitlines()} if len(part.strip()) >= shortest
-        )
-    return sorted({v for value in values for v in _spellings(value)}, key=len, reverse=True)
+    values = [("", value) for value in extra if value.strip()]
+    values += [pair for pair in environment.items() if _is_named(*pair)]
+    values += [
+        (name, value)
+        for name, value in (given or {}).items()
+        if _is_named(name, value) or (_counts(value) and not public(value))
+    ]
+    return {text: name for name, value in values for text in secret_spellings.every(value)}
+
+
+def _is_named(name: str, value: str) -> bool:
+    shortest = 1 if name.startswith("DBT_ENV_SECRET_") else MIN_LENGTH
+    named = SECRET_NAME.search(name) is not None and name != "OLDPWD"
+    return named and len(value.strip()) >= shortest
+
+
+def _counts(value: str) -> bool:
+    return len(value.strip()) >= MIN_LENGTH and value.strip().lower() not in NO_SECRETS
+
+
+OUTPUT = re.compile(r"[0-9a-fA-FTZ:._/-]+")
+"""SHAs, versions, numbers of runs and counts, which outputs hold."""
+
+OUTPUT_WORDS = (
+    "passed warned nothing failed error cancelled skipped success warn true false proceed staged "
+    "direct report.json comment.md artifacts https://github.com deploy release rollback clean-up "
+    "teardown production"
+)
 
 
 def masked_values(secret: Mapping[str, str], public: Iterable[str]) -> list[str]:
-    """Values of ``dbt-env`` that the runner shall hide in its log.
+    """Values of ``dbt-env`` that the runner is told to hide in its log.
+
+    Only those that no output can hold: GitHub drops an output with a masked value, and what we
+    print is redacted anyway.
 
     Args:
-        secret: what ``dbt-env`` holds.
-        public: texts that everyone sees anyway, such as the schema's name. A value in one of them,
-            ``DBT_DATABASE=analytics`` say, is no secret, and masking it would make GitHub drop each
-            job output that holds it. A value named like a secret is masked all the same.
+        secret: what ``dbt-env`` holds, without what ``not-secret`` names.
+        public: texts that outputs may hold, such as the schema's name.
     """
-    shown = "\n".join(public)
-    named = secret_values(secret)
-    others = [v for v in secret.values() if len(v.strip()) >= MIN_LENGTH and v not in shown]
-    return sorted({*named, *others})
+    shown = "\n".join((*public, OUTPUT_WORDS))
+    return sorted(
+        {
+            line
+            for value in secret.values()
+            for line in map(str.strip, value.splitlines())
+            if _counts(line) and line not in shown and not OUTPUT.fullmatch(line)
+        }
+    )
 
 
-def dropped_outputs(outputs: Mapping[str, str], masked: Iterable[str]) -> list[str]:
-    """Names of the outputs that hold a masked value: GitHub drops those, with a warning only."""
-    values = list(masked)
-    return [name for name, text in outputs.items() if any(value in text for value in values)]
+class Redactor:
+    """Replaces every one of some texts by ``***``; where two overlap, both at once.
+
+    Args:
+        words: each text, to the variable that it comes from.
+    """
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        self._words = dict(words)
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets."""
+        # `in` is several times as fast as one pattern of them all, and most texts hold none.
+        spans = sorted(span for word in self._words if word in text for span in _spans(word, text))
+        if not spans:
+            return text
+        kept, end = [], 0
+        for first, last in spans:
+            if first >= end:
+                kept += [text[end:first], REPLACEMENT]
+            end = max(end, last)
+        return "".join((*kept, text[end:]))
+
+    def within(self, text: str) -> Redactor:
+        """One for the values of a JSON text alone, which knows only what occurs there at all."""
+        return Redactor(
+            {
+                word: name
+                for word, name in self._words.items()
+                if word in text or any(s in text for s in secret_spellings.in_json(word))
+            }
+        )
+
+    def names(self, texts: Iterable[str]) -> list[str]:
+        """The variables whose values occur in texts, sorted."""
+        found = (
+            name
+            for text in texts
+            for word, name in self._words.items()
+            if name and word in text and _spans(word, text)
+        )
+        return sorted(set(found))
+
+    def words_in(self, content: bytes) -> list[str]:
+        """The texts that occur in a file."""
+        found = [word for word in self._words if word.encode() in content]
+        text = content.decode("latin-1") if any(map(str.isdigit, found)) else ""
+        return [word for word in found if not word.isdigit() or _spans(word, text)]
 
 
-def redactor(values: Iterable[str]) -> Redact:
+def _spans(word: str, text: str) -> list[tuple[int, int]]:
+    """Where a word stands. A number, a port for one, does not stand inside a longer one."""
+    found, at = [], text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        around = text[at - 1 : at] + text[end : end + 1]
+        if not (word.isdigit() and any(c.isdigit() for c in around)):
+            found.append((at, end))
+        at = text.find(word, at + 1)
+    return found
+
+
+def redactor(values: Iterable[str]) -> Redactor:
     """A function that replaces every one of ``values`` by ``***``."""
-    pattern = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
-    if not pattern:
-        return lambda text: text
-    compiled = re.compile(pattern)
-    return lambda text: compiled.sub(REPLACEMENT, text)
+    return Redactor(dict.fromkeys(values, ""))
 
 
-def in_values(value: Any, redact: Redact, *, kept: Collection[str]) -> Any:
+OPEN = frozenset({"meta", "owner", "env", "args", "vars", "kwargs"})
+"""Fields in which the project's authors choose the names: none in them is kept."""
+
+
+def in_values(
+    value: Any,
+    redact: Redact,
+    *,
+    kept: Collection[str],
+) -> Any:
     """JSON's values with every text redacted by itself; as a whole it might be JSON no longer.
 
     Args:
         value: a text, number, list or dict, and what is in it.
         redact: hides every secret there is.
-        kept: names of fields that stay as they are.
+        kept: names of fields that stay as they are, but in those whose authors choose the names.
     """
     if isinstance(value, str):
         return redact(value)
@@ -90,24 +189,9 @@ def in_values(value: Any, redact: Redact, *, kept: Collection[str]) -> Any:
         return [in_values(item, redact, kept=kept) for item in value]
     if isinstance(value, dict):
         return {
-            key: item if key in kept else in_values(item, redact, kept=kept)
+            key if kept else redact(key): item
+            if key in kept
+            else in_values(item, redact, kept=() if key in OPEN else kept)
             for key, item in value.items()
         }
     return value
-
-
-def _spellings(value: str) -> set[str]:
-    """A value as itself, in Markdown, in a URL, inside JSON and inside SQL or Python quotes."""
-    bare = value.strip()
-    return {
-        value,
-        bare,
-        quote(bare, safe=""),
-        quote_plus(bare),
-        json.dumps(bare)[1:-1],
-        json.dumps(bare, ensure_ascii=False)[1:-1],
-        bare.replace("'", "''"),
-        repr(bare)[1:-1],
-        # A refusal's sentence is Markdown already when it is redacted.
-        markdown.inline(bare),
-    } - {""}

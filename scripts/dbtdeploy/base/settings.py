@@ -6,10 +6,11 @@ what is not secret to ``run.json``. Secrets are read by the scripts that use the
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,6 +83,7 @@ class Inputs:
     version: str
     restore_incremental: str
     pass_env: str
+    not_secret: str
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Inputs:
@@ -238,7 +240,7 @@ class DbtEnvironment:
 
     variables: Mapping[str, str] = field(repr=False)
     secret: Mapping[str, str] = field(repr=False)
-    """What ``dbt-env`` holds."""
+    """What ``dbt-env`` holds, without what ``not-secret`` names."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> DbtEnvironment:
@@ -251,7 +253,11 @@ class DbtEnvironment:
         secret = dotenv.parse(environ.get(PREFIX + "DBT_ENV", ""))
         passed = dbt_variables.passed(environ.get(PREFIX + "PASS_ENV", ""))
         allowed = dbt_variables.allowed(environ, passed)
-        return cls(variables={**allowed, **secret}, secret=secret)
+        public = _not_secret(environ)
+        return cls(
+            variables={**allowed, **secret},
+            secret={name: value for name, value in secret.items() if name not in public},
+        )
 
 
 def in_actions(environ: Mapping[str, str] = os.environ) -> bool:
@@ -310,13 +316,8 @@ def dbt_target_path(project: Path, configured: str) -> Path:
     return (project / (named or configured)).resolve()
 
 
-def redactor() -> redact.Redact:
-    """Hides every secret this process can see, and the lines of DBT_DEPLOY_REDACT."""
-    return redact.redactor(secret_values())
-
-
-def secret_values() -> list[str]:
-    """What ``redactor`` hides, longest first.
+def redactor() -> redact.Redactor:
+    """Hides every secret this process can see, and the lines of DBT_DEPLOY_REDACT.
 
     A ``dbt-env`` that cannot be parsed is hidden whole, line by line.
     """
@@ -325,11 +326,46 @@ def secret_values() -> list[str]:
     # Whoever knows the address may write there, so it is a secret although its name is not one.
     listed += [os.environ.get(PREFIX + name, "") for name in ("SLACK_WEBHOOK_URL", "WEBHOOK_URL")]
     try:
-        secrets = dotenv.parse(raw)
+        given = dotenv.parse(raw)
     except errors.InvalidInput:
-        secrets = {}
+        given = {}
         listed += raw.splitlines()
-    return redact.secret_values({**os.environ, **secrets}, listed)
+    public = _not_secret()
+    ours = {PREFIX + "NOT_SECRET", PREFIX + "DBT_ENV", PREFIX + "REDACT", PREFIX + "PASS_ENV"}
+    hidden = redact.secret_values(
+        {name: text for name, text in os.environ.items() if name not in public | ours},
+        listed,
+        given={name: text for name, text in given.items() if name not in public},
+        public=_stands_in_every_relation(),
+    )
+    return redact.Redactor(hidden)
+
+
+def _not_secret(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """The names that the input ``not-secret`` lists."""
+    return frozenset(environ.get(PREFIX + "NOT_SECRET", "").replace(",", " ").split())
+
+
+RELATIONS = "relations.json"
+"""In the work folder: database and schema of each relation that dbt listed."""
+
+
+def keep_relations(relations: Iterable[tuple[str, str]]) -> None:
+    """Leave for ``redactor`` of later steps where the relations are; their names are shown."""
+    found, work = sorted(set(relations)), work_folder_if_known()
+    if found and work is not None and work.is_dir():
+        (work / RELATIONS).write_text(json.dumps(found), encoding="utf-8")
+
+
+def _stands_in_every_relation() -> Callable[[str], bool]:
+    """Whether a value, the database's name for one, is part of the name of each relation."""
+    work = work_folder_if_known()
+    try:
+        text = (work / RELATIONS).read_text(encoding="utf-8") if work else "[]"
+        names = ["\n".join(map(str, pair)).lower() for pair in json.loads(text)]
+    except (OSError, ValueError, TypeError):
+        names = []
+    return lambda value: bool(names) and all(value.strip().lower() in one for one in names)
 
 
 def without_the_runners() -> dict[str, str]:

@@ -96,6 +96,7 @@ def parse(
     """
     command = command_of(inputs)
     dbt_variables.passed(inputs.pass_env)
+    dbt_variables.names(inputs.not_secret, input_name="not-secret")
     option_words.refuse(inputs)
     policy = _policy(command, inputs, event, workspace)
     teardown = policy if isinstance(policy, TeardownPolicy) else None

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from dbtdeploy.artifacts import node_listing
 from dbtdeploy.base import actions_runner, errors, redact, settings
 from dbtdeploy.context import project
@@ -54,21 +56,11 @@ def redactor(run: Run) -> redact.Redact:
     return hide
 
 
-def warn_of_dropped_outputs(run: Run, work: Path) -> None:
-    """Tell, once in a job, if hiding what ``dbt-env`` holds costs an output."""
-    secret = settings.DbtEnvironment.from_environ().secret
-    outputs = {"schema": run.schema, "artifact-folder": str(work)}
-    for name in redact.dropped_outputs(outputs, _masked(run, work, secret)):
-        actions_runner.warning(
-            f"The output `{name}` will be empty",
-            f"It holds a value of `dbt-env` that is named like a secret, and GitHub drops such "
-            f"outputs. Rename that variable, or change what makes `{name}` hold its value.",
-        )
-
-
 def _masked(run: Run, work: Path, secret: Mapping[str, str]) -> list[str]:
-    """What the runner shall hide of ``dbt-env``."""
-    return redact.masked_values(secret, [run.schema, run.event.repository, str(work)])
+    """What the runner is told to hide of ``dbt-env``: nothing that an output of ours may hold."""
+    event, policy = run.event, asdict(run.policy).values()
+    outputs = (run.schema, str(work), event.run_url, event.repository, event.ref, event.sha)
+    return redact.masked_values(secret, (*outputs, *(v for v in policy if isinstance(v, str))))
 
 
 def state_folder(work: Path, state: State) -> Path | None:
@@ -200,6 +192,9 @@ def listed(run: Run, lines: Sequence[str]) -> tuple[PlannedNode, ...]:
         DbtStopped: a line cannot be understood.
     """
     nodes = node_listing.read_listing(lines)
+    settings.keep_relations(
+        (node.database or "", node.schema or "") for node in nodes if node.relation_name
+    )
     variables = settings.DbtEnvironment.from_environ().variables
     if run.dbt.stores_failures or commands.stores_failures(run.dbt.extra_args, variables):
         return node_listing.with_stored_failures(nodes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dbtdeploy.base import errors, redact, settings
+from dbtdeploy.base import errors, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.store import partial_parse
 from dbtdeploy.store.partial_parse import Packed
@@ -23,9 +23,8 @@ def packed(work: Path, *, shown: Callable[[], bytes], say: Callable[[str], None]
 
     Args:
         work: the work folder.
-        shown: the manifest that whoever may read the parse can read too. A value of ``dbt-env``
-            that is not named like a secret and stands there, a database's name say, hinders
-            nothing.
+        shown: the published manifest, which everybody who may read the parse can read too. A
+            hidden value that state cannot do without stands there as well, and hinders nothing.
         say: gets a line where there is one and it cannot be kept.
 
     Returns:
@@ -63,13 +62,8 @@ def beside(work: Path, manifest: bytes, *, say: Callable[[str], None]) -> Extra 
 
 
 def _holds_secret(content: bytes, shown: Callable[[], bytes]) -> bool:
-    secrets = settings.secret_values()
-    if any(value.encode() in content for value in secrets):
-        return True
-    masked = redact.masked_values(settings.DbtEnvironment.from_environ().secret, ())
-    others = {value.strip().encode() for value in masked} - {value.encode() for value in secrets}
-    found = [value for value in others if value in content]
+    found = settings.redactor().words_in(content)
     if not found:
         return False
     manifest = shown()
-    return any(value not in manifest for value in found)
+    return any(word.encode() not in manifest for word in found)

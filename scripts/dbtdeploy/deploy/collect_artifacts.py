@@ -33,6 +33,8 @@ class CollectedArtifacts(Struct, frozen=True, kw_only=True):
 
     contents: Mapping[str, bytes]
     draft: Index
+    secrets_left: tuple[str, ...] = ()
+    """Variables whose values stay in the manifest, because state cannot do without."""
 
 
 class _OfManifest(msgspec.Struct):
@@ -58,13 +60,13 @@ def success(
     """
     target = Path(run.dbt.target_path)
     results, made = _needed(work / work_files.RUN_RESULTS), _needed(target / MANIFEST)
-    new = redact_artifacts.artifact(MANIFEST, made, redact)
+    new, left = redact_artifacts.state(made, redact)
     gathered = _spliced(work, run, new, results, unsettled)
     contents = dict(gathered.contents)
-    contents |= _documentation(work, target, {made: new}, redact)
+    contents |= documentation(work, target, redact)
     if (work / deploy_files.FRESHNESS).exists() and (found := _read(target / SOURCES)):
         contents[SOURCES] = redact_artifacts.artifact(SOURCES, found, redact)
-    return replace(gathered, contents=contents)
+    return replace(gathered, contents=contents, secrets_left=redact_artifacts.names(left, redact))
 
 
 def release(
@@ -90,8 +92,9 @@ def release(
         PublishingFailed: an artifact is not there, or is not JSON.
     """
     made = _needed(work / release_files.PRODUCTION_MANIFEST)
-    new = redact_artifacts.artifact(MANIFEST, made, redact)
-    return _spliced(work, run, new, results, unsettled)
+    new, left = redact_artifacts.state(made, redact)
+    gathered = _spliced(work, run, new, results, unsettled)
+    return replace(gathered, secrets_left=redact_artifacts.names(left, redact))
 
 
 def _spliced(
@@ -171,7 +174,10 @@ def failed(work: Path, run: work_files.Run, redact: Redact, *, problem: str) -> 
         problem=redact(problem),
         planned=_planned(plan),
         results=statuses,
-        unsettled=_altered(work, manifest, statuses),
+        # Compared as it would be published; what is kept for reading holds no secret at all.
+        unsettled=_altered(
+            work, redact_artifacts.state(made, redact)[0] if made else None, statuses
+        ),
     )
     return CollectedArtifacts(contents=contents, draft=draft)
 
@@ -195,23 +201,17 @@ def documentation(work: Path, target: Path, redact: Redact) -> dict[str, bytes]:
     Raises:
         PublishingFailed: one of them is not there, or is not JSON.
     """
-    made = _read(target / MANIFEST)
-    inside = {made: redact_artifacts.artifact(MANIFEST, made, redact)} if made else {}
-    return _documentation(work, target, inside, redact)
-
-
-def _documentation(
-    work: Path, target: Path, manifest: Mapping[bytes, bytes], redact: Redact
-) -> dict[str, bytes]:
     docs = work_files.read_if_there(work / deploy_files.DOCS, deploy_files.Docs)
     if docs is None:
         return {}
+    made = _read(target / MANIFEST)
+    inside = {made: redact_artifacts.artifact(MANIFEST, made, redact)} if made else {}
     catalog = _needed(target / CATALOG)
     safe = redact_artifacts.artifact(CATALOG, catalog, redact)
     page = _needed(target / docs.file)
     return {
         CATALOG: safe,
-        deploy_files.STATIC_DOCS: redact_artifacts.page(page, {**manifest, catalog: safe}, redact),
+        deploy_files.STATIC_DOCS: redact_artifacts.page(page, {**inside, catalog: safe}, redact),
     }
 
 

@@ -10,6 +10,7 @@ from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.policies import InProduction, Release
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.context.rollback_files import RolledBack
+from dbtdeploy.deploy import redact_artifacts
 from dbtdeploy.github import version_tag
 from dbtdeploy.github.release_body import Notes, Section
 from dbtdeploy.release import release_render
@@ -93,7 +94,10 @@ def _assets(work: Path, policy: Release, redact: Redact) -> dict[str, bytes]:
     if policy.attach_manifest:
         names["manifest.json"] = release_files.PRODUCTION_MANIFEST
     found = {name: work / file for name, file in names.items() if (work / file).is_file()}
-    return {name: redact(path.read_text(encoding="utf-8")).encode() for name, path in found.items()}
+    return {
+        name: redact_artifacts.artifact(name, path.read_bytes(), redact)
+        for name, path in found.items()
+    }
 
 
 def short_notes(

@@ -14,7 +14,7 @@ from dbtdeploy.context import release_files, work_files
 from dbtdeploy.context.deploy_files import LEASE, HeldLease
 from dbtdeploy.context.release_files import ReleaseRecord
 from dbtdeploy.dbt import partial_parse_upload
-from dbtdeploy.deploy import collect_artifacts
+from dbtdeploy.deploy import collect_artifacts, redact_artifacts
 from dbtdeploy.release import release_refusals, results_in_production
 from dbtdeploy.release.swap_request import Known
 from dbtdeploy.store import failed_nodes, in_flight, lease, publish, versions
@@ -42,6 +42,7 @@ def write(
     """
     nonce = work_files.read(work / LEASE, HeldLease).nonce
     gathered = _gathered(store, run, work, known)
+    redact_artifacts.warn(gathered.secrets_left)
     more = {
         release_files.RECORD: msgspec.json.encode(record),
         release_files.RELEASE_PLAN: msgspec.json.encode(known.plan),
