@@ -12,7 +12,7 @@ from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Freshness, SourceFreshness
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.policies import Deploy
+from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness
 from dbtdeploy.store import lease_renewal, store_location
@@ -26,7 +26,7 @@ def main() -> None:
     """Ask dbt how old the sources are, and say so or refuse."""
     work = settings.work_folder()
     run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = run.of(Deploy).source_freshness
+    policy = run.of(BuildsProduction).source_freshness
     target = Path(run.dbt.target_path)
     (work / deploy_files.FRESHNESS).unlink(missing_ok=True)
     if policy == "off":
@@ -69,7 +69,7 @@ def _check(
     if outcome.exit_code in (0, NODE_FAILED) and found is not None:
         return found
     stopped = invoke.stopped(outcome, last, doing="while it asked how old the sources are")
-    if run.of(Deploy).source_freshness == "fail":
+    if run.of(BuildsProduction).source_freshness == "fail":
         raise stopped
     actions_runner.warning("The sources' freshness could not be checked", stopped.what)
     return None

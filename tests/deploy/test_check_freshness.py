@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.deploy import freshness
-from standins import postgres
+from standins import entry, postgres, runs
 from standins.production import Production
 
 TABLES = {"fresh": "1 minute", "ageing": "8 hours", "stale": "3 days"}
@@ -141,3 +143,20 @@ def test_a_manifest_that_says_nothing_is_no_reason_to_skip(tmp_path: Path) -> No
         assert freshness.watched(path) == (frozenset("s") if watched else frozenset())
         path.write_text(json.dumps({"sources": {"s": {"config": {"freshness": limits}}}}))
         assert freshness.watched(path) == (frozenset("s") if watched else frozenset())
+
+
+def test_a_release_asks_how_old_the_sources_are_as_a_deploy_does(
+    tmp_path: Path,
+) -> None:
+    run = runs.run(runs.release(source_freshness="off"))
+    work_files.write(tmp_path / work_files.RUN, run)
+    environ = {"PATH": os.defpath, "DBT_DEPLOY_WORK": str(tmp_path)}
+    done = subprocess.run(
+        entry.script("deploy/check_freshness"),
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "source-freshness: off" in done.stdout

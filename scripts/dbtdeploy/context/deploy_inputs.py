@@ -12,7 +12,6 @@ from dbtdeploy.context.input_values import one_of
 from dbtdeploy.context.policies import Deploy
 
 BUILDS = ("all", "modified")
-FRESHNESS = ("warn", "fail", "off")
 
 
 def deploy(inputs: Inputs, workspace: Path) -> Deploy:
@@ -24,7 +23,6 @@ def deploy(inputs: Inputs, workspace: Path) -> Deploy:
     modified = inputs.build == "modified"
     return Deploy(
         **asdict(shared_inputs.builds_production(inputs, workspace, retry_failed=modified)),
-        source_freshness=one_of("source-freshness", inputs.source_freshness or "warn", FRESHNESS),
     )
 
 

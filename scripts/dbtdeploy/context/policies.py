@@ -77,13 +77,12 @@ class BuildsProduction(InProduction, frozen=True, kw_only=True):
     docs: bool
     docs_location: str | None
     """A folder or ``s3://`` of its own; the store's ``docs/`` if None."""
+    source_freshness: str
+    """``warn``, ``fail`` or ``off``."""
 
 
 class Deploy(BuildsProduction, frozen=True, kw_only=True, tag="deploy"):
     """How ``deploy`` builds production."""
-
-    source_freshness: str
-    """``warn``, ``fail`` or ``off``."""
 
 
 class Release(BuildsProduction, frozen=True, kw_only=True, tag="release"):

@@ -8,13 +8,15 @@ from msgspec.structs import asdict
 
 from dbtdeploy.base.settings import Inputs
 from dbtdeploy.base.text import WEB
-from dbtdeploy.context.input_values import flag, invalid, number
+from dbtdeploy.context.input_values import flag, invalid, number, one_of
 from dbtdeploy.context.policies import (
     BuildsProduction,
     CommandPolicy,
     InProduction,
     OfPullRequests,
 )
+
+FRESHNESS = ("warn", "fail", "off")
 
 
 def location(inputs: Inputs, workspace: Path) -> str:
@@ -92,4 +94,5 @@ def builds_production(inputs: Inputs, workspace: Path, *, retry_failed: bool) ->
         docs_location=(where if "://" in where else str((workspace / where).resolve()))
         if where
         else None,
+        source_freshness=one_of("source-freshness", inputs.source_freshness or "warn", FRESHNESS),
     )
