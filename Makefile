@@ -13,7 +13,7 @@ FUZZ ?= 2000
 # Names of benchmarks, all without: make bench BENCH=overhead
 BENCH ?=
 
-.PHONY: help demo pictures test test-more try faults fuzz bench lint setup-own setup setup-all pins clean
+.PHONY: help demo pictures test test-more try faults fuzz bench inputs lint setup-own setup setup-all pins clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -42,6 +42,9 @@ faults: setup-all ## Run the fault tests; a line for each row of the fault table
 
 bench: setup ## Slim CI beside the hand-written recipe, into benchmarks/; reports, swaps, releases; soak the store
 	$(VENV)/python tests/benchmarks/run.py $(BENCH)
+
+inputs: setup-own ## Write the table of inputs into the actions, workflows and docs
+	$(VENV)/python tools/make_inputs.py
 
 lint: setup-own ## Every linter
 	.ci/lint

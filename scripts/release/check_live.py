@@ -112,7 +112,8 @@ def _take_back(opened: Store, run: work_files.Run, work: Path, wrong: tuple[str,
         f"{record.tag} was live, and this failed:\n{said}",
         not_done=release_refusals.AS_BEFORE,
         remedy="What was taken back lies in schemas whose names end with "
-        f"__undone_{record.release_id}, until `command: clean-up`. Mend it, and release a new tag.",
+        f"__undone_{record.release_id}, until a clean-up drops them. Fix it, and release a new "
+        "tag.",
     )
 
 

@@ -1,45 +1,45 @@
-"""Inputs and the event -> run.json: all that is known before anything is done."""
+"""Inputs and the event -> run.json: all that is known before anything is done.
+
+    run.py start start_run deploy
+
+The command is the action's own name. Only the inputs of that action are read.
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
-import msgspec
-
 from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.context import (
-    deploy_files,
     event,
+    input_table,
     inputs,
     production_branch,
     project,
-    shared_inputs,
-    store_inputs,
     work_files,
 )
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.policies import Ci
 
 PHASE = Phase.START
 
 
 def main() -> None:
     """Read everything, check everything, and name the work folder and the schema."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("command", choices=input_table.WITH_DBT)
+    command = parser.parse_args().command
     context = settings.GitHubContext.from_environ()
-    given = settings.Inputs.from_environ()
+    given = settings.Inputs.from_environ(input_table.fields_of(command))
     runner = settings.Runner.from_environ()
-    command = inputs.command_of(given)
-    if command in inputs.STORE_COMMANDS:
-        _start_store_command(context, given, command)
-        return
     folder = (context.workspace / (given.project_dir or ".")).resolve()
     own = project.read_project(folder)
     run = inputs.parse(
         given,
-        event=_event(context),
+        command=command,
+        event=event.of_run(context),
         project=own,
         workspace=context.workspace,
         target_path=settings.dbt_target_path(folder, own.target_path),
@@ -49,44 +49,10 @@ def main() -> None:
     work = settings.work_folder_if_known() or runner.temp / "dbt-deploy" / _folder_name(run)
     _empty(work)
     work_files.write(work / work_files.RUN, run)
-    mode = "skip" if run.event.skip else command
-    outputs = {"work": str(work), "mode": mode, "schema": run.schema}
-    if mode in inputs.IN_PRODUCTION:
-        outputs["in-production"] = "true"
-    if mode == "ci" and run.of(Ci).announce:
-        outputs["announce"] = "true"
+    outputs = {"work": str(work), "schema": run.schema, "skip": run.event.skip or ""}
     actions_runner.set_outputs(runner.output, outputs)
-    if run.event.skip and command == "teardown":
+    if run.event.skip and command == input_table.TEARDOWN:
         print(f"Nothing to drop: this pull request ({run.event.skip}) built nothing.")
-
-
-def _start_store_command(
-    context: settings.GitHubContext, given: settings.Inputs, command: str
-) -> None:
-    """A command that needs no project: no checkout, no dbt."""
-    runner = settings.Runner.from_environ()
-    asked = store_inputs.store_command(
-        given,
-        command=command,
-        location=shared_inputs.location(given, context.workspace),
-        event=_event(context),
-    )
-    work = settings.work_folder_if_known() or runner.temp / "dbt-deploy" / command
-    _empty(work)
-    work_files.write(work / deploy_files.STORE_COMMAND, asked)
-    actions_runner.set_outputs(runner.output, {"work": str(work), "mode": command})
-
-
-def _event(context: settings.GitHubContext) -> work_files.Event:
-    try:
-        payload = json.loads(context.event_path.read_text()) if context.event_path else {}
-        return event.read_event(context, payload)
-    except (OSError, ValueError, msgspec.ValidationError) as cause:
-        raise errors.InvalidInput(
-            f"GITHUB_EVENT_PATH does not hold an event of GitHub's: {cause}",
-            not_done="dbt was not started, nothing was written.",
-            remedy="Leave GITHUB_EVENT_PATH to the runner; unset it to run by hand.",
-        ) from None
 
 
 def _folder_name(run: work_files.Run) -> str:
@@ -98,9 +64,7 @@ def _folder_name(run: work_files.Run) -> str:
 def _empty(work: Path) -> None:
     """Remove what an earlier run left; never a folder that is not ours."""
     if work.is_dir() and any(work.iterdir()):
-        if not any(
-            (work / name).is_file() for name in (work_files.RUN, deploy_files.STORE_COMMAND)
-        ):
+        if not (work / work_files.RUN).is_file():
             raise errors.InvalidInput(
                 f"The work folder {work} holds files that are not dbt-deploy's.",
                 not_done="Nothing was deleted, dbt was not started.",

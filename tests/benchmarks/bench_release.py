@@ -63,9 +63,9 @@ def main() -> None:
             done(run(made, check_out(made, "first"), "deploy"))
             for number, changed in enumerate(CHANGED):
                 made.repository.commit("main", f"Deploy {number}", edit(changed, 2 * number + 1))
-                done(run(made, check_out(made, f"again-{number}"), "drive", driver="deploy"))
+                done(run(made, check_out(made, f"again-{number}"), "store", driver="deploy"))
                 deploy = seconds(made, check_out(made, f"deploy-{number}"), "deploy")
-                done(run(made, check_out(made, f"drive-{number}"), "drive", driver="release"))
+                done(run(made, check_out(made, f"drive-{number}"), "store", driver="release"))
                 made.repository.commit("main", f"Release {number}", edit(changed, 2 * number + 2))
                 tag = f"v1.{number}.0"
                 checkout = tagging.push_tag(made, tag, "main", made.folder / tag)
@@ -73,18 +73,21 @@ def main() -> None:
                 print(f"{changed:>15,} {size:>11,} {release:>7.1f} s {deploy:>7.1f} s", flush=True)
 
 
-def seconds(made: World, checkout: Checkout, command: str, *, tag: str = "") -> float:
+def seconds(made: World, checkout: Checkout, action: str, *, tag: str = "") -> float:
     """Wall time of one job, which must succeed."""
     began = time.monotonic()
-    done(run(made, checkout, command, tag=tag))
+    done(run(made, checkout, action, tag=tag))
     return time.monotonic() - began
 
 
-def run(made: World, checkout: Checkout, command: str, *, tag: str = "", driver: str = "") -> Job:
+def run(made: World, checkout: Checkout, action: str, *, tag: str = "", driver: str = "") -> Job:
     """One job of the action."""
     event = events.tag(checkout, tag) if tag else events.push(checkout)
-    inputs = {"target": "prod", "build": "modified", "docs": "false", "driver": driver}
-    return jobs.run(made, checkout, event, command=command, inputs=inputs)
+    if action == "store":
+        inputs = {"command": "drive", "driver": driver}
+    else:
+        inputs = {"docs": "false", **({"build": "modified"} if action == "deploy" else {})}
+    return jobs.run(made, checkout, event, action=action, inputs=inputs)
 
 
 def done(job: Job) -> None:

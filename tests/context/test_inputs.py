@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy.base import errors
 from dbtdeploy.base.settings import Inputs
-from dbtdeploy.context import inputs
+from dbtdeploy.context import input_table, inputs
 from dbtdeploy.context.policies import Ci, CleanUp, Release, Rollback
 from dbtdeploy.context.project import Project
 from dbtdeploy.context.work_files import Event, Run
@@ -19,10 +20,20 @@ PROJECT = Project(
 )
 
 
-def parse(workspace: Path, project: Project = PROJECT, /, **given: str) -> Run:
+def parse(
+    workspace: Path,
+    project: Project = PROJECT,
+    /,
+    *,
+    command: str = "ci",
+    **given: str,
+) -> Run:
     environ = {f"DBT_DEPLOY_{name.upper()}": text for name, text in given.items()}
     return inputs.parse(
-        Inputs.from_environ({"DBT_DEPLOY_STATE": "s3://b/prod", **environ}),
+        Inputs.from_environ(
+            input_table.fields_of(command), {"DBT_DEPLOY_STATE": "s3://b/prod", **environ}
+        ),
+        command=command,
         event=EVENT,
         project=project,
         workspace=workspace,
@@ -59,7 +70,6 @@ def test_a_state_folder_starts_from_the_workspace(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({"command": "undo"}, "`command`"),
         ({"state": ""}, "`state`"),
         ({"selector": "slim", "select": "a"}, "`selector`"),
         ({"vars": "just text"}, "`vars`"),
@@ -173,3 +183,43 @@ def test_smoke_queries_need_a_role_that_runs_them(tmp_path: Path) -> None:
     (tmp_path / "smoke" / "orders.sql").write_text("select 1")
     with pytest.raises(errors.InvalidInput, match="`smoke-target` is empty"):
         parse(tmp_path, command="release", tag="v1", smoke_queries="smoke")
+
+
+@pytest.mark.parametrize("action", input_table.WITH_DBT)
+def test_an_input_left_empty_means_its_default(tmp_path: Path, action: str) -> None:
+    """A called workflow hands on what is empty, and a script run by hand is given nothing."""
+    needed = {"release": {"tag": "v1"}}.get(action, {})
+    defaults = {
+        row.name.replace("-", "_"): row.default
+        for row in input_table.settings_of(action)
+        if row.default
+    }
+    assert parse(tmp_path, command=action, **needed) == parse(
+        tmp_path, command=action, **defaults, **needed
+    )
+
+
+def test_an_input_that_an_action_does_not_have_is_not_read(tmp_path: Path) -> None:
+    """The caller's job may have a variable of that name."""
+    others = {"sweep": "no flag", "tag": "-v1", "keep_hours": "no number"}
+    assert parse(tmp_path, command="ci", **others) == parse(tmp_path, command="ci")
+    given = Inputs.from_environ(
+        input_table.fields_of("clean-up"),
+        {"DBT_DEPLOY_REASON": "r", "DBT_DEPLOY_TARGET": "prod", "DBT_DEPLOY_DBT_COMMAND": "/dbt"},
+    )
+    assert (given.reason, given.target, given.dbt_command) == ("", "prod", "/dbt")
+
+
+@pytest.mark.parametrize("command", input_table.IN_PRODUCTION)
+def test_a_fork_cannot_start_what_works_on_production(tmp_path: Path, command: str) -> None:
+    with pytest.raises(errors.InvalidInput, match="fork") as caught:
+        inputs.parse(
+            Inputs.from_environ(input_table.fields_of(command), {"DBT_DEPLOY_STATE": "s3://b/p"}),
+            command=command,
+            event=replace(EVENT, skip="fork"),
+            project=PROJECT,
+            workspace=tmp_path,
+            target_path=tmp_path / "target",
+            started_at="2026-11-21T00:00:00+00:00",
+        )
+    assert caught.value.not_done == "Nothing was started, nothing was written."

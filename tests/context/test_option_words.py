@@ -11,7 +11,7 @@ from dbtdeploy.context import option_words
 
 def refuse(**given: str) -> None:
     environ = {f"DBT_DEPLOY_{name.upper()}": text for name, text in given.items()}
-    option_words.refuse(Inputs.from_environ(environ))
+    option_words.refuse(Inputs.from_environ(given, environ))
 
 
 @pytest.mark.fault(68)

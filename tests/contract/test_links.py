@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.readme_tables import ROOT
+from contract.actions import ROOT
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?://)([^()\s]*)\)|(?:src|srcset)=\"([^\"]+)\"")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contract.readme_tables import ROOT
+from contract.actions import ROOT
 from contract.test_house import ORDER
 from dbtdeploy.base import errors
 from dbtdeploy.report import report_status

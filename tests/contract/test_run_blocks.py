@@ -14,7 +14,13 @@ SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 
 
 @pytest.mark.parametrize(
-    "action", [ROOT / "action.yml", *sorted((ROOT / "tests/standins/actions").glob("*/action.yml"))]
+    "action",
+    [
+        ROOT / "action.yml",
+        *sorted(ROOT.glob("*/action.yml")),
+        *sorted((ROOT / "tests/standins/actions").glob("*/action.yml")),
+    ],
+    ids=lambda path: path.parent.name,
 )
 def test_shellcheck_is_content(action: Path) -> None:
     steps = yaml.safe_load(action.read_text(encoding="utf-8"))["runs"]["steps"]

@@ -1,4 +1,4 @@
-"""Reusable workflows and callers to copy offer what action.yml has, and ask for the least."""
+"""Reusable workflows and callers to copy offer what the actions have, and ask for the least."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from contract.readme_tables import ROOT, load_action
+import pin_workflows
+from contract.actions import ACTIONS, ROOT, action
 
-ACTION = load_action()
 REUSABLE = ROOT / ".github" / "workflows"
 CALLERS = sorted((ROOT / "templates" / "workflows").glob("*.yml"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,6 +25,9 @@ SECRETS = {
     *("slack-webhook-url", "pagerduty-routing-key", "webhook-url", "webhook-secret"),
 }
 TELLING = {"slack-webhook-url", "pagerduty-routing-key", "webhook-url", "webhook-secret"}
+
+ACTION_OF = {"slim-ci": "ci"}
+"""The action of a workflow that has another name."""
 
 PERMISSIONS = {
     "slim-ci": {"contents": "read", "pull-requests": "write", "id-token": "write"},
@@ -61,43 +64,56 @@ def job(name: str) -> dict[str, Any]:
 
 def main_step(name: str) -> dict[str, Any]:
     """The step that does what the workflow is for: the last that uses the action."""
-    steps = [step for step in job(name)["steps"] if "dbt-deploy" in step.get("uses", "")]
+    steps = [step for step in job(name)["steps"] if step.get("uses", "").startswith("$/")]
     assert isinstance(steps[-1], dict)
     return steps[-1]
 
 
-def test_together_the_workflows_offer_every_input() -> None:
-    offered = {n for name in PERMISSIONS for n in (*called(name)["inputs"], *SECRETS)}
-    kept_back = {"github-token", "comment-author"}
-    assert offered - OWN == (set(ACTION["inputs"]) | SECRETS) - kept_back
-
-
 @pytest.mark.parametrize("name", PERMISSIONS)
-def test_a_workflow_hands_on_what_it_takes(name: str) -> None:
+def test_a_workflow_offers_every_input_of_its_action_and_hands_it_on(name: str) -> None:
+    ours = action(ACTION_OF.get(name, name))["inputs"]
     given = main_step(name)["with"]
-    inputs = set(called(name)["inputs"])
-    assert set(given) <= set(ACTION["inputs"])
-    assert set(given) == ((inputs - OWN) | (set(called(name)["secrets"]) - {"DBT_ENV"})) | (
-        {"command"} - inputs
-    )
-    for one in inputs - OWN:
-        assert given[one] == f"${{{{ inputs.{one} }}}}"
-    for secret in set(called(name)["secrets"]) - {"DBT_ENV"}:
-        assert given[secret].startswith(f"${{{{ secrets.{secret} ")
-    if "command" not in inputs:
-        assert given["command"] == {"slim-ci": "ci"}.get(name, name)
+    assert set(given) == set(ours) - {"github-token", "comment-author"}
+    taken = {**called(name)["inputs"], **called(name)["secrets"]}
+    assert set(taken) - OWN == set(given) | ({"DBT_ENV"} & set(taken))
+    for one, value in given.items():
+        kind = "secrets" if one in called(name)["secrets"] else "inputs"
+        assert value.startswith(f"${{{{ {kind}.{one} "), one
 
 
 @pytest.mark.parametrize("name", PERMISSIONS)
-def test_a_workflow_says_what_the_action_says(name: str) -> None:
-    """Where a default differs from the action's, it is one of these, on purpose."""
-    on_purpose = {"dbt", "docs"} if name in ("deploy", "release") else {"dbt"}
-    for one, given in called(name)["inputs"].items():
-        if one in OWN or one in on_purpose or given.get("required"):
-            continue
-        default = str(given["default"])
-        wanted = ACTION["inputs"][one].get("default", "")
-        assert default.lower() == (wanted or ("false" if given["type"] == "boolean" else "")), one
+def test_a_secret_is_a_secret_in_every_workflow_and_nothing_else_is(name: str) -> None:
+    assert set(called(name)["secrets"]) <= SECRETS
+    assert not set(called(name)["inputs"]) & SECRETS
+
+
+@pytest.mark.fault(75)
+@pytest.mark.parametrize("name", PERMISSIONS)
+def test_who_pins_a_workflow_pins_the_actions_in_it(name: str) -> None:
+    """``$/deploy`` is the folder at the workflow's own commit; a tag of ours could move."""
+    used = [step["uses"] for step in job(name)["steps"]]
+    ours = [one for one in used if "dbt-deploy" in one or one.startswith(("$/", "./"))]
+    assert ours == [one for one in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", one)]
+    assert ours[-1] == f"$/{ACTION_OF.get(name, name)}"
+    assert set(ours) <= {f"$/{one}" for one in ACTIONS}
+
+
+@pytest.mark.fault(75)
+@pytest.mark.parametrize("ref", ["v1.4.0", "a" * 40])
+def test_a_copy_for_other_runners_names_the_actions_in_full(tmp_path: Path, ref: str) -> None:
+    pin_workflows.write(tmp_path / "copy", "acme/dbt-deploy", ref)
+    made = {path.stem: path for path in (tmp_path / "copy" / "workflows").iterdir()}
+    assert set(made) == set(PERMISSIONS)
+    for name, path in made.items():
+        text = path.read_text(encoding="utf-8")
+        assert "$/" not in text
+        assert f"uses: acme/dbt-deploy/{ACTION_OF.get(name, name)}@{ref}\n" in text
+        assert yaml.safe_load(text).keys() == workflow(name).keys()
+    callers = [path.read_text() for path in (tmp_path / "copy" / "callers").iterdir()]
+    assert len(callers) == len(CALLERS)
+    for text in callers:
+        assert re.search(rf"uses: acme/dbt-deploy/\.github/workflows/[\w-]+\.yml@{ref}\n", text)
+        assert "@v1\n" not in text
 
 
 @pytest.mark.parametrize("name", PERMISSIONS)

@@ -1,4 +1,4 @@
-"""One job of a caller's workflow: the steps of action.yml, run by the runner stand-in."""
+"""One job of a caller's workflow: the steps of an action, run by the runner stand-in."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def run(
     checkout: Checkout,
     event: Event,
     *,
-    command: str = "ci",
+    action: str = "ci",
     environment: Environment | None = None,
     inputs: Mapping[str, str] | None = None,
     dbt_env: Mapping[str, str] | None = None,
@@ -160,7 +160,8 @@ def run(
         world: what there is around the job.
         checkout: what actions/checkout left; becomes the workspace.
         event: what started the job.
-        command: the input; decides which role the job has in warehouse and bucket.
+        action: its folder; decides which role the job has in warehouse and bucket. Slim CI is the
+            root's, as its callers name it.
         environment: the place in the bucket; the world's production if None.
         inputs: laid over those of the example's workflow.
         dbt_env: laid over the variables that the example's profile reads.
@@ -169,26 +170,24 @@ def run(
         variables: further ``env`` of the job.
     """
     place = environment or world.production
-    for_pull_request = command in ("ci", "teardown")
+    for_pull_request = action in ("ci", "teardown")
     role = world.pull_request_role if for_pull_request else world.production_role
     keys = place.pull_request if for_pull_request else place.deployer
     secret = {**role, **(dbt_env or {})}
     lines = "\n".join(f"{name}={value}" for name, value in secret.items())
     given = {
-        "command": command,
         "state": place.state_url,
-        "dbt": "installed",
-        "target": "ci" if for_pull_request else "prod",
-        "dbt-env": lines,
         "aws-region": world.store.region,
         "aws-endpoint-url": world.store.url,
-        **(inputs or {}),
     }
+    if action != "store":
+        target = "ci" if for_pull_request else "prod"
+        given |= {"dbt": "installed", "target": target, "dbt-env": lines}
     steps = Steps(show=show_steps)
     with steps:
         result = runner.run_action(
-            ROOT,
-            inputs=given,
+            ROOT if action == "ci" else ROOT / action,
+            inputs={**given, **(inputs or {})},
             job=_job(
                 world, checkout, event, keys=keys, secrets=(lines,), variables=variables or {}
             ),

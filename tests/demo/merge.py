@@ -38,12 +38,12 @@ def play(world: World, merged: PullRequest) -> Iterator[Scene]:
     world.repository.merge(merged.branch)
     checkout = world.repository.check_out_only("main", world.folder / "main")
     pushed, asked = events.push(checkout), {"build": "modified"}
-    deploy = run(world, checkout, pushed, command="deploy", inputs=asked, show_steps=True)
+    deploy = run(world, checkout, pushed, action="deploy", inputs=asked, show_steps=True)
     yield Scene(name="deploy", title="Deploy of main", job=deploy, off=_deployed(world, deploy))
 
     head(f"Pull request {merged.number} is closed: its schemas go")
     closed = events.closed(merged.number, merged.branch, checkout)
-    teardown = run(world, checkout, closed, command="teardown", show_steps=True)
+    teardown = run(world, checkout, closed, action="teardown", show_steps=True)
     off = _torn_down(world, merged, teardown)
     yield Scene(name="teardown", title=f"Teardown of {merged.branch}", job=teardown, off=off)
 
@@ -53,7 +53,13 @@ def play(world: World, merged: PullRequest) -> Iterator[Scene]:
     yield Scene(name=NEXT_BRANCH, title=NEXT_TITLE, job=following, off=off)
 
     head("What is live")
-    status = run(world, checkout, events.manual(checkout), command="status", show_steps=True)
+    asked = {"command": "status"}
+    status = run(
+        *(world, checkout, events.manual(checkout)),
+        action="store",
+        inputs=asked,
+        show_steps=True,
+    )
     version = deploy.outputs.get("version", "")
     off = wrong((version in status.summary, f"the status does not name version {version}"))
     yield Scene(name="status", title="Production", job=status, off=off)

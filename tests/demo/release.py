@@ -59,8 +59,8 @@ def play(world: World) -> Iterator[Scene]:
     with step("Make a view outside of dbt that reads production"):
         world.database.run(BEST)
     main = world.repository.check_out_only("main", world.folder / "drive")
-    driver = {"driver": "release"}
-    job = run(world, main, events.manual(main), command="drive", inputs=driver, show_steps=True)
+    driver = {"command": "drive", "driver": "release"}
+    job = run(world, main, events.manual(main), action="store", inputs=driver, show_steps=True)
     off = wrong((job.succeeded, "the driver was not changed"))
     yield Scene(name="drive", title="Releases drive production", job=job, off=off)
 
@@ -75,7 +75,7 @@ def play(world: World) -> Iterator[Scene]:
     event = events.tag(checkout, TAG)
     job = run(
         *(world, checkout, event),
-        command="release",
+        action="release",
         inputs=asked,
         dbt_env=reader,
         show_steps=True,
@@ -85,13 +85,14 @@ def play(world: World) -> Iterator[Scene]:
     yield Scene(name="release", title=f"Release {TAG}", job=job, off=off, pages=pages)
 
     head("What is live")
-    job = run(world, main, events.manual(main), command="status", show_steps=True)
+    asked = {"command": "status"}
+    job = run(world, main, events.manual(main), action="store", inputs=asked, show_steps=True)
     off = wrong((TAG in job.summary, f"the status does not name {TAG}"))
     yield Scene(name="released", title="Production", job=job, off=off)
 
     head(f"{TAG} is taken back: {WHY.lower()}")
     why = {"reason": WHY}
-    job = run(world, main, events.manual(main), command="rollback", inputs=why, show_steps=True)
+    job = run(world, main, events.manual(main), action="rollback", inputs=why, show_steps=True)
     pages = {"notes": _notes(world)}
     off = _taken_back(world, job, deployment)
     yield Scene(name="rollback", title=f"Rollback of {TAG}", job=job, off=off, pages=pages)

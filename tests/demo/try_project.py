@@ -1,6 +1,6 @@
 """A dbt project on this machine + production's state -> the comment a pull request would get.
 
-``make try PROJECT=path STATE=url-or-folder`` runs this. The scripts are those of action.yml; GitHub
+``make try PROJECT=path STATE=url-or-folder`` runs this. The scripts are those of slim CI; GitHub
 is not needed. Any input can be given as DBT_DEPLOY_<INPUT>, such as DBT_DEPLOY_TARGET=ci.
 """
 
@@ -59,7 +59,7 @@ def main() -> int:
         # Two colleagues on one warehouse get a schema each.
         "GITHUB_REF_NAME": f"try_{getpass.getuser()}",
     }
-    code = _run("start/start_run", environ)
+    code = _run("start/start_run", environ, "ci")
     if code:
         print(INPUTS)
         return code
@@ -96,9 +96,9 @@ def _refusal(project: Path) -> str:
     return ""
 
 
-def _run(script: str, environ: dict[str, str]) -> int:
+def _run(script: str, environ: dict[str, str], *arguments: str) -> int:
     print(f"== {script.partition('/')[2].replace('_', ' ')}", flush=True)
-    command = entry.script(script)
+    command = [*entry.script(script), *arguments]
     return subprocess.run(command, env=environ, check=False).returncode
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import work_files
+from dbtdeploy.admin import prune_versions
+from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.store import partial_parse, resume_publish, version_reader, versions
-from standins import parses, policies, s3, stores
+from standins import deploys, parses, policies, s3, stores
 from standins.deploys import NAMES, PAGE, Environment, artifacts_of, model, publish_at_once
 
 NOT_KEPT = "The parse of this run is not kept"
@@ -181,8 +182,16 @@ def test_it_goes_with_its_version(place: Environment) -> None:
         assert place.deploy(work).code == 0
     before = {e.key for e in place.open().list("versions/") if versions.SAVED_PARSE in e.key}
     assert len(before) == 3
-    pruned = place.command("prune", dry_run=False, retention_days=0, keep_versions=1)
-    assert pruned.code == 0, pruned.out
+    nothing_old = deploy_files.StoreCommand(
+        command="prune",
+        event=deploys.RUN.event,
+        location=place.location,
+        environment="production",
+        retention_days=0,
+        keep_versions=1,
+        dry_run=False,
+    )
+    prune_versions.run(nothing_old)
     after = {entry.key.split("/")[1] for entry in place.open().list("versions/")}
     there = {e.key.split("/")[1] for e in place.open().list("versions/") if "parse" in e.key}
     assert there == after

@@ -116,12 +116,12 @@ class Manager:
         return self.world.repository.check_out_only(commit or self.branch, folder)
 
     def deploy(self, checkout: Checkout, event: events.Event | None = None, **options: str) -> Job:
-        """Run ``command: deploy``; ``options`` are inputs of the action."""
+        """Run a deploy; ``options`` are inputs of the action."""
         return jobs.run(
             self.world,
             checkout,
             event or events.push(checkout),
-            command="deploy",
+            action="deploy",
             environment=self.place,
             inputs=inputs(options),
         )
@@ -132,7 +132,7 @@ class Manager:
             self.world,
             checkout,
             events.push(checkout),
-            command="deploy",
+            action="deploy",
             environment=self.place,
             inputs=inputs(options),
         )
@@ -147,7 +147,7 @@ class Manager:
         )
 
     def release(self, checkout: Checkout, name: str, *, crash_at: str = "", **options: str) -> Job:
-        """Run ``command: release`` for a tag that was pushed, or until it is killed at a point."""
+        """Run a release for a tag that was pushed, or until it is killed at a point."""
         role = self.world.pull_request_role
         reader = {
             "READER_USER": role["PGUSER"],
@@ -157,7 +157,7 @@ class Manager:
             self.world,
             checkout,
             events.tag(checkout, name),
-            command="release",
+            action="release",
             environment=self.place,
             inputs={"main-branch": self.branch, **inputs(options)},
             dbt_env=reader,
@@ -174,9 +174,9 @@ class Manager:
             self.world,
             checkout,
             event or events.manual(checkout),
-            command=command,
+            action="store",
             environment=self.place,
-            inputs=inputs(options),
+            inputs={"command": command, **inputs(options)},
         )
 
     def read(self, key: str) -> bytes:

@@ -242,10 +242,10 @@ def test_a_closed_pull_request_takes_its_schemas_with_it(manager: Manager, autho
     made = schemas(manager, f"pr\\_{author.number}\\_%")
     assert f"{author.schema}_marts" in made
     event = events.closed(author.number, author.branch, push)
-    green(jobs.run(manager.world, push, event, command="teardown", environment=manager.place))
+    green(jobs.run(manager.world, push, event, action="teardown", environment=manager.place))
     assert not schemas(manager, f"pr\\_{author.number}\\_%")
     (comment,) = author.comments
     for schema in made:
         assert schema in comment
     # Somebody closes it twice.
-    green(jobs.run(manager.world, push, event, command="teardown", environment=manager.place))
+    green(jobs.run(manager.world, push, event, action="teardown", environment=manager.place))

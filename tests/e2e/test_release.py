@@ -1,4 +1,4 @@
-"""``command: release`` as whole jobs, on real dbt, PostgreSQL, S3 and GitHub's stand-in.
+"""Releases as whole jobs, on real dbt, PostgreSQL, S3 and GitHub's stand-in.
 
 Both roles are what the documentation says, as in ``test_deploy.py``; the release reaches the
 warehouse as its owner, who is no superuser, and the bucket by the policy of docs/security.md.

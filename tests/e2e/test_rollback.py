@@ -70,18 +70,18 @@ def test_release_then_build_then_rollback_then_build(manager: Manager) -> None:
 
 
 def roll_back(manager: Manager, **options: str) -> Job:
-    """Run ``command: rollback``."""
+    """Run a rollback."""
     return run(manager, "rollback", **options)
 
 
-def run(manager: Manager, command: str, **options: str) -> Job:
-    """Run a command that needs a profile, and nothing else of the checkout."""
+def run(manager: Manager, action: str, **options: str) -> Job:
+    """Run an action that needs a profile, and nothing else of the checkout."""
     checkout = manager.check_out()
     return jobs.run(
         manager.world,
         checkout,
         events.manual(checkout),
-        command=command,
+        action=action,
         environment=manager.place,
         inputs=inputs(options),
     )

@@ -29,7 +29,7 @@ def test_a_fork_that_is_closed_is_green_and_needs_nothing(manager: Manager, auth
     push = author.push(MODEL)
     event = events.closed(author.number, author.branch, push)
     event.payload["pull_request"]["head"]["repo"] = {"full_name": "stranger/shop", "fork": True}
-    job = jobs.run(manager.world, push, event, command="teardown", environment=manager.place)
+    job = jobs.run(manager.world, push, event, action="teardown", environment=manager.place)
     assert job.succeeded, job.log
     assert "Nothing to drop: this pull request (fork) built nothing." in job.log
     assert ran(job)[-1] == "Start"
@@ -47,14 +47,14 @@ def test_a_pull_request_whose_close_was_missed_is_swept(manager: Manager, author
     asked = {"sweep": "true"}
 
     swept = jobs.run(
-        manager.world, push, run, command="teardown", environment=manager.place, inputs=asked
+        manager.world, push, run, action="teardown", environment=manager.place, inputs=asked
     )
     assert swept.succeeded, swept.log
     assert schemas(manager, author) == made, "it is open"
 
     manager.world.github.close_pull_request(NAME, author.number)
     swept = jobs.run(
-        manager.world, push, run, command="teardown", environment=manager.place, inputs=asked
+        manager.world, push, run, action="teardown", environment=manager.place, inputs=asked
     )
     assert swept.succeeded, swept.log
     assert schemas(manager, author) == []

@@ -19,12 +19,18 @@ from typing import Any
 
 import yaml
 
+import pin_workflows
+from dbtdeploy.context import input_table
+
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONS = Path(__file__).resolve().parent / "actions"
 SHIPPED = ("action.yml", "uv.lock", "pyproject.toml")
-SHIPPED_FOLDERS = (".github", "scripts", "templates")
+SHIPPED_FOLDERS = (".github", "scripts", "templates", *input_table.ACTIONS)
+REPOSITORY = "org/dbt-deploy"
 PLACES = (ROOT / ".cache" / "bin", Path.home() / "go" / "bin")
 TIMEOUT_SECONDS = 300
+COMMIT = "0" * 39 + "1"
+"""Ours, whatever it is: act takes it from a folder."""
 UNKNOWN = re.compile(r"^ +(?:queue|deployment): .*\n", re.MULTILINE)
 PIN = re.compile(r"uses: (?P<action>(?:actions|aws-actions)/[\w-]+)@(?P<commit>[0-9a-f]{40})")
 
@@ -59,6 +65,7 @@ def ship(folder: Path) -> Path:
         # act 0.2.89 does not know these and refuses the workflow; it has no queues and no
         # deployments anyhow.
         text = UNKNOWN.sub("", path.read_text(encoding="utf-8"))
+        text = pin_workflows.pinned(text, REPOSITORY, COMMIT)
         path.write_text(text, encoding="utf-8")
     return folder
 
@@ -82,7 +89,7 @@ def run(
         event: its name.
         act: the command.
         caller: a git repository with ``.github/workflows``.
-        ours: the folder that ``org/dbt-deploy@v1`` stands for.
+        ours: the folder that ``org/dbt-deploy`` stands for, at ``v1`` and at its commit.
         payload: the event, as GitHub sends it.
         home: an empty folder; act keeps its workspaces and caches there.
         actor: who caused the event.
@@ -98,7 +105,9 @@ def run(
     command = [act, event, "--eventpath", str(event_file), "--actor", actor]
     command += ["--platform", "ubuntu-latest=-self-hosted", "--no-cache-server", "--pull=false"]
     command += ["--secret-file", str(secret_file), "--env-file", os.devnull]
-    command += ["--local-repository", f"org/dbt-deploy@v1={ours}"]
+    # The caller names the workflow by its tag, and that the actions by its own commit.
+    for ref in ("v1", COMMIT):
+        command += ["--local-repository", f"{REPOSITORY}@{ref}={ours}"]
     for action, commit in sorted(_pins(ours)):
         stand_in = ACTIONS / action.partition("/")[2]
         if stand_in.is_dir():
@@ -121,6 +130,6 @@ def run(
 
 def _pins(ours: Path) -> set[tuple[str, str]]:
     """Every other action that ours uses, at the commit it is pinned to."""
-    files = [ours / "action.yml", *(ours / ".github" / "workflows").glob("*.yml")]
+    files = [*ours.glob("*/action.yml"), *(ours / ".github" / "workflows").glob("*.yml")]
     texts = (file.read_text(encoding="utf-8") for file in files)
     return {(m["action"], m["commit"]) for text in texts for m in PIN.finditer(text)}

@@ -251,21 +251,28 @@ class Environment:
         )
         work_files.write(work / work_files.STATE, state)
 
-    def command(self, command: str, **asked: Any) -> Ended:
-        """Run a command on the store."""
-        scripts = {"versions": "list_versions", "prune": "prune_versions"}
+    def command(
+        self, command: str, *, actor: str = "octocat", run_id: str = "", sha: str = "", **asked: Any
+    ) -> Ended:
+        """Run a command on the store, as its action does."""
         work = self.temp / f"work-{command}"
         work.mkdir(exist_ok=True)
         (work / work_files.FAILURE).unlink(missing_ok=True)
-        event = work_files.Event(
-            name="workflow_dispatch", repository="acme/shop", sha="", ref="main", actor="octocat"
+        flags = {
+            name: str(value).lower() for name, value in asked.items() if isinstance(value, bool)
+        }
+        inputs = {"command": command, "state": self.location, **asked, **flags}
+        return self.script(
+            "store/run_command",
+            work,
+            **{f"DBT_DEPLOY_{name.upper()}": str(value) for name, value in inputs.items()},
+            GITHUB_EVENT_NAME="workflow_dispatch",
+            GITHUB_REPOSITORY="acme/shop",
+            GITHUB_ACTOR=actor,
+            GITHUB_RUN_ID=run_id,
+            GITHUB_SHA=sha,
+            GITHUB_REF_NAME="main",
         )
-        given = {"dry_run": command == "prune", **asked}
-        whole = deploy_files.StoreCommand(
-            command=command, event=event, location=self.location, environment="production", **given
-        )
-        work_files.write(work / deploy_files.STORE_COMMAND, whole)
-        return self.script(f"store/{scripts[command]}", work)
 
     def pointer(self) -> versions.Pointer:
         """``current.json``."""

@@ -21,7 +21,7 @@ from dbtdeploy.context.policies import (
 
 SHA = "9f3c2e1d5b7a8c9e0f1a2b3c4d5e6f7a8b9c0d1e"
 STORE = "s3://bucket/prod"
-INPUTS = Inputs.from_environ({"DBT_DEPLOY_STATE": STORE})
+INPUTS = Inputs.from_environ({"state"}, {"DBT_DEPLOY_STATE": STORE})
 HERE = Path("/workspace")
 
 P = TypeVar("P", bound=AnyPolicy)

@@ -13,7 +13,6 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors, versioned_json
-from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.store import environment_settings, fencing, lease, publish, versions
 from dbtdeploy.store.environment_settings import EnvironmentSettings as Decided
 from dbtdeploy.store.environment_settings import Hold
@@ -22,13 +21,6 @@ from standins.artifacts import artifact
 from standins.deploys import Ended, Environment, commit_of, publish_at_once
 from standins.leases import Interleaved, record
 
-SCRIPTS = {
-    "status": "store/show_status",
-    "drive": "store/set_driver",
-    "hold": "store/set_hold",
-    "lift-hold": "store/set_hold",
-    "break-lease": "store/break_lease",
-}
 POLICY = Path(__file__).parents[1] / "fixtures" / "policy-pull-request.json"
 
 
@@ -43,23 +35,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Environment:
 
 
 def run(place: Environment, command: str, *, actor: str = "mona", **asked: Any) -> Ended:
-    """Run a command as start_run.py and the action would."""
-    work = place.temp / f"work-{command}"
-    work.mkdir(exist_ok=True)
-    (work / work_files.FAILURE).unlink(missing_ok=True)
-    event = work_files.Event(
-        name="workflow_dispatch",
-        repository="acme/shop",
-        sha="e" * 40,
-        ref="main",
-        actor=actor,
-        run_url="https://github.com/acme/shop/actions/runs/99",
-    )
-    given = deploy_files.StoreCommand(
-        command=command, event=event, location=place.location, environment="production", **asked
-    )
-    work_files.write(work / deploy_files.STORE_COMMAND, given)
-    return place.script(SCRIPTS[command], work)
+    """Run a command as its action does."""
+    return place.command(command, actor=actor, run_id="99", sha="e" * 40, **asked)
 
 
 def shown(ended: Ended) -> dict[str, str]:

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,11 +86,21 @@ class Inputs:
     not_secret: str
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Inputs:
-        """Read every field from ``DBT_DEPLOY_<FIELD>``; what is not set is empty."""
+    def from_environ(
+        cls, fields: Collection[str], environ: Mapping[str, str] = os.environ
+    ) -> Inputs:
+        """Read fields from ``DBT_DEPLOY_<FIELD>``; what is not set is empty.
+
+        Args:
+            fields: those that the action has. All others are empty, whatever the caller's job has
+                among its variables. The command ``dbt`` is found by the action, and always read.
+            environ: where to look.
+        """
         return cls(
             **{
                 name: environ.get(PREFIX + name.upper(), "").strip()
+                if name in fields or name == "dbt_command"
+                else ""
                 for name in cls.__dataclass_fields__
             }
         )

@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from dbtdeploy.context.work_files import Event
 
-STORE_COMMAND = "store_command.json"
 LEASE = "held_lease.json"
 NOT_NOW = "not_now.json"
 FRESHNESS = "freshness.json"
@@ -23,7 +22,7 @@ STATIC_DOCS = "static_index.html"
 
 
 class StoreCommand(Struct, frozen=True, kw_only=True):
-    """``store_command.json``: a command that needs the store only, no dbt and no project."""
+    """A command that needs the store only, no dbt and no project."""
 
     command: str
     event: Event

@@ -1,16 +1,18 @@
-"""What started this run, from GitHub's event payload. Pure: the payload comes in as a dict.
+"""What started this run, from GitHub's event payload.
 
 Payloads: https://docs.github.com/webhooks/webhook-events-and-payloads
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from dbtdeploy.base import json_codec
+from dbtdeploy.base import errors, json_codec
 from dbtdeploy.base.settings import GitHubContext
 from dbtdeploy.context.work_files import Event
 
@@ -94,6 +96,23 @@ def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
         tag=context.ref.removeprefix(TAGS) if context.ref.startswith(TAGS) else None,
         asked_at=(pull.updated_at if pull else None) or "",
     )
+
+
+def of_run(context: GitHubContext) -> Event:
+    """The event that started this run, by the file that the runner left.
+
+    Raises:
+        InvalidInput: that file does not hold an event.
+    """
+    try:
+        payload = json.loads(context.event_path.read_text()) if context.event_path else {}
+        return read_event(context, payload)
+    except (OSError, ValueError, msgspec.ValidationError) as cause:
+        raise errors.InvalidInput(
+            f"GITHUB_EVENT_PATH does not hold an event of GitHub's: {cause}",
+            not_done="dbt was not started, nothing was written.",
+            remedy="Leave GITHUB_EVENT_PATH to the runner; unset it to run by hand.",
+        ) from None
 
 
 def _skip(context: GitHubContext, pull: _PullRequest | None) -> str | None:

@@ -8,34 +8,22 @@ from pathlib import Path
 
 import yaml
 
-from dbtdeploy.base import dbt_variables
+from dbtdeploy.base import dbt_variables, errors
 from dbtdeploy.base.settings import Inputs
 from dbtdeploy.context import (
     deploy_inputs,
+    input_table,
     option_words,
     pull_request_inputs,
     release_inputs,
     schema_name,
 )
-from dbtdeploy.context.input_values import any_of, flag, invalid, number
+from dbtdeploy.context.input_values import flag, invalid, number
 from dbtdeploy.context.policies import AnyPolicy, TeardownPolicy
 from dbtdeploy.context.project import Project
 from dbtdeploy.context.work_files import DbtProject, Event, Run, Selection
 
 DEFAULT_SELECT = "state:modified+"
-
-RELEASE_COMMANDS = ("release", "rollback", "clean-up")
-"""Commands that change by which version tags production is what it is."""
-
-PROJECT_COMMANDS = ("ci", "deploy", "teardown", *RELEASE_COMMANDS)
-"""Commands that need the dbt project."""
-
-IN_PRODUCTION = ("deploy", *RELEASE_COMMANDS)
-
-STORE_COMMANDS = (*("status", "versions", "prune", "drive", "hold", "lift-hold", "break-lease"),)
-"""Commands on the store alone."""
-
-COMMANDS = (*PROJECT_COMMANDS, *STORE_COMMANDS)
 
 OWN_INPUTS = {
     "--select": "select",
@@ -75,6 +63,7 @@ SHORT = re.compile(r"-[A-Za-z]")
 def parse(
     inputs: Inputs,
     *,
+    command: str,
     event: Event,
     project: Project,
     workspace: Path,
@@ -85,6 +74,7 @@ def parse(
 
     Args:
         inputs: as given.
+        command: the action's name.
         event: what started the run.
         project: dbt_project.yml of the folder that ``inputs.project_dir`` names.
         workspace: the folder that relative paths start from.
@@ -94,7 +84,7 @@ def parse(
     Raises:
         InvalidInput: an input that cannot be understood; the message names it.
     """
-    command = command_of(inputs)
+    _refuse_to_deploy_a_fork(command, event)
     dbt_variables.passed(inputs.pass_env)
     dbt_variables.names(inputs.not_secret, input_name="not-secret")
     option_words.refuse(inputs)
@@ -133,7 +123,7 @@ def parse(
         policy=policy,
         # Production is built where the profile says, and a schema of ours must not leak into it.
         schema=""
-        if command in IN_PRODUCTION
+        if command in input_table.IN_PRODUCTION
         else schema_name.schema_name(
             prefix=inputs.schema_prefix or "pr",
             pull_request=pull_request,
@@ -144,18 +134,14 @@ def parse(
     )
 
 
-def command_of(inputs: Inputs) -> str:
-    """The command, once it and the store's location are given.
-
-    Raises:
-        InvalidInput: one of the two is not.
-    """
-    command = inputs.command or "ci"
-    if command not in COMMANDS:
-        raise invalid("command", f"is {command!r}", f"Use {any_of(COMMANDS)}.")
-    if not inputs.state:
-        raise invalid("state", "is empty", "Set it to `s3://bucket/prefix` or to a folder.")
-    return command
+def _refuse_to_deploy_a_fork(command: str, event: Event) -> None:
+    """Only slim CI and teardown have something to say where a job gets no secrets."""
+    if event.skip and command in input_table.IN_PRODUCTION:
+        raise errors.InvalidInput(
+            f"A pull request ({event.skip}) started this {command}, and its jobs get no secrets.",
+            not_done="Nothing was started, nothing was written.",
+            remedy="Start it by a push, a tag, a schedule or by hand.",
+        )
 
 
 def _policy(command: str, inputs: Inputs, event: Event, workspace: Path) -> AnyPolicy:

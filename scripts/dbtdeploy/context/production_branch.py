@@ -48,7 +48,7 @@ def check(command: str, event: Event, *, ref: str, main_branch: str) -> None:
             f"This run is on `{ref.removeprefix(BRANCHES)}`, and production is changed from "
             f"`{wanted}` only",
             f"Merge into `{wanted}` and run it there. If production comes from another branch, "
-            "name that in the input `main-branch`. A version tag goes live by `command: release`.",
+            "name that in the input `main-branch`. A version tag goes live by a release.",
         )
 
 

@@ -20,8 +20,14 @@ FRESHNESS = ("warn", "fail", "off")
 
 
 def location(inputs: Inputs, workspace: Path) -> str:
-    """The store's location, a folder's absolute."""
+    """The store's location, a folder's absolute.
+
+    Raises:
+        InvalidInput: it is not given.
+    """
     state = inputs.state
+    if not state:
+        raise invalid("state", "is empty", "Set it to `s3://bucket/prefix` or to a folder.")
     return state if "://" in state else str((workspace / state).resolve())
 
 

@@ -12,12 +12,24 @@ DRIVERS = ("deploy", "release")
 NEED_REASON = ("hold", "break-lease")
 
 
-def store_command(inputs: Inputs, *, command: str, location: str, event: Event) -> StoreCommand:
+def store_command(
+    inputs: Inputs, *, commands: tuple[str, ...], location: str, event: Event
+) -> StoreCommand:
     """A command on the store alone.
+
+    Args:
+        inputs: as given.
+        commands: those that there are.
+        location: the store's, a folder's absolute.
+        event: what started the run.
 
     Raises:
         InvalidInput: an input that cannot be understood; the message names it.
     """
+    command = inputs.command
+    if command not in commands:
+        what = f"is {command!r}" if command else "is empty"
+        raise invalid("command", what, f"Use {any_of(commands)}.")
     if command in NEED_REASON and not inputs.reason:
         raise invalid("reason", "is empty", f"Say why; `{command}` shows it to all who ask.")
     if command == "drive" and inputs.driver not in DRIVERS:

@@ -141,7 +141,7 @@ class Run(Struct, frozen=True, kw_only=True):
         raise errors.OtherCommand(
             f"run.json is of `{self.command}`, and this step needs one of {kind.__name__}.",
             not_done="This step did nothing.",
-            remedy="Start a run of the step's own command with start_run.py.",
+            remedy="Start a run of that command first: `run.py start start_run COMMAND`.",
         )
 
 

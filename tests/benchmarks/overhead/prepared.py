@@ -222,7 +222,6 @@ def _deploy(bench: Bench, made: World, size: int) -> float:
     secret = "\n".join(f"{k}={v}" for k, v in made.production_role.items())
     inputs = {
         **ours(made, secret),
-        "command": "deploy",
         "target": "prod",
         "threads": "8",
         # Nobody looks at it here, and the catalog of 5,000 relations takes minutes.
@@ -256,7 +255,7 @@ def _deploy(bench: Bench, made: World, size: int) -> float:
         folder=bench.environment, archive=bench.archive, restore=there, save=not there
     )
     began = time.monotonic()
-    done = measured.run(bench.fresh_runner(), inputs, job, cache)
+    done = measured.run(bench.fresh_runner() / "deploy", inputs, job, cache)
     (made.folder / "deploy.log").write_text(done.log)
     if done.conclusion != runner.SUCCESS:
         raise SystemExit(f"Production was not deployed; see {made.folder / 'deploy.log'}")

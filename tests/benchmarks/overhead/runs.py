@@ -12,7 +12,7 @@ from benchmarks.overhead.profiled import Spent
 from standins.runner import Usage
 
 INSTALLING = (
-    *("Install dbt", "Name the environment", "Set up dbt-deploy"),
+    *("Install dbt", "Compute the cache key", "Set up dbt-deploy"),
     *(measured.RESTORE, measured.SAVE),
 )
 """The stages of either side that have dbt there in the end, and do nothing with it."""

@@ -105,7 +105,6 @@ class Author:
         )
         inputs = {
             **prepared.ours(made.world, secret),
-            "command": "ci",
             "target": "ci",
             **(options or {}),
         }

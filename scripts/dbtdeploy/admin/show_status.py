@@ -1,21 +1,16 @@
-"""store_command.json -> what an environment runs, for people and for the workflow. Only reads."""
+"""``status``: what an environment runs, for people and for the workflow. Only reads."""
 
 from __future__ import annotations
 
 from dbtdeploy.admin import status
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
-from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import render
 from dbtdeploy.store import store_location
 
-PHASE = Phase.STORE
 
-
-def main() -> None:
+def run(asked: StoreCommand) -> None:
     """Print the status, write it to the summary, and name the commit that a deploy checks out."""
-    asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
     opened = store_location.opened(asked.location)
     found = status.read(opened)
     rows = status.rows(found)

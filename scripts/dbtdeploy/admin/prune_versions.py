@@ -1,4 +1,4 @@
-"""store_command.json -> versions and failed runs that are no longer kept are gone; says which, why.
+"""``prune``: versions and failed runs that are no longer kept are removed; says which, and why.
 
 A dry run unless told otherwise: it takes no lease and changes nothing.
 """
@@ -11,19 +11,14 @@ from dbtdeploy.admin import listing, prune, retention
 from dbtdeploy.admin.listing import VersionRow
 from dbtdeploy.admin.retention import Decisions
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
-from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import render
 from dbtdeploy.store import in_flight, inventory, locked_command, store_location
 from dbtdeploy.store.object_store import Store
 
-PHASE = Phase.STORE
 
-
-def main() -> None:
+def run(asked: StoreCommand) -> None:
     """Decide, say it, and do it if asked to."""
-    asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
     opened = store_location.opened(asked.location)
     if asked.dry_run:
         decisions = _decide(opened, asked)

@@ -1,19 +1,14 @@
-"""store_command.json -> the lease of a dead run is broken, and its pointer fenced."""
+"""``break-lease``: the lease of a dead run is broken, and its pointer fenced."""
 
 from __future__ import annotations
 
-from dbtdeploy.base import actions_runner, settings, timestamps
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.base import actions_runner, timestamps
 from dbtdeploy.context.deploy_files import StoreCommand
-from dbtdeploy.context.phases import Phase
 from dbtdeploy.store import fencing, lease, lease_messages, store_location
 
-PHASE = Phase.STORE
 
-
-def main() -> None:
+def run(asked: StoreCommand) -> None:
     """Break the lease, and say whose it was."""
-    asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
     opened = store_location.opened(asked.location)
     by, reason = lease_messages.who(asked.event), asked.reason or "no reason given"
     broken = lease.mark_broken(opened, by=by, reason=reason)

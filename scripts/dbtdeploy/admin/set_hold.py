@@ -1,4 +1,4 @@
-"""store_command.json -> environment.json: a hold on all deploys, or its end."""
+"""``hold`` and ``lift-hold``: a hold on all deploys, or its end."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ from datetime import datetime, timezone
 
 from msgspec.structs import replace
 
-from dbtdeploy.base import actions_runner, errors, settings, timestamps
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.base import actions_runner, errors, timestamps
 from dbtdeploy.context.deploy_files import StoreCommand
-from dbtdeploy.context.phases import Phase
 from dbtdeploy.store import environment_settings, lease_messages, store_location
 from dbtdeploy.store.environment_settings import EnvironmentSettings, Hold
 from dbtdeploy.store.object_store import Store
 
-PHASE = Phase.STORE
 
-
-def main() -> None:
+def run(asked: StoreCommand) -> None:
     """Set the hold, or lift it."""
-    asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
     opened = store_location.opened(asked.location)
     if asked.command == "lift-hold":
         _lift(opened, asked)

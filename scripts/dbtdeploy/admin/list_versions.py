@@ -1,22 +1,17 @@
-"""store_command.json -> the versions of an environment, in the log and the step summary."""
+"""``versions``: the versions of an environment, in the log and the step summary."""
 
 from __future__ import annotations
 
 from dbtdeploy.admin import listing
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import StoreCommand
-from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import render
 from dbtdeploy.store import inventory, store_location
 
-PHASE = Phase.STORE
 
-
-def main() -> None:
+def run(asked: StoreCommand) -> None:
     """Show what is there; changes nothing."""
-    asked = work_files.read(settings.work_folder() / deploy_files.STORE_COMMAND, StoreCommand)
     opened = store_location.opened(asked.location)
     found = inventory.take(opened)
     rows = listing.of_versions(found, asked.event)
