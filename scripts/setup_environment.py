@@ -25,14 +25,12 @@ if sys.version_info < (3, 10):  # noqa: UP036  an older python3 is what this is 
     )
 
 from dbtdeploy.base import actions_runner, errors, settings
-from dbtdeploy.setup import bytecode, dbt_requirement, uv_client, virtualenvs
+from dbtdeploy.setup import dbt_requirement, uv_client, virtualenvs
 from dbtdeploy.setup.dbt_requirement import DbtRequirement
 from dbtdeploy.setup.virtualenvs import Virtualenv
 
 SCRIPTS = Path(__file__).resolve().parent
 ROOT = SCRIPTS.parent
-BYTECODE = "bytecode"
-COMPILE_TEMPLATES = "from dbtdeploy.report import render; render.compile_all()"
 
 
 def main() -> None:
@@ -47,9 +45,7 @@ def main() -> None:
     )
     own = Virtualenv(
         folder=setup.folder / "own",
-        key=virtualenvs.own_key(
-            machine, ROOT / "uv.lock", bytecode.sizes(SCRIPTS, ROOT / "templates")
-        ),
+        key=virtualenvs.own_key(machine, ROOT / "uv.lock"),
     )
     today = datetime.now(timezone.utc).date()
     dbt = Virtualenv(
@@ -57,13 +53,12 @@ def main() -> None:
     )
     outputs = settings.Runner.from_environ().output
     if mode == "key":
-        # With another version of ours the caller's dbt is still found, by the key's beginning.
+        # With other packages of ours the caller's dbt is still found, by the key's beginning.
         other = f"dbt-deploy-{dbt.key}-"
         keys = {"key": f"{other}{own.key[:16]}", "restore-keys": other}
         actions_runner.set_outputs(outputs, {**keys, "folder": str(setup.folder)})
     elif mode == "own":
         _make(own, lambda uv_command: _make_own(uv_command, own), setup.folder)
-        bytecode.lay(own.folder / BYTECODE, SCRIPTS)
         found = shutil.which("dbt") if requirement.installed else str(dbt.bin / "dbt")
         ready = bool(found) if requirement.installed else dbt.is_complete()
         outputs_of_own = {
@@ -110,13 +105,6 @@ def _make_own(command: str, own: Virtualenv) -> None:
         folder=ROOT,
         extra={"UV_PROJECT_ENVIRONMENT": str(own.folder)},
         purpose="Setting up dbt-deploy's own environment",
-    )
-    bytecode.keep(SCRIPTS, own.folder / BYTECODE)
-    uv_client.run(
-        [str(own.bin / "python"), "-c", COMPILE_TEMPLATES],
-        folder=SCRIPTS,
-        extra={},
-        purpose="Compiling dbt-deploy's templates",
     )
     own.mark_complete()
 

@@ -21,6 +21,7 @@ from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.deploy import build_plan
 
 PHASE = Phase.BUILD
+CATALOGS = "catalogs.yml"
 
 
 def main() -> int:
@@ -57,16 +58,36 @@ def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_buil
     dbt = invoke.dbt_of(run, work)
     dbt.warm_up()
     invoke.install_packages(dbt, run)
-    if not dbt.is_warm():
+    parsing = _parsing(dbt, run)
+    if parsing is None:
         nodes = invoke.list_nodes(dbt, run, build_plan.listing(run, work, state))
         ready = _ready(dbt, run, work, state, nodes)
         called = dbt_build.call(run, work, arguments) if ready else None
         if called is not None and called.outcome.exit_code == 0 and then:
             invoke.call(dbt, [*then, *dbt.options()], name="docs", title=shlex.join(then))
         return called
-    with dbt_build.checked(dbt, run, work, arguments, then=then) as build:
+    listing = build_plan.listing(run, work, state, how=commands.SILENT)
+    lines = dbt_build.CommandLines(parse=parsing, listing=listing, build=arguments, then=then)
+    with dbt_build.checked(dbt, run, work, lines) as build:
         ready = _ready(dbt, run, work, state, build.nodes())
         return build.go_on() if ready else None
+
+
+def _parsing(dbt: Dbt, run: work_files.Run) -> list[str] | None:
+    """The parse that one process lists and builds with; None, and why is said, if each parses."""
+    if dbt.why_plain() is not None:
+        return None
+    parsing = commands.parsing(run.dbt.extra_args)
+    if isinstance(parsing, str):
+        why = f"`dbt-args` has {parsing}, which may change how dbt parses"
+    elif run.selection.full_refresh:
+        why = "a full refresh may change how dbt parses"
+    elif (Path(run.dbt.project_dir) / CATALOGS).exists():
+        why = f"of {CATALOGS} dbt 1.11 knows only where it parses"
+    else:
+        return parsing
+    print(f"Listing and building are two processes of dbt: {why}.", flush=True)
+    return None
 
 
 def _ready(

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
-from dbtdeploy.context import work_files
+from dbtdeploy.context import shortcuts, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, Ci
 from dbtdeploy.dbt import installed_version, partial_parse_download, unchanged_check
@@ -84,6 +84,8 @@ def _fetched(run: work_files.Run, store: Store, folder: Path, work: Path) -> wor
     def enough(index: versions.Index) -> bool:
         if unchanged_check.is_production(run, taken, index):
             same.append(index)
+        elif (why := unchanged_check.why_not(run, taken, index)) and _may_skip(run):
+            print(f"Whether nothing has changed is not told by the files alone: {why}.")
         return bool(same)
 
     try:
@@ -102,6 +104,10 @@ def _fetched(run: work_files.Run, store: Store, folder: Path, work: Path) -> wor
     return _checked(run, store, folder, fetched)
 
 
+def _may_skip(run: work_files.Run) -> bool:
+    return run.command == "ci" and shortcuts.UNCHANGED in run.dbt.shortcuts
+
+
 def _all_at_once(
     run: work_files.Run,
     store: Store,
@@ -111,7 +117,7 @@ def _all_at_once(
 ) -> artifact_check.Fetched:
     """The state, and meanwhile a saved parse: the pull request's own, else the version's."""
     shutil.rmtree(parses, ignore_errors=True)
-    if not run.dbt.shortcuts:
+    if shortcuts.SAVED_PARSE not in run.dbt.shortcuts:
         return version_reader.fetch(store, folder)
     installed = functools.cache(lambda: _installed_if_known(run))
     said: list[str] = []

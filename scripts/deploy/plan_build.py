@@ -25,7 +25,7 @@ def main() -> None:
     if not build_plan.builds_nothing(run, state):
         dbt = invoke.dbt_of(run, work)
         invoke.install_packages(dbt, run)
-        parse = invoke.saved_parse(work, of_pull_request=of_pull_request)
+        parse = invoke.saved_parse(run, work)
         nodes = invoke.list_nodes(dbt, run, _listing(run, work, state), parse=parse)
     if of_pull_request:
         build_plan.check(run, work, state, nodes)

@@ -1,84 +1,79 @@
-"""``dbt build`` that stops between its selection and its first write, to be looked at.
+"""``dbt build`` that lists what it would build, and waits for a word before it does.
 
-What is selected goes out as JSON lines with the fields of ``dbt ls --output json``; then the build
-waits. Without the word to go on it ends, and has touched nothing. No hook of the project's has run
-by then: dbt runs them after ``_runtime_initialize``, in ``execute_with_hooks``
-(``GraphRunnableTask.run`` in dbt/task/runnable.py, 1.8 to 1.12).
+By dbt's own programmatic interface alone: the project is parsed once, and listing and building are
+given that parse. What ``dbt ls`` gives goes out as it is, a JSON object a line. Nothing of the
+project has been run by then, and without the word to go on nothing will be. Who judges what is
+listed is at the other end.
+
+https://docs.getdbt.com/reference/programmatic-invocations
 """
 
 from __future__ import annotations
 
-import json
+import gc
 import os
-from collections.abc import Iterator
 from typing import Any
-
-import ending
-import faster
-
-KEYS = (
-    "unique_id",
-    "resource_type",
-    "name",
-    "database",
-    "schema",
-    "alias",
-    "relation_name",
-    "config",
-    "original_file_path",
-)
-"""``LISTED_KEYS`` in dbtdeploy/commands.py."""
-
-_manifest: list[Any] = []
-"""That of the build that was told to go on."""
 
 GO = b"go"
 COMPLETE = b"complete\n"
+FIRST_NODE = "NodeStart"
+"""The event of dbt's by which its preparations are over."""
+
+SUCCESS, NODE_FAILED, STOPPED = 0, 1, 2
+"""dbt's exit codes: https://docs.getdbt.com/reference/exit-codes"""
 
 
-def install(plan: int, word: int) -> None:
-    """Make this process's ``dbt build`` stop.
+def run(commands: Any, plan: int, word: int) -> int:
+    """List, wait, build; gives dbt's exit code.
 
     Args:
-        plan: a file to write to: a JSON object for each selected node, then ``COMPLETE``.
+        commands: what follows ``dbt``, for ``parse``, ``ls``, ``build`` and, if it is there,
+            ``then``, which is run after a build that ended well and changes nothing of it.
+        plan: a file to write to: what is listed, then ``COMPLETE``.
         word: a file to read from: ``GO``, or its end.
-    """
-    from dbt.task.build import BuildTask
-
-    faster.write_the_manifest_once()
-    _manifest.clear()
-
-    def _runtime_initialize(self: Any) -> None:
-        super(BuildTask, self)._runtime_initialize()
-        with os.fdopen(plan, "wb") as out:
-            for node in _selected(self):
-                fields = node.to_dict(omit_none=False)
-                line = json.dumps({key: fields[key] for key in KEYS if key in fields})
-                out.write(line.encode() + b"\n")
-            out.write(COMPLETE)
-        if os.read(word, len(GO)) != GO:
-            # The other end knows why, and says it.
-            ending.end(0)
-        _manifest.append(self.manifest)
-
-    BuildTask._runtime_initialize = _runtime_initialize
-
-
-def then(arguments: list[str]) -> None:
-    """After a build: another command with the manifest of it, so that nothing is parsed again.
-
-    Args:
-        arguments: everything after ``dbt``. How it ends changes nothing for the build.
     """
     from dbt.cli.main import dbtRunner
 
-    if _manifest:
-        dbtRunner(manifest=_manifest[0]).invoke(arguments)
+    parsed = dbtRunner().invoke(commands["parse"])
+    if not parsed.success:
+        return code_of(parsed)
+    listed = dbtRunner(manifest=parsed.result).invoke(commands["ls"])
+    if not listed.success:
+        return code_of(listed)
+    _tell(plan, listed.result)
+    if os.read(word, len(GO)) != GO:
+        # The other end knows why, and says it.
+        return SUCCESS
+    # A build lasts hours, so the collector is back on while nodes run. What is there by then stays.
+    runner = dbtRunner(manifest=parsed.result, callbacks=[_collect_from_the_first_node])
+    code = code_of(runner.invoke(commands["build"]))
+    if code == SUCCESS and commands.get("then"):
+        runner.invoke(commands["then"])
+    return code
 
 
-def _selected(task: Any) -> Iterator[Any]:
-    """Unit tests stand beside the nodes: dbt runs each before its model."""
-    yield from task._flattened_nodes
-    seen = {node.unique_id for node in task._flattened_nodes}
-    for unique_id in sorted(set(task.selected_unit_tests) - seen):
-        yield task.manifest.unit_tests[unique_id]
+def code_of(result: Any) -> int:
+    """The exit code that the command ``dbt`` has for a result.
+
+    dbt has said what went wrong, but for a wrong command line, which its command says as it ends.
+    """
+    if result.success:
+        return SUCCESS
+    if result.exception is None:
+        return NODE_FAILED
+    if type(result.exception).__name__ == "DbtUsageException":
+        print(f"Error: {result.exception}", flush=True)
+    return STOPPED
+
+
+def _tell(plan: int, listed: list[str]) -> None:
+    with os.fdopen(plan, "wb") as out:
+        for line in listed:
+            out.write(line.encode() + b"\n")
+        out.write(COMPLETE)
+
+
+def _collect_from_the_first_node(event: Any) -> None:
+    if event.info.name == FIRST_NODE and not gc.isenabled():
+        gc.freeze()
+        gc.enable()

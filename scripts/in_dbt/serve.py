@@ -1,25 +1,24 @@
 """dbt, imported once: each command line runs in a forked process of its own.
 
-Started by ``dbtdeploy/edges/warm_dbt.py`` with the interpreter of the caller's ``dbt``. Nothing of
-``dbtdeploy`` is imported: this is another environment, with Python 3.8 or newer and dbt-core 1.8 to
-1.12. What is measured: importing dbt takes 1.5 to 3 s of CPU, a fork of it a hundredth of that.
+Started by ``dbtdeploy/dbt/warm_server.py`` with the interpreter of the caller's ``dbt``. Nothing of
+``dbtdeploy`` is imported: this is another environment, with Python 3.9 or newer and dbt-core 1.11
+or 1.12. Importing dbt takes 1.5 to 2 s of CPU, a fork of it a hundredth of that. Of dbt its
+programmatic interface alone is used. No adapter is imported here: some of them read, as they are
+imported, what the environment of one command says.
 
-    python serve.py SOCKET COMMAND FOLDER [ADAPTER ...]
+    python serve.py SOCKET COMMAND
 
-SOCKET is the number of an inherited Unix socket, FOLDER is where is kept what depends on the
-installed packages alone. Each request is one JSON object and the files that go with it
-(``SCM_RIGHTS``): the output, and for a build the plan and the word to go on. Answers are
-JSON lines: first ``{"dbt": "1.11.2"}``, then for each request ``{"pid": 1}`` once it runs and
-``{"pid": 1, "status": 0, ...}`` once it is over, ``status`` as ``wait4`` gives it; at the end
-``{"own": true, ...}`` with what this process took itself.
+SOCKET is the number of an inherited Unix socket. Each request is one JSON object and the files that
+go with it (``SCM_RIGHTS``): the output, and for a checked build the plan and the word to go on.
+Answers are JSON lines: first ``{"dbt": "1.12.6"}``, then for each request ``{"pid": 1}`` once it
+runs and ``{"pid": 1, "status": 0, ...}`` once it is over, ``status`` as ``wait4`` gives it; at the
+end ``{"own": true, ...}`` with what this process took itself.
 """
 
 from __future__ import annotations
 
 import array
-import contextlib
 import gc
-import importlib
 import json
 import os
 import random
@@ -30,7 +29,6 @@ import socket
 import sys
 import time
 import traceback
-from multiprocessing import resource_tracker
 from typing import Any
 
 gc.disable()
@@ -40,44 +38,31 @@ if HERE not in sys.path:  # as with PYTHONSAFEPATH
     sys.path.insert(0, HERE)
 
 import checked_build  # noqa: E402  found by the lines above
-import ending  # noqa: E402
-import faster  # noqa: E402
-import kept_codecs  # noqa: E402
-import kept_dataclasses  # noqa: E402
-import kept_templates  # noqa: E402
-import late_codecs  # noqa: E402
-import late_imports  # noqa: E402
-import own_package  # noqa: E402
-import saved_parse  # noqa: E402
-import schemas  # noqa: E402
+from saved_parse import start as saved_parse  # noqa: E402
 
 # Under such names dbt and what it loads shall find their own modules, or none.
 for _name, _module in list(sys.modules.items()):
     _file = getattr(_module, "__file__", None) or ""
-    if _name != "__main__" and os.path.dirname(_file) == HERE:
+    if _name != "__main__" and os.path.abspath(_file).startswith(HERE + os.sep):
         del sys.modules[_name]
 
 REQUEST_BYTES = 1 << 20
 MOST_FILES = 3
 
 
-def main() -> None:
-    """Import dbt, and run what is asked for until the other end closes."""
+def main() -> int:
+    """Import dbt, and run what is asked for until the other end closes.
+
+    Returns:
+        The exit code, in each forked process that of its command.
+    """
     sock = socket.socket(fileno=int(sys.argv[1]))
-    command, folder, adapters = sys.argv[2], sys.argv[3], sys.argv[4:]
+    command = sys.argv[2]
     # Nothing of this folder is for dbt to find; the command's own is what its script would have.
     sys.path.remove(HERE)
     if not getattr(sys.flags, "safe_path", False):
         sys.path.insert(0, os.path.dirname(os.path.realpath(command)))
-    kept_dataclasses.use(folder)
-    kept_codecs.use(folder)
-    version = _import(adapters)
-    faster.install()
-    schemas.use(folder)
-    kept_templates.use(folder, adapters)
-    # dbt's first lock starts this watcher of semaphores, where none is there that a fork may use.
-    with contextlib.suppress(Exception):
-        resource_tracker.ensure_running()
+    version = _import()
     gc.freeze()
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -94,13 +79,12 @@ def main() -> None:
             request, files = _receive(sock)
             if request is None:
                 _tell(sock, {"own": True, **_own_usage()})
-                # Python would take 1,500 modules apart.
-                os._exit(0)
+                return 0
             # Until the child can hear it: what Python itself does in a fork would swallow it.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             pid = os.fork()
             if pid == 0:
-                _child(sock, command, request, files)
+                return _child(sock, command, request, files)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             for number in files:
                 os.close(number)
@@ -109,26 +93,12 @@ def main() -> None:
             _tell(sock, {"pid": pid})
 
 
-def _import(adapters: list[str]) -> str:
-    """Import dbt's command line and the adapters; gives dbt-core's version."""
-    late_codecs.install()
-    held = late_imports.hold_back()
+def _import() -> str:
+    """Import dbt's command line; gives dbt-core's version."""
     import dbt.cli.main
     import dbt.version
 
-    for adapter in adapters:
-        importlib.import_module("dbt.adapters." + adapter)
-    late_imports.let_go(held)
-    _import_what_each_command_needs()
     return str(dbt.version.__version__)
-
-
-def _import_what_each_command_needs() -> None:
-    """To read the answer to a query: dbt imports it at the first, in each process (0.05 s)."""
-    with contextlib.suppress(Exception):
-        importlib.import_module("dbt_common.clients.agate_helper")
-        # It reads how numbers are written in the locale, which stays.
-        importlib.import_module("agate").Number()
 
 
 def _tell(sock: socket.socket, answer: dict[str, Any]) -> None:
@@ -136,7 +106,7 @@ def _tell(sock: socket.socket, answer: dict[str, Any]) -> None:
 
 
 def _receive(sock: socket.socket) -> tuple[Any, list[int]]:
-    """One request and its files; None at the end. ``socket.recv_fds`` is of Python 3.9."""
+    """One request and its files; None at the end."""
     numbers = array.array("i")
     room = socket.CMSG_SPACE(MOST_FILES * numbers.itemsize)
     data, extra, _, _ = sock.recvmsg(REQUEST_BYTES, room)
@@ -156,16 +126,12 @@ def _reap(sock: socket.socket, began: dict[int, float]) -> None:
         pid, status, usage = os.wait4(-1, os.WNOHANG)
         if pid == 0:
             return
-        start = began.pop(pid, None)
-        if start is None:
-            # Not a command: the watcher of semaphores.
-            continue
         _tell(
             sock,
             {
                 "pid": pid,
                 "status": status,
-                "wall_seconds": time.monotonic() - start,
+                "wall_seconds": time.monotonic() - began.pop(pid),
                 "cpu_seconds": usage.ru_utime + usage.ru_stime,
                 "peak_bytes": usage.ru_maxrss * 1024,
             },
@@ -192,9 +158,8 @@ def _group(pid: int) -> None:
         return
 
 
-def _child(sock: socket.socket, command: str, request: dict[str, Any], files: list[int]) -> None:
-    """Be the process ``command arguments``; does not return."""
-    code = 1
+def _child(sock: socket.socket, command: str, request: dict[str, Any], files: list[int]) -> int:
+    """Be the process ``command arguments``, up to its exit code."""
     try:
         _group(0)
         signal.set_wakeup_fd(-1)
@@ -208,38 +173,27 @@ def _child(sock: socket.socket, command: str, request: dict[str, Any], files: li
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update(request["variables"])
-        faster.look_up_selected_schemas_only()
-        saved = request.get("saved_parse")
-        if saved is not None:
-            saved_parse.start_from(**saved)
-        if request["own_package"]:
-            own_package.parse_once()
-        if len(files) == MOST_FILES:
-            checked_build.install(files[1], files[2])
-        code = _run(command, request["arguments"])
-        if code == 0 and request["then"]:
-            checked_build.then(request["then"])
+        if request["saved_parse"] is not None:
+            saved_parse.start_from(**request["saved_parse"])
+        return _run(command, request, files[1:])
     except BaseException:
         # dbt catches what it can, an interrupt too; this is what Python would do with the rest.
         traceback.print_exc()
-    finally:
-        ending.end(code)
-
-
-def _run(command: str, arguments: list[str]) -> int:
-    """The command's own script, which is two lines."""
-    from dbt.cli.main import cli
-
-    sys.argv = [command, *arguments]
-    try:
-        cli()
-    except SystemExit as end_of_it:
-        if isinstance(end_of_it.code, int) or end_of_it.code is None:
-            return end_of_it.code or 0
-        print(end_of_it.code, file=sys.stderr)
         return 1
-    return 0
+    finally:
+        # Python looks through all that is left once more as it ends.
+        gc.freeze()
+
+
+def _run(command: str, request: dict[str, Any], files: list[int]) -> int:
+    from dbt.cli.main import dbtRunner
+
+    sys.argv = [command, *request["arguments"]]
+    if request["checked"] is not None:
+        plan, word = files
+        return checked_build.run(request["checked"], plan, word)
+    return checked_build.code_of(dbtRunner().invoke(request["arguments"]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -24,7 +24,7 @@ def test_the_wrapper_names_what_serve_has(tmp_path: Path) -> None:
     profiled.wrap(tmp_path, tmp_path)
     compile(served.read_text(encoding="utf-8"), "serve.py", "exec")
     assert served.with_name("unprofiled_serve.py").read_text(encoding="utf-8") == original
-    for function in ("def _import(adapters", "def _run(command: str, arguments", "def main("):
+    for function in ("def _import()", "def _run(command: str, request", "def main("):
         assert function in original
 
 

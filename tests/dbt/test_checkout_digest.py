@@ -228,6 +228,11 @@ def test_what_dbt_reads_is_known_or_not(
     assert (project.reads(tmp_path) is not None) is known
 
 
+SET_DIFF = """{% test a(model) %}
+{%- set set_diff %} count(*) + coalesce(abs(sum(1)), 0) {%- endset %}
+{{ config(fail_calc = set_diff) }} {% endtest %}"""
+"""As dbt_utils has it."""
+
 # When a version is made ---------------------------------------------------------------------------
 
 
@@ -245,6 +250,11 @@ def test_what_dbt_reads_is_known_or_not(
         ("models/x.sql", "{{ config(**options) }}", False),
         ("models/x.sql", "{{ config(tags=my_tags()) }}", False),
         ("models/x.sql", "{{ config(tags=['a'", False),
+        ("macros/x.sql", SET_DIFF, True),
+        ("macros/x.sql", SET_DIFF.replace("count", "{{ target.name }}"), False),
+        ("macros/x.sql", SET_DIFF + "{% set set_diff = target.name %}", False),
+        ("macros/x.sql", SET_DIFF.replace("test a(model)", "test a(model, set_diff)"), False),
+        ("macros/x.sql", SET_DIFF.replace("= set_diff", "= set_diff ~ target.name"), False),
         ("models/x.py", "dbt.config(materialized='table')\nx = dbt.config.get('y')", True),
         ("models/x.py", "dbt.config(materialized=kind)", False),
         ("macros/x.sql", "{% macro x() %}{{ config(alias=target.name) }}{% endmacro %}", False),
@@ -270,14 +280,17 @@ def test_what_another_environment_would_parse_otherwise(
     checkout: Checkout, name: str, text: str, settled: bool
 ) -> None:
     checkout.write("dbt/dbt_packages/p/dbt_project.yml", "name: p")
-    assert checkout_digest.is_settled(checkout.run.dbt)
+    assert checkout_digest.why_unsettled(checkout.run.dbt) is None
     checkout.write(f"dbt/{name}", text)
-    assert checkout_digest.is_settled(checkout.run.dbt) is settled
+    why = checkout_digest.why_unsettled(checkout.run.dbt)
+    assert (why is None) is settled
+    assert settled or (why and Path(name).name in why) or name.startswith("dbt_packages/p/dbt_proj")
 
 
 def test_a_folder_that_is_no_project_is_not_settled(checkout: Checkout) -> None:
     checkout.write("dbt/dbt_packages/stray/x.sql", "select 1")
-    assert not checkout_digest.is_settled(checkout.run.dbt)
+    why = checkout_digest.why_unsettled(checkout.run.dbt)
+    assert why == "dbt_packages/stray may say something else in another environment"
 
 
 # Whether production is the same -------------------------------------------------------------------
@@ -323,9 +336,27 @@ def test_when_production_is_the_same() -> None:
     run = replace(RUN, selection=work_files.Selection(select="state:modified+", exclude="tag:x"))
     assert same(run)
     assert not same(runs.asked(run, runs.deploy()))
-    assert not same(replace(run, dbt=replace(run.dbt, shortcuts=False)))
+    assert not same(replace(run, dbt=replace(run.dbt, shortcuts=("one-process",))))
     assert not same(replace(run, selection=work_files.Selection(selector="slim")))
     assert not same(run, index=replace(INDEX, partial=True, pending=("model.shop.a",)))
     assert not same(run, index=replace(INDEX, built_from=None))
     assert not same(run, index=replace(INDEX, built_from=None), taken=work_files.Fingerprint())
     assert not same(run, taken=work_files.Fingerprint(digest="1:other"))
+
+
+@pytest.mark.fault(120)
+def test_why_a_checkout_cannot_be_compared_is_said(checkout: Checkout) -> None:
+    run = replace(RUN, selection=work_files.Selection(select="state:modified+"))
+    found = {
+        "more is selected": (replace(run, selection=work_files.Selection()), TAKEN, INDEX),
+        "the log of its run says why": (run, TAKEN, replace(INDEX, built_from=None)),
+        "was built in part": (run, TAKEN, replace(INDEX, partial=True)),
+    }
+    for why, given in found.items():
+        assert why in (unchanged_check.why_not(*given) or "")
+    assert unchanged_check.why_not(run, TAKEN, INDEX) is None
+    assert unchanged_check.why_not(run, work_files.Fingerprint(digest="1:other"), INDEX) is None
+    for doubt, why in ((_unknown, "are not known"), (_no_git, "in no git repository")):
+        doubt(checkout)
+        taken = unchanged_check.take(checkout.run, checkout.work)
+        assert why in (unchanged_check.why_not(run, taken, INDEX) or "")

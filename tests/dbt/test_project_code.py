@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dbtdeploy.context import work_files
+from dbtdeploy.context import shortcuts, work_files
 from dbtdeploy.dbt import invoke, warm_server
 from standins import builds
 
@@ -57,7 +57,7 @@ RUNNERS = {
 def _ends() -> Iterator[None]:
     yield
     for warm in warm_server._running.values():
-        if warm is not None:
+        if isinstance(warm, warm_server.WarmDbt):
             warm.close()
     warm_server._running.clear()
 
@@ -79,13 +79,13 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.fault(65)
-@pytest.mark.parametrize("shortcuts", [True, False])
+@pytest.mark.parametrize("taken", [shortcuts.ALL, ()], ids=["one process", "plain"])
 def test_hooks_macros_and_python_models_find_nothing_of_the_runners(
     project: Path,
     work: Path,
     duckdb_command: Path,
     monkeypatch: pytest.MonkeyPatch,
-    shortcuts: bool,
+    taken: tuple[str, ...],
 ) -> None:
     for name, value in RUNNERS.items():
         monkeypatch.setenv(name, value)
@@ -106,11 +106,11 @@ def test_hooks_macros_and_python_models_find_nothing_of_the_runners(
             target=None,
             target_path=str(project / "target"),
             packages_path=str(project / "dbt_packages"),
-            shortcuts=shortcuts,
+            shortcuts=taken,
         ),
     )
     dbt = invoke.dbt_of(run, work)
-    assert dbt.is_warm() is shortcuts
+    assert (dbt.why_plain() is None) is bool(taken)
     said: list[str] = []
     outcome = dbt.run(["build", *dbt.options()], name="build", on_line=said.append)
     assert outcome.exit_code == 0, "\n".join(said)
@@ -132,7 +132,7 @@ def test_an_env_var_that_finds_nothing_is_told_of_pass_env(
     monkeypatch.setenv("PASSED", "in the job's env, and not named in pass-env")
     dbt = replace(builds.RUN.dbt, command=str(duckdb_command), project_dir=str(project))
     dbt = replace(dbt, profiles_dir=str(project), target_path=str(project / "target"))
-    run = replace(builds.RUN, dbt=replace(dbt, shortcuts=False))
+    run = replace(builds.RUN, dbt=replace(dbt, shortcuts=()))
     edge = invoke.dbt_of(run, work)
     outcome, last = invoke.call(edge, ["parse", *edge.options()], name="parse", title="dbt parse")
     failure = invoke.stopped(outcome, last, doing="while it parsed")

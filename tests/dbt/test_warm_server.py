@@ -14,7 +14,7 @@ import pytest
 import make_environments
 from dbtdeploy.base import errors
 from dbtdeploy.context.work_files import DbtProject
-from dbtdeploy.dbt import installed_version, warm_server
+from dbtdeploy.dbt import interpreter, warm_server
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.dbt.dbt_process import Usage
 from dbtdeploy.dbt.warm_server import WarmDbt
@@ -50,41 +50,32 @@ HEADS = {
 
 # A dbt that does what the server needs of it, and is imported at once.
 CLI = """
-import os, sys, time
-def cli():
-    print("served", *sys.argv[1:], flush=True)
-    if sys.argv[1] == "wait":
-        time.sleep(60)
-    sys.exit(3)
-"""
-UNKNOWN = """
-import importlib.abc, importlib.machinery, sys, types
-class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    # Modules that are there and have nothing in them that is known: only empty classes.
-    def find_spec(self, name, path, target=None):
-        if name.split(".")[0] in ("dbt", "dbt_common"):
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)
-    def exec_module(self, module):
-        module.__getattr__ = lambda name: type(name, (), {})
-sys.meta_path.append(Finder())
+import sys, time
+class Result:
+    success, exception = False, None
+class dbtRunner:
+    def invoke(self, arguments):
+        print("served", *arguments, flush=True)
+        if arguments[0] == "wait":
+            time.sleep(60)
+        return Result
 """
 PACKAGE = {
-    "dbt/__init__.py": UNKNOWN,
+    "dbt/__init__.py": "",
     "dbt/version.py": '__version__ = "{version}"',
     "dbt/cli/__init__.py": "",
     "dbt/cli/main.py": CLI,
-    "dbt/adapters/postgres/__init__.py": "",
 }
 
 
 @pytest.fixture(autouse=True)
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, WarmDbt | None]]:
+def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, WarmDbt | str]]:
     """What this test starts, ended with it."""
-    found: dict[str, WarmDbt | None] = {}
+    found: dict[str, WarmDbt | str] = {}
     monkeypatch.setattr(warm_server, "_running", found)
     yield found
     for each in found.values():
-        if each is not None:
+        if isinstance(each, WarmDbt):
             each.close()
 
 
@@ -119,14 +110,20 @@ def installed(
     return command
 
 
-def shared(command: Path, notes: list[Usage] | None = None) -> WarmDbt | None:
+def shared(command: Path, notes: list[Usage] | None = None) -> WarmDbt | str:
     return warm_server.shared(
         str(command),
         folder=str(command.parent),
         variables={"PATH": os.environ["PATH"]},
-        kept=command.parent.parent / "kept",
         note=(notes if notes is not None else []).append,
     )
+
+
+def started(command: Path) -> WarmDbt:
+    found = shared(command)
+    assert isinstance(found, WarmDbt), found
+    assert found.is_ready()
+    return found
 
 
 def edge(command: Path, tmp_path: Path) -> Dbt:
@@ -146,7 +143,7 @@ def edge(command: Path, tmp_path: Path) -> Dbt:
         variables={"PATH": os.environ["PATH"]},
         redact=lambda text: text,
         logs=tmp_path / "logs",
-        kept=tmp_path / "kept",
+        one_process=True,
     )
 
 
@@ -154,9 +151,7 @@ def edge(command: Path, tmp_path: Path) -> Dbt:
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
 def test_the_script_of_an_installer_is_run_warm(tmp_path: Path, head: str, body: str) -> None:
     prefix = tmp_path / ("a b" if "'{python}'" in head or '"{python}"' in head else "ab")
-    found = shared(installed(prefix, head=head, body=body, imports="1.11.16"))
-    assert found is not None
-    assert found.is_ready()
+    started(installed(prefix, head=head, body=body, imports="1.11.16"))
 
 
 @pytest.mark.parametrize(
@@ -183,74 +178,52 @@ def test_another_command_is_run_as_it_is(tmp_path: Path, text: str) -> None:
     command = installed(tmp_path / "venv", imports="1.11.16")
     text = text.replace("{python}", str(command.with_name("python3.11")))
     command.write_bytes(text.encode(errors="surrogateescape"))
-    assert shared(command) is None
+    assert shared(command) == "it is not the script that pip, uv, conda or Poetry makes"
 
 
-@pytest.mark.parametrize("core", ["1.7.19", "1.13.0", "2.0.0", "2.0.0b3", None])
+@pytest.mark.parametrize("core", ["1.8.9", "1.10.13", "1.13.0", "2.0.0", "2.0.0b3", None])
 def test_a_version_that_was_not_tried_is_run_as_it_is(tmp_path: Path, core: str | None) -> None:
-    assert shared(installed(tmp_path / "venv", core=core, imports=core or "1.11.16")) is None
+    why = shared(installed(tmp_path / "venv", core=core, imports=core or "1.11.16"))
+    known = f"its version, {core}, is none of 1.11 and 1.12"
+    assert why == (known if core else "which dbt-core is installed beside it is not known")
 
 
 def test_another_system_runs_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = installed(tmp_path / "venv", imports="1.11.16")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert shared(command) is None
-
-
-@pytest.mark.parametrize("editable", [True, False])
-@pytest.mark.parametrize("package", ["dbt_core-1.11.16", "mashumaro-3.14"])
-def test_a_package_from_a_folder_or_a_branch_is_known_by_its_files(
-    tmp_path: Path, package: str, editable: bool
-) -> None:
-    command = installed(tmp_path / "venv", imports="1.11.16")
-    metadata = tmp_path / f"venv/lib/python3.11/site-packages/{package}.dist-info"
-    metadata.mkdir(exist_ok=True)
-    digests = [(installed_version.beside(command) or pytest.fail("no dbt")).digest]
-    for content in ("dbt/a.py,sha256=1,1", "dbt/a.py,sha256=2,1"):
-        (metadata / "RECORD").write_text(content)
-        url = {"url": "file:///src", "dir_info": {"editable": editable}}
-        (metadata / "direct_url.json").write_text(json.dumps(url))
-        digests.append((installed_version.beside(command) or pytest.fail("no dbt")).digest)
-    is_unknown = editable and package.startswith("dbt")
-    assert len(set(digests)) == (3 if not editable else 2 if is_unknown else 1)
-    assert ("" in digests) is is_unknown
-    assert (shared(command) is None) is is_unknown
-
-
-def test_two_environments_do_not_share_what_is_kept(tmp_path: Path) -> None:
-    folders = set()
-    for name, core in (("one", "1.11.16"), ("other", "1.11.16"), ("third", "1.11.2")):
-        found = shared(installed(tmp_path / name, core=core, imports=core))
-        assert found is not None
-        folders.add(found.kept.name)
-    assert len(folders) == 3
+    assert shared(command) == "this is not Linux"
 
 
 @pytest.mark.parametrize("imports", [None, "1.10.0"], ids=["no dbt", "another dbt"])
 def test_where_the_import_fails_the_command_runs(
-    tmp_path: Path, imports: str | None, running: dict[str, WarmDbt | None]
+    tmp_path: Path,
+    imports: str | None,
+    running: dict[str, WarmDbt | str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     command = installed(tmp_path / "venv", imports=imports)
     dbt = edge(command, tmp_path)
     dbt.warm_up()
-    assert running[str(command)] is not None
+    assert isinstance(running[str(command)], WarmDbt)
     command.write_text("#!/bin/sh\necho itself; exit 1\n")
-    assert not dbt.is_warm()
+    assert dbt.why_plain() == "it cannot be imported"
     lines: list[str] = []
     outcome = dbt.run(["ls"], name="ls", on_line=lines.append)
     assert (outcome.exit_code, lines) == (1, ["itself"])
+    said = "dbt is run as the plain command: it cannot be imported."
+    assert capsys.readouterr().out.splitlines() == [said]
 
 
 def test_what_import_and_commands_took_is_noted(tmp_path: Path) -> None:
     command = installed(tmp_path / "venv", imports="1.11.16")
     dbt = edge(command, tmp_path)
-    assert dbt.is_warm()
+    assert dbt.why_plain() is None
     lines: list[str] = []
     for name in ("one", "two"):
-        assert dbt.run([name], name=name, on_line=lines.append).exit_code == 3
+        assert dbt.run([name], name=name, on_line=lines.append).exit_code == 1
     assert [line.split()[:2] for line in lines] == [["served", "one"], ["served", "two"]]
     warm = warm_server._running.pop(str(command))
-    assert warm is not None
+    assert isinstance(warm, WarmDbt)
     warm_server._close(warm, lambda usage: dbt._note("import", usage))
     noted = [
         json.loads(line) for line in (tmp_path / "dbt_processes.jsonl").read_text().splitlines()
@@ -276,9 +249,9 @@ def test_a_command_is_noted_too(tmp_path: Path) -> None:
 def test_a_server_that_dies_is_named_with_a_way_out(tmp_path: Path) -> None:
     command = installed(tmp_path / "venv", imports="1.11.16")
     dbt = edge(command, tmp_path)
-    assert dbt.is_warm()
+    assert dbt.why_plain() is None
     warm = warm_server._running[str(command)]
-    assert warm is not None
+    assert isinstance(warm, WarmDbt)
 
     def kill(_line: str) -> None:
         os.killpg(warm._server.pid, signal.SIGKILL)
@@ -294,22 +267,18 @@ def test_a_server_that_dies_is_named_with_a_way_out(tmp_path: Path) -> None:
 
 
 def test_a_command_that_is_killed_is_no_dead_server(tmp_path: Path) -> None:
-    warm = shared(installed(tmp_path / "venv", imports="1.11.16"))
-    assert warm is not None
-    assert warm.is_ready()
+    warm = started(installed(tmp_path / "venv", imports="1.11.16"))
     process = warm.start(["wait"], folder=str(tmp_path), variables={})
     for _line in process.lines():
         os.killpg(process.pid, signal.SIGKILL)
     assert process.wait()[0] == -signal.SIGKILL
     after = warm.start(["again"], folder=str(tmp_path), variables={})
     assert list(after.lines()) == ["served again"]
-    assert after.wait()[0] == 3
+    assert after.wait()[0] == 1
 
 
 def test_an_interrupt_right_after_the_start_is_not_lost(tmp_path: Path) -> None:
-    warm = shared(installed(tmp_path / "venv", imports="1.11.16"))
-    assert warm is not None
-    assert warm.is_ready()
+    warm = started(installed(tmp_path / "venv", imports="1.11.16"))
     for _ in range(30):
         process = warm.start(["wait"], folder=str(tmp_path), variables={})
         os.killpg(process.pid, signal.SIGINT)
@@ -317,12 +286,12 @@ def test_an_interrupt_right_after_the_start_is_not_lost(tmp_path: Path) -> None:
         assert process.wait()[0] == 1
 
 
-@pytest.mark.parametrize("version", ["1.8", "1.11", "1.12"])
-def test_a_real_dbt_can_be_run_warm(version: str) -> None:
+@pytest.mark.parametrize(("version", "is_used"), [("1.8", False), ("1.11", True), ("1.12", True)])
+def test_a_real_dbt_is_used_directly_where_it_was_tried(version: str, is_used: bool) -> None:
     command = make_environments.dbt_command(version)
     if not command.is_file():
         pytest.skip(f"no dbt {version}")
-    assert warm_server._interpreter(str(command)) == str(command.with_name("python"))
-    found = installed_version.beside(command)
-    assert found is not None
-    assert found.digest
+    found = interpreter.find(str(command), folder=command.parent, variables={})
+    assert isinstance(found, interpreter.Interpreter) is is_used
+    if isinstance(found, interpreter.Interpreter):
+        assert Path(found.python).samefile(command.with_name("python"))

@@ -32,7 +32,7 @@ def warm_dbts(
         each.server.close()
 
 
-@pytest.fixture(params=["1.8", "1.11", "1.12"])
+@pytest.fixture(params=["1.11", "1.12"])
 def any_warm(
     request: pytest.FixtureRequest,
     warm_dbts: Callable[[str], warm.Warm],

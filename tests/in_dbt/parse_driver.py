@@ -89,7 +89,7 @@ def parse(request: dict[str, Any], out: str) -> dict[str, Any]:
     start = request.get("start")
     if start:
         sys.path.insert(0, os.environ["IN_DBT"])
-        module = importlib.import_module("saved_parse")
+        module = importlib.import_module("saved_parse.start")
         del sys.path[0]
         module.start_from(
             start["folders"],

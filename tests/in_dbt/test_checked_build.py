@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +17,6 @@ from in_dbt import warm
 from in_dbt.warm import Shop, Warm
 from standins import postgres
 
-BUILD = ["build", "--no-use-colors"]
 RUN_BY_BUILD = {"model", "test", "seed", "snapshot", "unit_test"}
 
 
@@ -58,25 +56,27 @@ def test_what_it_tells_is_what_is_listed_and_nothing_is_done_by_then(
     dbt = any_warm.edge(shop.folder, tmp_path / "logs", shop.variables)
     selection = ["--select", "+alone+", "stg_orders+", "--exclude", "last"]
     before = shop.schemas()
-    arguments = [*BUILD, *selection, *dbt.options()]
     (shop.folder / "target" / "run_results.json").unlink(missing_ok=True)
-    parse = warm.no_parse(tmp_path)
+    shown: list[str] = []
     # More than a pipe holds comes out before it stops.
-    extra = {"PROBE_SAYS": "1"}
-    with dbt.checked_build(arguments, name="build", variables=extra, saved_parse=parse) as build:
+    extra = {"PROBE_SAYS": "1", "DBT_LOG_FORMAT": "json"}
+    with dbt.checked_build(
+        warm.lines(*selection), name="build", variables=extra, saved_parse=None
+    ) as build:
         plan = build.plan()
         assert plan is not None
         assert shop.schemas() == before
         assert shop.database.rows("select 1 from pg_class where relname = 'hooked'") == []
         pid = build._process.pid
+        ended = build.finish(on_line=shown.append, go_on=False)
+    assert ended.exit_code == 0
     assert soon(lambda: is_gone(pid))
     assert shop.schemas() == before
     assert not (shop.folder / "target" / "run_results.json").exists()
-    manifest = json.loads((shop.folder / "target" / "manifest.json").read_text())
-    assert set(by_name(plan)) <= {*manifest["nodes"], *manifest["unit_tests"]}
+    assert not any("unique_id" in line for line in shown)
 
     keys = ["--output-keys", commands.LISTED_KEYS]
-    listed = any_warm.run(
+    listed = any_warm.plain(
         ["ls", *selection, "--output", "json", *keys, "--quiet", *dbt.options()],
         shop.folder,
         variables=shop.variables,
@@ -88,34 +88,37 @@ def test_what_it_tells_is_what_is_listed_and_nothing_is_done_by_then(
 
 def test_told_to_go_on_it_is_a_build(any_warm: Warm, shop: Shop, tmp_path: Path) -> None:
     dbt = any_warm.edge(shop.folder, tmp_path / "logs", shop.variables)
-    arguments = [*BUILD, *dbt.options(), "--log-path", str(tmp_path / "logs")]
-    results = shop.folder / "target" / "run_results.json"
-    found: list[Any] = []
+    results, manifest = (
+        shop.folder / "target" / name for name in ("run_results.json", "manifest.json")
+    )
     lines: list[str] = []
-    unchecked = any_warm.run(arguments, shop.folder, variables=shop.variables)
-    found.append(warm.plain_json(results))
-    manifest = warm.plain_json(shop.folder / "target" / "manifest.json")
+    unchecked = any_warm.plain(
+        ["build", "--no-use-colors", *dbt.options()], shop.folder, variables=shop.variables
+    )
+    plain = [warm.plain_json(results), warm.plain_json(manifest)]
     shop.database.run("drop schema made cascade")
-    results.unlink()
-    parse = warm.no_parse(tmp_path)
-    with dbt.checked_build(
-        [*BUILD, *dbt.options()], name="build", variables={}, saved_parse=parse
-    ) as build:
+    for path in (results, manifest):
+        path.unlink()
+    probe = {"PROBE": str(tmp_path), "PROBE_WRITES": "1"}
+    with dbt.checked_build(warm.lines(), name="build", variables=probe, saved_parse=None) as build:
         assert build.plan() is not None
+        assert not manifest.exists()
         outcome = build.finish(on_line=lines.append)
-    found.append(warm.plain_json(results))
+    found = [warm.plain_json(results), warm.plain_json(manifest)]
     assert (outcome.exit_code, outcome.interrupted) == (unchecked.code, False) == (1, False)
-    for each in found:
+    for each in (plain[0], found[0]):
         for name in ("log_path", "invocation_command", "log_level_file", "log_format_file"):
             each["args"].pop(name, None)
-    assert found[1] == found[0]
-    assert warm.plain_json(shop.folder / "target" / "manifest.json") == manifest
+    assert found == plain
     assert any("Done. PASS=" in line for line in lines)
     assert "hooked" in {name for (name,) in shop.database.rows("select relname from pg_class")}
     noted = [
         json.loads(line) for line in (tmp_path / "dbt_processes.jsonl").read_text().splitlines()
     ]
     assert [each["name"] for each in noted] == ["build"]
+    assert (tmp_path / "parses").read_text().split() == ["once"]
+    assert (tmp_path / "writes").read_text().split().count("manifest.json") == 1
+    assert set((tmp_path / "collects").read_text().split()) == {"True"}
 
 
 def test_what_stops_it_earlier_is_told_in_dbts_words(
@@ -123,17 +126,14 @@ def test_what_stops_it_earlier_is_told_in_dbts_words(
 ) -> None:
     dbt = newest.edge(newest_shop.folder, tmp_path / "logs", newest_shop.variables)
     lines: list[str] = []
-    arguments = [*BUILD, "--select", "state:modified", *dbt.options()]
     with dbt.checked_build(
-        arguments, name="build", variables={}, saved_parse=warm.no_parse(tmp_path)
+        warm.lines("--select", "state:modified"), name="build", variables={}, saved_parse=None
     ) as build:
         assert build.plan() is None
         outcome = build.finish(on_line=lines.append, go_on=False)
     assert (outcome.exit_code, outcome.interrupted) == (2, False)
     said = [error.message for error in outcome.errors]
     assert any("state" in message for message in said), said
-    shown = "\n".join(lines)
-    assert all(line in shown for message in said for line in message.splitlines())
 
 
 SLOW = {
@@ -149,9 +149,7 @@ def test_an_interrupt_ends_it_while_it_waits_and_while_it_builds(
     folder = warm.write(tmp_path / "shop", SLOW, landed)
     dbt = newest.edge(folder, tmp_path / "logs", {"PASSWORD": landed.password})
     landed.run("create schema made")
-    parse = warm.no_parse(tmp_path)
-    arguments = [*BUILD, *dbt.options()]
-    with dbt.checked_build(arguments, name="a", variables={}, saved_parse=parse) as build:
+    with dbt.checked_build(warm.lines(), name="a", variables={}, saved_parse=None) as build:
         assert build.plan() is not None
         waiting = build._process.pid
         os.killpg(waiting, signal.SIGINT)
@@ -164,7 +162,7 @@ def test_an_interrupt_ends_it_while_it_waits_and_while_it_builds(
         assert soon(lambda: sleeping(landed) == 1)
         os.kill(os.getpid(), signal.SIGINT)
 
-    with dbt.checked_build(arguments, name="b", variables={}, saved_parse=parse) as build:
+    with dbt.checked_build(warm.lines(), name="b", variables={}, saved_parse=None) as build:
         assert build.plan() is not None
         building = build._process.pid
         thread = threading.Thread(target=interrupt)

@@ -77,8 +77,7 @@ class Session:
         """Lays out a project; a later layer goes over an earlier one, None deletes."""
         folder = self.tmp / name
         layers: list[Files] = [projects.PLAIN, files, *changes]
-        if self.version != "1.8":
-            layers.insert(1, projects.NEWER)
+        layers.insert(1, projects.NEWER)
         for layer in layers:
             for path, text in layer.items():
                 file = folder / path
@@ -159,7 +158,7 @@ def session(dbt_version: str, tmp_path: Path) -> Session:
     return Session(dbt_version, tmp_path)
 
 
-@pytest.fixture(params=("1.8", "1.11", "1.12"))
+@pytest.fixture(params=("1.11", "1.12"))
 def dbt_version(request: pytest.FixtureRequest) -> str:
     version: str = request.param
     if not make_environments.dbt_command(version).is_file():

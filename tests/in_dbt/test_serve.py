@@ -31,10 +31,8 @@ def both(dbt: Warm, arguments: list[str], shop: Shop) -> tuple[Ended, Ended]:
     return ended[0], ended[1]
 
 
-def without_a_graph(folder: Path) -> list[str]:
-    names = [name for name, _ in warm.texts(folder)]
-    # Nothing reads these, and dbt takes long to write one; see faster.py.
-    return [name for name in names if Path(name).name != "graph.gpickle"]
+def names(folder: Path) -> list[str]:
+    return [name for name, _ in warm.texts(folder)]
 
 
 def test_a_build_is_that_of_the_command(any_warm: Warm, shop: Shop) -> None:
@@ -42,7 +40,7 @@ def test_a_build_is_that_of_the_command(any_warm: Warm, shop: Shop) -> None:
     assert (plain.code, served.code) == (1, 1), "\n".join(plain.lines + served.lines)
     assert served.comparable() == plain.comparable()
     one, other = shop.folder / "by-plain", shop.folder / "by-warm"
-    assert without_a_graph(one) == without_a_graph(other)
+    assert names(one) == names(other)
     for name in ("manifest.json", "run_results.json", "semantic_manifest.json"):
         assert warm.plain_json(one / name) == warm.plain_json(other / name), name
     for name in ("compiled", "run"):
@@ -69,7 +67,7 @@ def test_parsing_is_that_of_the_command(newest: Warm, newest_shop: Shop) -> None
     assert (plain.code, served.code) == (0, 0)
     assert served.comparable() == plain.comparable()
     folder = newest_shop.folder
-    assert without_a_graph(folder / "by-plain") == without_a_graph(folder / "by-warm")
+    assert names(folder / "by-plain") == names(folder / "by-warm")
     one, other = (folder / by / "manifest.json" for by in ("by-plain", "by-warm"))
     assert warm.plain_json(one) == warm.plain_json(other)
 
@@ -134,7 +132,6 @@ def test_a_command_has_its_own_variables_and_folder_and_nothing_of_ours(
     assert (first["cwd"], second["cwd"]) == (str(shop.folder), str(tmp_path))
     assert (first["environ"]["BOTH"], second["environ"]["BOTH"]) == ("1", "2")
     own = {"PROBE": str(tmp_path / "p2"), **shop.variables, **long}
-    own["DBT_CACHE_SELECTED_ONLY"] = "true"  # faster.py
     assert second["environ"] == any_warm.variables(tmp_path, **own)
     assert second["argv"] == [str(any_warm.command), *listing(shop)]
     assert first["importable"] == first["listed"] == []
@@ -179,22 +176,6 @@ def test_an_interrupt_right_after_the_start_is_not_lost(newest: Warm, tmp_path: 
         list(process.lines())
         # Unhandled, in dbt's or in click's hands; never the 0 of one that did not hear it.
         assert process.wait()[0] != 0
-
-
-def test_it_outlives_the_watcher_of_its_semaphores(newest: Warm, tmp_path: Path) -> None:
-    """multiprocessing starts one process that watches them, here one for all commands."""
-    own = Warm(newest.version, newest.command, tmp_path)
-    try:
-        assert own.run(["--version"], tmp_path).code == 0
-        server = own.server._server
-        assert server is not None
-        (watcher,) = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-        assert b"resource_tracker" in Path(f"/proc/{watcher}/cmdline").read_bytes()
-        os.kill(int(watcher), signal.SIGKILL)
-        for _ in range(3):
-            assert own.run(["--version"], tmp_path).code == 0
-    finally:
-        own.server.close()
 
 
 def test_what_a_command_took_is_told(newest: Warm, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dbtdeploy.context.work_files import DbtProject
-from dbtdeploy.dbt import installed_version
+from dbtdeploy.dbt import commands, interpreter
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.dbt.warm_server import SavedParse, WarmDbt
 from standins import postgres
@@ -33,10 +33,7 @@ def late():
     tell("thread", "done")
 
 if os.environ.get("PROBE"):
-    ours = ["checked_build", "conversions", "edges", "ending", "faster", "kept_codecs", "kept_file"]
-    ours += ["kept_dataclasses", "kept_templates", "late_codecs", "late_imports", "neutral"]
-    ours += ["own_package", "saved_parse", "schemas", "serve", "state_nodes", "transfer"]
-    ours += ["parse_changes", "parse_facts", "parse_folder", "refused", "dbtdeploy"]
+    ours = ["checked_build", "saved_parse", "serve", "dbtdeploy"]
     tell("seen.json", {
         "argv": sys.argv, "cwd": os.getcwd(), "environ": dict(os.environ), "path": sys.path,
         "importable": [n for n in ours if n in sys.modules or importlib.util.find_spec(n)],
@@ -55,12 +52,18 @@ if os.environ.get("PROBE_SAYS"):
         print("y" * 99)
     sys.stdout.flush()
 if os.environ.get("PROBE_WRITES"):
-    import dbt.parser.manifest as parser
-    written = parser.Manifest.write
+    import dbt.contracts.graph.manifest as graph
+    written = graph.Manifest.write
     def write(self, path):
         tell("writes", os.path.basename(path) + "\\n")
         return written(self, path)
-    parser.Manifest.write = write
+    graph.Manifest.write = write
+    import dbt.parser.manifest as parser
+    loaded = parser.ManifestLoader.load
+    def load(self):
+        tell("parses", "once\\n")
+        return loaded(self)
+    parser.ManifestLoader.load = load
 """
 
 NOT_COMPARED = re.compile(r"\d\d:\d\d:\d\d(\.\d+)?|\b\d+\.\d+s\b|\d+\.\d+ seconds?|\x1b\[\d*m")
@@ -69,7 +72,7 @@ PASSING = {
     *("started_at", "completed_at", "execution_time", "elapsed_time", "thread_id"),
     "cache_selected_only",
 }
-"""The last is what ``faster.py`` sets where the caller has not."""
+"""The last is what a checked build sets where the caller has not."""
 
 
 @dataclass(frozen=True)
@@ -90,33 +93,13 @@ class Warm:
     def __init__(self, version: str, command: Path, folder: Path) -> None:
         self.version = version
         self.command = command
-        self.kept = folder / "kept"
         self._probe = folder / "probe"
         self._probe.mkdir()
         (self._probe / "dbt_probe.py").write_text(PROBE)
-        found = installed_version.beside(command)
-        assert found is not None
-        self.server = WarmDbt(
-            str(command),
-            str(command.with_name("python")),
-            version=found.version,
-            adapters=sorted(found.adapters),
-            kept=self.kept,
-            folder=str(folder),
-            variables=self.variables(folder, ONLY_WHILE_IMPORTED="1"),
-        )
-
-    def told(self, driver: Path, *arguments: str | Path, folder: Path) -> Any:
-        """What a driver, run in dbt's interpreter, printed last, as JSON."""
-        done = subprocess.run(
-            [self.command.with_name("python"), driver, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.variables(folder),
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        variables = self.variables(folder, ONLY_WHILE_IMPORTED="1")
+        found = interpreter.find(str(command), folder=folder, variables=variables)
+        assert isinstance(found, interpreter.Interpreter), found
+        self.server = WarmDbt(found, folder=str(folder), variables=variables)
 
     def variables(self, home: Path, **more: str) -> dict[str, str]:
         """The environment of a command; whatever else is in ours is not in it."""
@@ -169,8 +152,21 @@ class Warm:
             variables=self.variables(folder, **variables),
             redact=lambda text: text,
             logs=logs,
-            kept=self.kept,
+            one_process=True,
         )
+
+
+def lines(*selection: str, extra: Sequence[str] = (), then: Sequence[str] = ()) -> dict[str, Any]:
+    """The command lines of a checked build of what is selected."""
+    parse = commands.parsing(tuple(extra))
+    assert not isinstance(parse, str)
+    keys = ("--output", "json", "--output-keys", commands.LISTED_KEYS)
+    found = {
+        "parse": parse,
+        "ls": [*commands.SILENT, "ls", *selection, *keys],
+        "build": ["build", "--no-use-colors", *selection, *extra],
+    }
+    return {**found, "then": then} if then else found
 
 
 def no_parse(folder: Path) -> SavedParse:

@@ -164,6 +164,20 @@ class WarehouseStepFailed(DbtDeployError):
     title = "The pull request's schema could not be prepared"
 
 
+class BuiltElsewhere(DbtDeployError):
+    """dbt built into another relation than the one that was checked, or a node that was not."""
+
+    exit_code = 33
+    title = "dbt built something other than what was checked"
+
+
+class ResultsUnknown(DbtDeployError):
+    """dbt began to build, and left no results that are surely of this build."""
+
+    exit_code = 34
+    title = "It is not known what dbt built"
+
+
 class Cancelled(DbtDeployError):
     """The run was interrupted."""
 

@@ -17,6 +17,7 @@ from dbtdeploy.context import (
     pull_request_inputs,
     release_inputs,
     schema_name,
+    shortcuts,
 )
 from dbtdeploy.context.input_values import flag, invalid, number
 from dbtdeploy.context.policies import AnyPolicy, TeardownPolicy
@@ -116,7 +117,7 @@ def parse(
             threads=number("threads", inputs.threads),
             extra_args=_extra_args(inputs.dbt_args),
             stores_failures=project.stores_failures,
-            shortcuts=flag("shortcuts", inputs.shortcuts, default=True),
+            shortcuts=shortcuts.parse(inputs.shortcuts),
             reads=project.reads,
         ),
         selection=_selection(inputs, project, command),

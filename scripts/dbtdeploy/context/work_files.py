@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dbtdeploy.base import errors, json_codec
 from dbtdeploy.base.redact import Redact
+from dbtdeploy.context import shortcuts
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import AnyPolicy, CommandPolicy
 
@@ -92,8 +93,8 @@ class DbtProject(Struct, frozen=True, kw_only=True):
     extra_args: tuple[str, ...] = ()
     stores_failures: bool = False
     """Whether dbt_project.yml says that tests store the rows they find."""
-    shortcuts: bool = True
-    """Whether one dbt process may do the work of several, and start from a saved parse."""
+    shortcuts: tuple[str, ...] = shortcuts.ALL
+    """Which may be taken; see ``shortcuts.py``."""
     reads: tuple[str, ...] | None = None
     """Folders that dbt reads, from the project's own; None if it cannot be said."""
 
@@ -166,9 +167,11 @@ class State(Struct, frozen=True, kw_only=True):
 
 
 class Fingerprint(Struct, frozen=True, kw_only=True):
-    """``fingerprint.json``: what this checkout holds for dbt; see ``fingerprint.py``."""
+    """``fingerprint.json``: what this checkout holds for dbt; see ``checkout_digest.py``."""
 
     digest: str | None = None
+    why_not: str | None = None
+    """Why there is none."""
 
 
 class PlannedNode(Struct, frozen=True, kw_only=True):

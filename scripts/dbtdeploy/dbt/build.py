@@ -10,12 +10,18 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from dbtdeploy.artifacts import build_success, run_results
+from dbtdeploy.artifacts import approved_build, build_success, run_results
 from dbtdeploy.artifacts.node_status import NODE_FAILED
-from dbtdeploy.base import ansi, settings, timestamps
+from dbtdeploy.base import ansi, errors, settings, timestamps
 from dbtdeploy.context import work_files
-from dbtdeploy.dbt import invoke
+from dbtdeploy.dbt import dbt_error_hints, invoke
 from dbtdeploy.dbt.dbt_client import CheckedBuild, Dbt, Outcome, streamed
+from dbtdeploy.dbt.warm_server import SavedParse
+
+MANIFEST = "manifest.json"
+
+NAMED = 20
+"""Lines of what went astray in one message."""
 
 
 class Called(Struct, frozen=True, kw_only=True):
@@ -25,6 +31,10 @@ class Called(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     last: list[str]
     found: Mapping[str, str] | None
+    strayed: tuple[str, ...]
+    """What was built elsewhere than approved, or was not approved."""
+    began: bool
+    """Whether a node had begun, or results were written, as far as is known."""
     started_at: str
     finished_at: str
 
@@ -32,6 +42,11 @@ class Called(Struct, frozen=True, kw_only=True):
 def results_path(run: work_files.Run) -> Path:
     """Where dbt writes its results."""
     return Path(run.dbt.target_path) / work_files.RUN_RESULTS
+
+
+def manifest_path(run: work_files.Run) -> Path:
+    """Where dbt writes its manifest."""
+    return Path(run.dbt.target_path) / MANIFEST
 
 
 def call(
@@ -58,36 +73,45 @@ def call(
     return attempt.ended(outcome, shown)
 
 
+class CommandLines(Struct, frozen=True, kw_only=True):
+    """What follows ``dbt`` in the commands of a checked build, without project and profile."""
+
+    parse: Sequence[str]
+    listing: Sequence[str]
+    build: Sequence[str]
+    then: Sequence[str] = ()
+    """Of what goes on with the same parse if the build ends well."""
+
+
 @contextlib.contextmanager
-def checked(
-    dbt: Dbt, run: work_files.Run, work: Path, arguments: Sequence[str], *, then: Sequence[str] = ()
-) -> Iterator[Checked]:
+def checked(dbt: Dbt, run: work_files.Run, work: Path, lines: CommandLines) -> Iterator[Checked]:
     """A ``dbt build`` that stops before its first write; it ends there if it is not told to go on.
 
     Args:
-        dbt: one that is warm.
+        dbt: one that is not plain, see ``Dbt.why_plain``.
         run: this run.
         work: the work folder.
-        arguments: as of ``call``.
-        then: arguments of another command that goes on with its manifest if it ends well.
+        lines: of its commands.
     """
-    attempt = _Attempt(run, work, arguments, "build")
+    attempt = _Attempt(run, work, lines.build, "build")
+    parse = invoke.saved_parse(run, work)
+    commands = {"parse": lines.parse, "ls": lines.listing, "build": lines.build}
     with dbt.checked_build(
-        [*arguments, *dbt.options()],
+        {**commands, "then": lines.then} if lines.then else commands,
         name="build",
         variables=attempt.variables,
-        saved_parse=invoke.saved_parse(work, of_pull_request=True),
-        then=[*then, *dbt.options()] if then else (),
+        saved_parse=parse,
     ) as build:
-        yield Checked(attempt, build)
+        yield Checked(attempt, build, parse)
 
 
 class Checked:
     """A build that has stopped before its first write."""
 
-    def __init__(self, attempt: _Attempt, build: CheckedBuild) -> None:
+    def __init__(self, attempt: _Attempt, build: CheckedBuild, parse: SavedParse | None) -> None:
         self._attempt = attempt
         self._build = build
+        self._parse = parse
 
     def nodes(self) -> tuple[work_files.PlannedNode, ...]:
         """What it will build.
@@ -100,6 +124,7 @@ class Checked:
             called = self._finish(go_on=False)
             invoke.require_success(called.outcome, called.last, doing=invoke.LISTING)
             raise invoke.stopped(called.outcome, called.last, doing=invoke.LISTING)
+        invoke.tell_saved_parse(self._attempt.run, self._parse)
         return invoke.listed(self._attempt.run, lines)
 
     def go_on(self) -> Called:
@@ -119,12 +144,15 @@ class _Attempt:
         self, run: work_files.Run, work: Path, arguments: Sequence[str], name: str
     ) -> None:
         self.run = run
+        self.work = work
         self._log = work / work_files.LOG
         self._arguments = arguments
         self._goes_on = name != "build"
         self._proof = secrets.token_hex(16)
         self._started = timestamps.now()
-        results_path(run).unlink(missing_ok=True)
+        for path in (results_path(run), manifest_path(run)):
+            # What is there afterwards is this call's.
+            path.unlink(missing_ok=True)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -145,14 +173,23 @@ class _Attempt:
 
     def ended(self, outcome: Outcome, shown: invoke.Shown) -> Called:
         """How it ended."""
+        found = run_results.statuses(results_path(self.run), proof=self._proof)
         return Called(
             arguments=self._arguments,
             outcome=outcome,
             last=shown.last(),
-            found=run_results.statuses(results_path(self.run), proof=self._proof),
+            found=found,
+            strayed=self._strayed(found),
+            began=shown.began or results_path(self.run).exists(),
             started_at=self._started,
             finished_at=timestamps.now(),
         )
+
+    def _strayed(self, found: Mapping[str, str] | None) -> tuple[str, ...]:
+        plan = work_files.read(self.work / work_files.PLAN, work_files.Plan)
+        path = manifest_path(self.run)
+        manifest = path.read_bytes() if path.exists() else None
+        return approved_build.strayed(manifest, plan.nodes, found)
 
 
 def write_build(
@@ -201,12 +238,18 @@ def exit_code(run: work_files.Run, work: Path, called: Called, build: work_files
     """The exit code of dbt; it is not believed where it says 0 and not all is good.
 
     Raises:
+        BuiltElsewhere: what dbt built is not what was approved.
         Cancelled: dbt was interrupted.
-        DbtStopped: dbt built nothing, or left no results of this call.
+        DbtStopped: dbt built nothing.
+        ResultsUnknown: it did, and left no results that are surely of this call.
     """
+    if called.strayed:
+        raise _elsewhere(called.strayed)
     if called.outcome.interrupted:
         raise invoke.cancelled()
     if called.found is None or called.outcome.exit_code not in (0, NODE_FAILED):
+        if called.began and called.found is None:
+            raise _unknown(called)
         raise invoke.stopped(called.outcome, called.last, doing="before it finished")
     reason = build_success.why_not(
         plan=work_files.read(work / work_files.PLAN, work_files.Plan),
@@ -219,3 +262,25 @@ def exit_code(run: work_files.Run, work: Path, called: Called, build: work_files
         print(settings.redactor()(reason))
         return NODE_FAILED
     return called.outcome.exit_code
+
+
+def _elsewhere(strayed: Sequence[str]) -> errors.BuiltElsewhere:
+    redact = settings.redactor()
+    shown = [redact(f"- {line}") for line in strayed[:NAMED]]
+    more = [f"- and {len(strayed) - NAMED:,} more"] if len(strayed) > NAMED else []
+    return errors.BuiltElsewhere(
+        "\n".join(["The manifest that dbt wrote is not what was checked:", *shown, *more]),
+        not_done="This build does not count as passed. What it wrote is in the warehouse.",
+        remedy="Look at what is named, and let names of schemas and relations follow from files, "
+        "vars and the target alone, not from the time or from what is in the warehouse.",
+    )
+
+
+def _unknown(called: Called) -> errors.ResultsUnknown:
+    said = dbt_error_hints.told(called.outcome.errors, called.last)
+    return errors.ResultsUnknown(
+        said or f"dbt ended with exit code {called.outcome.exit_code}.",
+        not_done="dbt began to build and left no run_results.json of this build, so what it wrote "
+        "is in the warehouse and in no report. This build does not count as passed.",
+        remedy=dbt_error_hints.remedy_for(said),
+    )

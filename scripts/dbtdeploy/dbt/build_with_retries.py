@@ -22,8 +22,6 @@ from dbtdeploy.store import failed_nodes
 WAIT_SECONDS = 5.0
 """Before the first retry; twice as long before each further one. A server restarts in a few."""
 
-MANIFEST = "manifest.json"
-
 
 class Done(Struct, frozen=True, kw_only=True):
     """A build with all its attempts: how it ended as a whole, and each."""
@@ -122,11 +120,16 @@ def _again(
     name, extra = f"build-{how.number + 1}", how.extra
     if whole.found is None:
         again = dbt_build.call(run, work, whole.arguments, name=name, extra=extra)
-        return again, replace(again, started_at=whole.started_at)
+        return again, replace(
+            again,
+            strayed=(*whole.strayed, *again.strayed),
+            began=whole.began or again.began,
+            started_at=whole.started_at,
+        )
     folder = work / name
     folder.mkdir(exist_ok=True)
     (folder / work_files.RUN_RESULTS).write_bytes(failed_nodes.as_errors(fault.again))
-    manifest = Path(run.dbt.target_path) / MANIFEST
+    manifest = dbt_build.manifest_path(run)
     results = dbt_build.results_path(run)
     kept = {path: path.read_bytes() for path in (manifest, results) if path.exists()}
     again = dbt_build.call(
@@ -152,12 +155,14 @@ def _again(
 def _with(whole: Called, again: Called) -> Called:
     if not again.outcome.interrupted and again.outcome.exit_code not in (0, NODE_FAILED):
         # It built nothing: what failed before stays failed.
-        return replace(whole, finished_at=again.finished_at)
+        strayed = (*whole.strayed, *again.strayed)
+        return replace(whole, strayed=strayed, finished_at=again.finished_at)
     return replace(
         whole,
         outcome=again.outcome,
         last=again.last,
         found={**(whole.found or {}), **(again.found or {})},
+        strayed=(*whole.strayed, *again.strayed),
         finished_at=again.finished_at,
     )
 

@@ -1,9 +1,9 @@
 """One digest of all that dbt reads in a checkout: a pull request may change none of it.
 
 Where it is the one that the current version was built from, ``state:modified`` has nothing to
-find: the same files, parsed by the same dbt. What else could tell two parses apart
-is looked for in the files when a version is made (see ``is_settled``); a version of which it cannot
-be said bears no digest, and neither does a checkout. Whatever is in doubt counts as changed.
+find: the same files, parsed by the same dbt. What else could tell two parses apart is looked for
+in the files when a version is made (see ``why_unsettled``); a version of which it cannot be said
+bears no digest, and neither does a checkout. Whatever is in doubt counts as changed.
 """
 
 from __future__ import annotations
@@ -63,6 +63,9 @@ LITERAL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """The inside of ``config(...)`` where it says the same for every target."""
+
+NAME = re.compile(r"[A-Za-z_]\w*")
+SET_BLOCK = re.compile(r"\{%-?\s*set\s+(\w+)\s*-?%\}(.*?)\{%-?\s*endset\s*-?%\}", re.DOTALL)
 
 
 class TrackedFile(Struct, frozen=True, kw_only=True):
@@ -146,29 +149,39 @@ def compares_only(selection: work_files.Selection) -> bool:
     )
 
 
-def is_settled(dbt: work_files.DbtProject) -> bool:
-    """Whether no configuration of the project says something else in another environment.
+def why_unsettled(dbt: work_files.DbtProject) -> str | None:
+    """Why a configuration of the project may say something else in another environment.
 
     Read are the files as they lie there, those of installed packages too.
+
+    Returns:
+        The first file that is in doubt; None if all say the same everywhere.
     """
     installed = Path(dbt.packages_path)
     packages = sorted(installed.iterdir()) if installed.is_dir() else []
-    return all(map(_is_settled, (Path(dbt.project_dir), *packages)))
+    top = Path(dbt.project_dir)
+    for folder in (top, *packages):
+        found = _unsettled(folder)
+        if found is not None:
+            name = found.relative_to(top) if found.is_relative_to(top) else found.name
+            return f"{name} may say something else in another environment"
+    return None
 
 
-def _is_settled(folder: Path) -> bool:
-    """One project, or one package."""
+def _unsettled(folder: Path) -> Path | None:
+    """The first file in doubt of one project, or one package; its folder if it is no project."""
     try:
         reads = project.reads(folder)
     except errors.InvalidInput:
-        return False
+        return folder
     if reads is None:
-        return False
+        return folder
+    if not all(map(_says_the_same, _projects_values(read_yaml(folder / PROJECT), compared=True))):
+        return folder / PROJECT
     top = (path for pattern in AT_THE_TOP[:2] for path in folder.glob(pattern))
     inside = (path for name in reads for path in _files(folder / name))
     checked = (*(path for path in top if path.name not in NOT_COMPARED), *inside)
-    of_project = _projects_values(read_yaml(folder / PROJECT), compared=True)
-    return all(map(_says_the_same, of_project)) and all(map(_holds_the_same, checked))
+    return next((path for path in checked if not _holds_the_same(path)), None)
 
 
 def _projects_values(value: object, *, compared: bool) -> Iterator[str]:
@@ -206,12 +219,36 @@ def _holds_the_same(path: Path) -> bool:
 
 def _is_literal(text: str) -> bool:
     """Whether every ``config(...)`` holds constants only."""
+    constants = _constants(text)
     for call in CONFIG.finditer(text):
-        inside = LITERAL.match(text, call.end())
         # It must get as far as the parenthesis that ends the call.
-        if inside is None or not _closes(inside[0]):
+        if not _closes(text[call.end() : _end_of_constants(text, call.end(), constants)]):
             return False
     return True
+
+
+def _end_of_constants(text: str, start: int, constants: frozenset[str]) -> int:
+    end = start
+    while True:
+        if literal := LITERAL.match(text, end):
+            end = literal.end()
+        name = NAME.match(text, end)
+        if name is None or name[0] not in constants:
+            return end
+        end = name.end()
+
+
+def _constants(text: str) -> frozenset[str]:
+    """Names that a block sets to a text without Jinja, and that are else only used as arguments.
+
+    So does dbt_utils: ``{% set set_diff %} ... {% endset %}{{ config(fail_calc = set_diff) }}``.
+    """
+    names = [found[1] for found in SET_BLOCK.finditer(text) if "{" not in found[2]]
+    return frozenset(
+        name
+        for name in names
+        if len(re.findall(rf"\b{name}\b", text)) == 1 + len(re.findall(rf"=\s*{name}\b", text))
+    )
 
 
 def _closes(inside: str) -> bool:

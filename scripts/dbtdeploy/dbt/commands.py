@@ -15,6 +15,10 @@ READ_BY_US = ("--quiet", "--print", "--log-format", "text", "--log-level", "info
 """For calls whose output a script reads: with DBT_LOG_FORMAT=json or DBT_LOG_LEVEL=none of the
 caller's, ``dbt ls`` would end well and list nothing that can be understood."""
 
+SILENT = ("--log-level", "none")
+"""For ``dbt ls`` whose result is taken, not its output: it prints the nodes in spite of ``--quiet``
+and of any level. Its errors are in the file that it logs to."""
+
 SELECTING_OPTIONS = (
     "--resource-type",
     "--resource-types",
@@ -24,6 +28,25 @@ SELECTING_OPTIONS = (
 )
 """Options of ``dbt build`` that change what is selected, so ``dbt ls`` must have them too."""
 
+PARSING_OPTIONS = frozenset(
+    (
+        *("--warn-error", "--no-warn-error", "--static-parser", "--no-static-parser"),
+        *("--use-experimental-parser", "--no-use-experimental-parser", "--partial-parse"),
+        *("--no-partial-parse", "--version-check", "--no-version-check", "-d", "--debug"),
+    )
+)
+"""Options of ``dbt build``, without a value, that ``dbt parse`` has too."""
+
+RUNNING_OPTIONS = frozenset(
+    (
+        *("-x", "--fail-fast", "--no-fail-fast", "--store-failures", "--no-store-failures"),
+        *("--cache-selected-only", "--no-cache-selected-only", "--populate-cache"),
+        *("--no-populate-cache", "-q", "--quiet", "--no-quiet", "--print", "--no-print"),
+        *("--use-colors", "--no-use-colors", "--show", "--introspect", "--no-introspect"),
+        *("--show-resource-report", "--no-show-resource-report"),
+    )
+)
+"""Options of ``dbt build``, without a value, that change nothing of a parse."""
 
 ERRORS = "result:error"
 """Selects what has that status in the run_results.json of the state.
@@ -62,15 +85,39 @@ def needs_state(select: str) -> bool:
     return any(method in select for method in ("state:", "result:", "source_status:"))
 
 
-def listing(selection: Selection, state: Path | None, extra: tuple[str, ...]) -> list[str]:
+def listing(
+    selection: Selection,
+    state: Path | None,
+    extra: tuple[str, ...],
+    *,
+    how: tuple[str, ...] = READ_BY_US,
+) -> list[str]:
     """``dbt ls`` for what ``building`` would build, one JSON object a line."""
     return [
-        *READ_BY_US,
+        *how,
         "ls",
         *selecting(selection, state),
         *_split(extra)[0],
         *("--output", "json", "--output-keys", LISTED_KEYS),
     ]
+
+
+def parsing(extra: tuple[str, ...]) -> list[str] | str:
+    """``dbt parse`` for a build with these extra arguments, or the one that forbids it.
+
+    What a build is given may change how it parses. With an option that is not known here, the build
+    has to parse for itself.
+
+    Args:
+        extra: the user's further arguments of the build.
+    """
+    others = _split(extra)[1]
+    unknown = [name for name in others if name not in PARSING_OPTIONS | RUNNING_OPTIONS]
+    if unknown:
+        return unknown[0]
+    chosen = [name for name in others if name in PARSING_OPTIONS]
+    # A build writes manifest.json when it ends; what is parsed before it need not.
+    return ["--log-level", "warn", "--no-write-json", "parse", *chosen]
 
 
 def building(

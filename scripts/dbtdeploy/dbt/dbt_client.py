@@ -33,6 +33,8 @@ TRACE = "Traceback (most recent call last)"
 
 Line = Callable[[str], None]
 
+CACHE = ("DBT_ENGINE_CACHE_SELECTED_ONLY", "DBT_CACHE_SELECTED_ONLY")
+
 
 class Outcome(Struct, frozen=True, kw_only=True):
     """How one dbt process ended."""
@@ -61,8 +63,8 @@ class Dbt:
         redact: applied to every line before it is shown or kept.
         logs: a folder for dbt's own log files; beside it ``dbt_processes.jsonl`` is written, what
             each process took.
-        kept: a folder that outlives the job, for what dbt finds out about its own packages; None
-            to run the plain command each time.
+        one_process: whether dbt may be imported once and used by its programmatic interface;
+            otherwise the plain command is run each time.
     """
 
     def __init__(
@@ -72,36 +74,42 @@ class Dbt:
         variables: Mapping[str, str],
         redact: Redact,
         logs: Path,
-        kept: Path | None = None,
+        one_process: bool = False,
     ) -> None:
         self._project = project
         self._variables = dict(variables)
         self._redact = redact
         self._logs = logs
-        self._kept = kept
+        self._one_process = one_process
+        self._has_said_why = False
 
     def warm_up(self) -> None:
-        """Begin to import dbt in the background, where that can be; see ``warm_dbt.py``."""
+        """Begin to import dbt in the background, where that can be; see ``warm_server.py``."""
         self._begun()
 
-    def is_warm(self) -> bool:
-        """Wait until dbt is imported; False where only the command itself can be run."""
-        return self._warm() is not None
+    def why_plain(self) -> str | None:
+        """Wait until dbt is imported; why the command itself is run, None if it is not."""
+        warm = self._warm()
+        return warm if isinstance(warm, str) else None
 
-    def _begun(self) -> WarmDbt | None:
-        if self._kept is None:
-            return None
+    def _begun(self) -> WarmDbt | str:
+        if not self._one_process:
+            return "the input `shortcuts` says so"
         return warm_server.shared(
             self._project.command,
             folder=self._project.project_dir,
             variables=self._variables,
-            kept=self._kept,
             note=lambda usage: self._note("import", usage),
         )
 
-    def _warm(self) -> WarmDbt | None:
+    def _warm(self) -> WarmDbt | str:
         warm = self._begun()
-        return warm if warm is not None and warm.is_ready() else None
+        if isinstance(warm, WarmDbt) and not warm.is_ready():
+            warm = "it cannot be imported"
+        if isinstance(warm, str) and self._one_process and not self._has_said_why:
+            self._has_said_why = True
+            print(f"dbt is run as the plain command: {warm}.", flush=True)
+        return warm
 
     def run_ours(
         self,
@@ -118,20 +126,17 @@ class Dbt:
         Args:
             arguments: everything after ``dbt`` but project and connection.
             package: the project's folder.
-            target: a folder for what dbt writes, where none is kept for longer.
+            target: a folder for what dbt writes; its own saved parse is there for the next call.
             name: of the log folder of this call.
             on_line: gets each line as dbt prints it, secrets and all.
             grace_seconds: as of ``run``.
         """
-        if (warm := self._warm()) is not None:
-            target = warm.kept / "own_package"
         options = ["--project-dir", str(package), "--target-path", str(target), "--no-write-json"]
         return self._run(
             [*arguments, *options, *self.connection()],
             name=name,
             on_line=on_line,
             grace_seconds=grace_seconds,
-            own_package=True,
         )
 
     def options(self) -> list[str]:
@@ -202,18 +207,16 @@ class Dbt:
         name: str,
         on_line: Line,
         grace_seconds: float,
-        own_package: bool = False,
         saved_parse: SavedParse | None = None,
     ) -> Outcome:
         logged = self._logged_to(name)
         with Interrupts(grace_seconds) as interrupts:
             process: Process
-            if (warm := self._warm()) is not None:
+            if isinstance(warm := self._warm(), WarmDbt):
                 process = warm.start(
                     [*arguments, *logged],
                     folder=self._project.project_dir,
                     variables=self._variables,
-                    own_package=own_package,
                     saved_parse=saved_parse,
                 )
             else:
@@ -231,32 +234,32 @@ class Dbt:
     @contextlib.contextmanager
     def checked_build(
         self,
-        arguments: Sequence[str],
+        lines: Mapping[str, Sequence[str]],
         *,
         name: str,
         variables: Mapping[str, str],
-        saved_parse: SavedParse,
-        then: Sequence[str] = (),
+        saved_parse: SavedParse | None,
     ) -> Iterator[CheckedBuild]:
-        """A warm ``dbt build`` that stops before its first write. Left behind, it ends there.
+        """A ``dbt build`` that stops before its first write. Left behind, it ends there.
 
         Args:
-            arguments: everything after ``dbt``.
+            lines: everything after ``dbt`` of ``parse``, ``ls``, ``build`` and, for what goes on
+                after a build that ended well, ``then``.
             name: of the log folder of this call.
             variables: laid over the environment.
             saved_parse: where its parse may start from.
-            then: arguments of another command that goes on with its manifest if it ends well.
         """
         warm = self._warm()
-        if warm is None:
-            raise RuntimeError("checked_build is for a dbt that is_warm")
+        if isinstance(warm, str):
+            raise RuntimeError(f"checked_build cannot be: {warm}")  # noqa: TRY004  see why_plain
+        logged = self._logged_to(name)
+        checked = {key: [*line, *self.options(), *logged] for key, line in lines.items()}
         process = warm.start(
-            [*arguments, *self._logged_to(name)],
+            checked["build"],
             folder=self._project.project_dir,
-            variables={**self._variables, **variables},
+            variables={**self._variables, **variables, **_cache(self._variables)},
             saved_parse=saved_parse,
-            checked=True,
-            then=then,
+            checked=checked,
         )
         build = CheckedBuild(process, self._redact, lambda *ended: self._ended(name, *ended))
         try:
@@ -354,6 +357,14 @@ class CheckedBuild:
         for line in self._process.lines():
             self._lines.put(line)
         self._lines.put(None)
+
+
+def _cache(variables: Mapping[str, str]) -> dict[str, str]:
+    """Let dbt list the relations of the schemas that it builds in, unless the caller has a say.
+
+    https://docs.getdbt.com/reference/global-configs/cache
+    """
+    return {} if any(name in variables for name in CACHE) else {CACHE[1]: "true"}
 
 
 def echo(keep: Line | None = None) -> Line:

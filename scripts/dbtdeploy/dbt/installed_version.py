@@ -7,7 +7,6 @@ such metadata: a shim of pyenv's, a single binary.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import subprocess
@@ -23,7 +22,6 @@ CORE = re.compile(r"dbt_core-([^-]+)\.dist-info")
 PLUGIN = re.compile(r"dbt_([a-z0-9_]+)-([^-]+)\.dist-info", re.IGNORECASE)
 INSTALLED = re.compile(r"^\s*- installed:\s*v?(\d+\.\d+\S*)", re.MULTILINE)
 ONE_LINE = re.compile(r"^\s*dbt\S*\s+v?(\d+\.\d+\S*)", re.MULTILINE)
-EDITABLE = re.compile(r'"editable"\s*:\s*true')
 LISTED_PLUGIN = re.compile(r"^\s*- (\w+):\s*v?(\d+\.\d+\S*)", re.MULTILINE)
 
 
@@ -33,9 +31,6 @@ class InstalledDbt:
 
     version: str
     adapters: Mapping[str, str] = field(default_factory=dict)
-    digest: str = field(default="", compare=False)
-    """Of the names and versions of all packages beside it; empty where they are not known, or where
-    dbt's code may change while they stay."""
     distributions: tuple[str, ...] = ()
     """All of dbt's own packages with their versions, ``dbt_adapters-1.16.3`` for one; none where
     only the command itself could be asked."""
@@ -94,24 +89,7 @@ def beside(executable: Path) -> InstalledDbt | None:
         version=version,
         adapters=adapters,
         distributions=tuple(sorted(parts)),
-        digest=_digest(packages, version),
     )
-
-
-def _digest(packages: Path, version: str) -> str:
-    made_of = [str(packages), *sorted(path.name for path in packages.glob("*.dist-info"))]
-    for origin in sorted(packages.glob("*.dist-info/direct_url.json")):
-        # From a folder or a branch: other code may bear the same version. RECORD has its digests,
-        # but not those of an editable one, which changes without being installed again.
-        # https://packaging.python.org/en/latest/specifications/direct-url/
-        record = origin.with_name("RECORD")
-        if record.is_file() and not EDITABLE.search(origin.read_text(encoding="utf-8")):
-            made_of.append(record.read_text(encoding="utf-8"))
-        elif origin.parent.name.startswith("dbt_"):
-            return ""
-        # Another editable one is the caller's own project, as Poetry installs it beside dbt.
-    digest = hashlib.sha256("\n".join(made_of).encode()).hexdigest()
-    return f"{version}-{digest[:16]}"
 
 
 def _from_command(executable: str, command: str, variables: Mapping[str, str]) -> InstalledDbt:

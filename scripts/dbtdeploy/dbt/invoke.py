@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from dbtdeploy.artifacts import node_listing
-from dbtdeploy.base import actions_runner, errors, redact, settings
-from dbtdeploy.context import project
+from dbtdeploy.base import actions_runner, errors, json_codec, redact, settings
+from dbtdeploy.context import project, shortcuts
+from dbtdeploy.context.policies import Ci
 from dbtdeploy.context.work_files import (
     KEPT_PARSE,
     SAVED_PARSE,
@@ -29,6 +32,8 @@ LAST_LINES = 30
 
 LISTING = "while it listed what has changed"
 
+WHOSE = {OWN: "the parse of an earlier push", ENVIRONMENT: "production's parse"}
+
 
 def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
     """The dbt of this run, in its environment, with the pull request's schema named in it."""
@@ -44,7 +49,7 @@ def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
         variables=variables,
         redact=redactor(run),
         logs=work / "logs",
-        kept=settings.Setup.from_environ().folder / "kept" if run.dbt.shortcuts else None,
+        one_process=shortcuts.ONE_PROCESS in run.dbt.shortcuts,
     )
 
 
@@ -111,9 +116,12 @@ class Shown:
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._show = echo(keep)
         self._hide_rows = hide_rows
+        self.began = False
+        """Whether a node had begun."""
 
     def __call__(self, line: str) -> None:
         """Show a line, if it may be shown."""
+        self.began = self.began or row_data.is_start(line)
         if not self._hide_rows or row_data.is_progress(line):
             self._last.append(line)
             self._show(line)
@@ -136,21 +144,45 @@ def install_packages(dbt: Dbt, run: Run) -> None:
     require_success(outcome, last, doing="while it installed packages")
 
 
-def saved_parse(work: Path, *, of_pull_request: bool) -> SavedParse:
-    """Where a parse may start from, and where it is kept for the store.
+def saved_parse(run: Run, work: Path) -> SavedParse | None:
+    """Where a parse may start from, and where it is kept for the store; None if it may not.
 
-    Args:
-        work: the work folder.
-        of_pull_request: whose own saved parse then comes first; it keeps a full parse only, and
-            production each.
+    A pull request's own comes first, and it keeps a full parse only; production keeps each.
     """
-    names = (OWN, ENVIRONMENT) if of_pull_request else (ENVIRONMENT,)
+    if shortcuts.SAVED_PARSE not in run.dbt.shortcuts:
+        return None
     return SavedParse(
-        folders=tuple(str(work / SAVED_PARSE / name) for name in names),
+        folders=tuple(str(work / SAVED_PARSE / name) for name in _parses(run)),
         kept=str(work / KEPT_PARSE),
-        always_keep=not of_pull_request,
+        always_keep=not isinstance(run.policy, Ci),
         report=str(work / USED_PARSE),
     )
+
+
+def _parses(run: Run) -> tuple[str, ...]:
+    return (OWN, ENVIRONMENT) if isinstance(run.policy, Ci) else (ENVIRONMENT,)
+
+
+def tell_saved_parse(run: Run, parse: SavedParse | None) -> None:
+    """Say which saved parse dbt started from, or why from none."""
+    if parse is None:
+        return
+    path = Path(parse.report)
+    used = json_codec.decode(path.read_bytes(), _UsedParse) if path.exists() else None
+    if used is None:
+        return
+    if used.used is not None:
+        print(f"Saved parse: dbt started from {WHOSE[_parses(run)[used.used]]}.")
+        return
+    why_not = used.why_not
+    for number, name in enumerate(_parses(run)):
+        why_not = re.sub(rf"(^|; ){number}: ", rf"\g<1>of {WHOSE[name]}: ", why_not)
+    print(settings.redactor()(f"Saved parse: dbt parsed every file. {why_not}".rstrip()))
+
+
+class _UsedParse(Struct, frozen=True, kw_only=True):
+    used: int | None = None
+    why_not: str = ""
 
 
 def list_nodes(
@@ -182,6 +214,7 @@ def list_nodes(
         saved_parse=parse,
     )
     require_success(outcome, lines, doing=LISTING)
+    tell_saved_parse(run, parse)
     return listed(run, lines)
 
 

@@ -19,10 +19,17 @@ PROGRESS = re.compile(
 )
 """Lines of ``dbt build`` that tell how far it is (dbt 1.8 to 1.12): names, counts, times."""
 
+STARTED = re.compile(r"\d+ of \d+ START ")
+
 
 def is_progress(line: str) -> bool:
     """Whether a line of dbt's console can be shown where rows must not be."""
     return PROGRESS.search(line) is not None
+
+
+def is_start(line: str) -> bool:
+    """Whether a line of dbt's console says that a node has begun."""
+    return STARTED.search(line) is not None
 
 
 def without_rows(message: str) -> str:

@@ -1,8 +1,7 @@
-"""dbt 1.x in the caller's own interpreter, imported once for all commands of a script.
+"""dbt in the caller's own interpreter, imported once for all commands of a script.
 
 ``scripts/in_dbt/serve.py`` is started there; each command is a process that it forks. Where that
-cannot be (another system than Linux, a ``dbt`` that is no Python script, a version that was not
-tried), the command itself is what runs.
+cannot be (see ``interpreter.py``), the command itself is what runs.
 """
 
 from __future__ import annotations
@@ -11,11 +10,8 @@ import atexit
 import contextlib
 import json
 import os
-import re
-import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -23,29 +19,11 @@ import msgspec
 from msgspec import Struct, to_builtins
 
 from dbtdeploy.base import errors, json_codec
-from dbtdeploy.dbt import installed_version
+from dbtdeploy.dbt import interpreter
 from dbtdeploy.dbt.dbt_process import Usage
+from dbtdeploy.dbt.interpreter import Interpreter
 
 SERVER = Path(__file__).resolve().parents[2] / "in_dbt" / "serve.py"
-
-OLDEST, NEWEST = (1, 8), (1, 12)
-"""Minor versions of dbt-core that this was tried with."""
-
-MOST_BYTES = 4096
-
-SHEBANG = re.compile(
-    r"#!(/\S*python[\d.]*)[ \t]*\n"
-    r"|#!/bin/sh\n'''exec' ([\"']?)(/[^\"'\n]*python[\d.]*)\2 \"\$0\" \"\$@\"\n' '''\n"
-)
-"""The second is what pip and uv write where the path is long or holds a blank."""
-
-ENTRY, RUN = "from dbt.cli.main import cli", "sys.exit(cli())"
-OTHER_LINES = re.compile(
-    r"#.*|import (re|sys)|if __name__ == [\"']__main__[\"']:"
-    r"|(el)?if sys\.argv\[0\]\.endswith\([^()]*\):|sys\.argv\[0\] = [^;]*"
-)
-"""What else stands in the script that pip, uv, conda or Poetry makes for an entry point. One with
-another line does something of its own, and is run as it is."""
 
 END_SECONDS = 20.0
 
@@ -65,35 +43,8 @@ class _Told(msgspec.Struct):
     peak_bytes: int = 0
 
 
-def _interpreter(executable: str) -> str | None:
-    """The Python that runs a command, None where it is no script that dbt-core installs."""
-    if sys.platform != "linux":
-        return None
-    try:
-        with Path(executable).open("rb") as script:
-            text = script.read(MOST_BYTES).decode()
-    except (OSError, UnicodeDecodeError):
-        return None
-    shebang = SHEBANG.match(text)
-    if shebang is None:
-        return None
-    lines = [line.strip() for line in text[shebang.end() :].splitlines() if line.strip()]
-    others = [line for line in lines if line not in (ENTRY, RUN)]
-    if lines.count(ENTRY) != 1 or lines[-1] != RUN or lines.count(RUN) != 1:
-        return None
-    if not all(OTHER_LINES.fullmatch(line) for line in others):
-        return None
-    python = shebang[1] or shebang[3]
-    return python if os.access(python, os.X_OK) else None
-
-
-def _executable(command: str, folder: Path, variables: Mapping[str, str]) -> str | None:
-    looked_up = str(folder / command) if "/" in command else command
-    return shutil.which(looked_up, path=variables.get("PATH", ""))
-
-
 class SavedParse(Struct, frozen=True, kw_only=True):
-    """Where dbt's parse may start from, and what becomes of it; see ``in_dbt/saved_parse.py``."""
+    """Where dbt's parse may start from, and what becomes of it; see ``in_dbt/saved_parse/``."""
 
     folders: tuple[str, ...]
     """Saved parses, the best first; any of them may be missing."""
@@ -104,19 +55,14 @@ class SavedParse(Struct, frozen=True, kw_only=True):
     """A file that tells which one was used."""
 
 
-_running: dict[str, WarmDbt | None] = {}
-"""By the command. Each ends with this process, if not before."""
+_running: dict[str, WarmDbt | str] = {}
+"""By the command: what runs it, or why nothing does. Each ends with this process, if not before."""
 
 
 def shared(
-    command: str,
-    *,
-    folder: str,
-    variables: Mapping[str, str],
-    kept: Path,
-    note: Callable[[Usage], None],
-) -> WarmDbt | None:
-    """The one import of a command's dbt that this process has; None where only the command runs.
+    command: str, *, folder: str, variables: Mapping[str, str], note: Callable[[Usage], None]
+) -> WarmDbt | str:
+    """The one import of a command's dbt that this process has, or why only the command is run.
 
     It goes on in the background; ``WarmDbt.is_ready`` waits for it.
 
@@ -124,76 +70,44 @@ def shared(
         command: a name on PATH, or a path; a relative one starts from ``folder``.
         folder: dbt's working folder.
         variables: dbt's environment.
-        kept: a folder that outlives the job; what dbt finds out about its own packages is kept
-            below it, in one folder for each environment.
         note: gets what it took itself, when it ends.
     """
     if command not in _running:
-        warm = _started(command, folder=folder, variables=variables, kept=kept)
+        warm = _started(command, folder=folder, variables=variables)
         _running[command] = warm
-        if warm is not None:
+        if isinstance(warm, WarmDbt):
             atexit.register(_close, warm, note)
-    warm = _running[command]
-    if warm is not None and not warm.is_usable:
-        return None
-    return warm
+    return _running[command]
 
 
 def _close(warm: WarmDbt, note: Callable[[Usage], None]) -> None:
     note(warm.close())
 
 
-def _started(
-    command: str, *, folder: str, variables: Mapping[str, str], kept: Path
-) -> WarmDbt | None:
-    executable = _executable(command, Path(folder), variables)
-    python = _interpreter(executable) if executable else None
-    if executable is None or python is None:
-        return None
-    found = installed_version.beside(Path(executable))
-    if found is None or not found.digest or not _is_known(found.version):
-        return None
-    with contextlib.suppress(OSError):
-        return WarmDbt(
-            executable,
-            python,
-            version=found.version,
-            adapters=sorted(found.adapters),
-            kept=kept / found.digest,
-            folder=folder,
-            variables=variables,
-        )
-    return None
+def _started(command: str, *, folder: str, variables: Mapping[str, str]) -> WarmDbt | str:
+    found = interpreter.find(command, folder=Path(folder), variables=variables)
+    if isinstance(found, str):
+        return found
+    try:
+        return WarmDbt(found, folder=folder, variables=variables)
+    except OSError as cause:
+        return f"its Python cannot be started ({cause.strerror})"
 
 
 class WarmDbt:
     """A dbt that is imported, waiting for commands. To be closed.
 
     Args:
-        command: the command ``dbt``, in full.
-        python: its interpreter.
-        version: of dbt-core, as the metadata beside the command says.
-        adapters: those installed beside it, which are imported too.
-        kept: a folder for what depends on the installed packages only.
+        found: the command and its interpreter.
         folder: dbt's working folder.
         variables: the whole environment, secrets among them.
     """
 
-    def __init__(
-        self,
-        command: str,
-        python: str,
-        *,
-        version: str,
-        adapters: Sequence[str],
-        kept: Path,
-        folder: str,
-        variables: Mapping[str, str],
-    ) -> None:
+    def __init__(self, found: Interpreter, *, folder: str, variables: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._server = subprocess.Popen(
-                [python, str(SERVER), str(theirs.fileno()), command, str(kept), *adapters],
+                [found.python, str(SERVER), str(theirs.fileno()), found.command],
                 cwd=folder,
                 env=dict(variables),
                 stdin=subprocess.DEVNULL,
@@ -203,17 +117,11 @@ class WarmDbt:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        self.kept = kept
-        self._version = version
+        self._version = found.version
         self._socket = ours
         self._answers = ours.makefile("rb")
         self._ended: dict[int, _Told] = {}
         self._is_ready: bool | None = None
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether nothing is known against it yet."""
-        return self._is_ready is not False
 
     def is_ready(self) -> bool:
         """Wait until dbt is imported; False if that failed, or gave another dbt."""
@@ -229,9 +137,7 @@ class WarmDbt:
         folder: str,
         variables: Mapping[str, str],
         saved_parse: SavedParse | None = None,
-        own_package: bool = False,
-        checked: bool = False,
-        then: Sequence[str] = (),
+        checked: Mapping[str, Sequence[str]] | None = None,
     ) -> WarmProcess:
         """Start one command.
 
@@ -240,9 +146,8 @@ class WarmDbt:
             folder: its working folder.
             variables: its whole environment.
             saved_parse: where its parse may start from.
-            own_package: it runs a macro of ours, see ``in_dbt/own_package.py``.
-            checked: for ``build``: stop before the first write, see ``in_dbt/checked_build.py``.
-            then: arguments of another command that goes on with its manifest if it ends well.
+            checked: the command lines of a build that stops before its first write; see
+                ``in_dbt/checked_build.py``.
 
         Raises:
             DbtStopped: the other process is gone.
@@ -250,7 +155,7 @@ class WarmDbt:
         with contextlib.ExitStack() as theirs:
             output, out = _pipe(theirs)
             files, plan, word = [out], None, None
-            if checked:
+            if checked is not None:
                 plan, plan_out = _pipe(theirs)
                 word_in, word = os.pipe()
                 theirs.callback(os.close, word_in)
@@ -259,8 +164,7 @@ class WarmDbt:
                 "arguments": list(arguments),
                 "folder": folder,
                 "variables": dict(variables),
-                "own_package": own_package,
-                "then": list(then),
+                "checked": checked,
                 "saved_parse": to_builtins(saved_parse) if saved_parse else None,
             }
             try:
@@ -341,7 +245,7 @@ class WarmProcess:
             return None
         number, self._plan = self._plan, None
         with os.fdopen(number, encoding="utf-8") as plan:
-            lines = plan.read().splitlines()
+            lines = plan.read().removesuffix("\n").split("\n")
         return lines[:-1] if lines[-1:] == [COMPLETE] else None
 
     def go_on(self) -> None:
@@ -371,11 +275,6 @@ def _usage(told: _Told) -> Usage:
     return Usage(
         wall_seconds=told.wall_seconds, cpu_seconds=told.cpu_seconds, peak_bytes=told.peak_bytes
     )
-
-
-def _is_known(version: str) -> bool:
-    numbers = re.match(r"(\d+)\.(\d+)\.", version)
-    return numbers is not None and OLDEST <= (int(numbers[1]), int(numbers[2])) <= NEWEST
 
 
 def _gone() -> errors.DbtStopped:

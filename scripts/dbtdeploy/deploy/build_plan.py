@@ -48,7 +48,13 @@ def write_plan(run: work_files.Run, work: Path, nodes: Nodes) -> work_files.Plan
     return plan
 
 
-def listing(run: work_files.Run, work: Path, state: work_files.State) -> list[str]:
+def listing(
+    run: work_files.Run,
+    work: Path,
+    state: work_files.State,
+    *,
+    how: tuple[str, ...] = commands.READ_BY_US,
+) -> list[str]:
     """The ``dbt ls`` of what a pull request's build would build."""
     folder = invoke.state_folder(work, state)
-    return commands.listing(run.selection, folder, run.dbt.extra_args)
+    return commands.listing(run.selection, folder, run.dbt.extra_args, how=how)

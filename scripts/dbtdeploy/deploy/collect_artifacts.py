@@ -128,8 +128,13 @@ def _spliced(
 def _built_from(work: Path, run: work_files.Run) -> str | None:
     """The checkout's digest, where a pull request with the same one has nothing to build."""
     taken = work_files.read_if_there(work / work_files.FINGERPRINT, work_files.Fingerprint)
-    digest = taken.digest if taken else None
-    return digest if digest and checkout_digest.is_settled(run.dbt) else None
+    if taken is None:
+        return None
+    why_not = taken.why_not or checkout_digest.why_unsettled(run.dbt)
+    if why_not is not None:
+        print(f"Pull requests cannot be compared with this version by files alone: {why_not}.")
+        return None
+    return taken.digest
 
 
 def begun(work: Path, run: work_files.Run, redact: Redact) -> Index:

@@ -6,18 +6,13 @@ filter shows as an ugly line and never as somebody's ``<img>``.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import hashlib
-import os
 import re
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import jinja2
-from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from dbtdeploy.base import markdown, text, timestamps
@@ -33,43 +28,6 @@ COMMENT_LIMIT_BYTES = 64_000
 
 SUMMARY_LIMIT_BYTES = 1_000_000
 """GitHub drops a step summary above 1 MiB whole."""
-
-
-COMPILED = Path(sys.prefix) / "bytecode" / "templates"
-"""In our own environment, if ``setup_environment.py`` made it there."""
-
-
-class _Compiled(jinja2.BytecodeCache):
-    """Templates as they were compiled before: 0.1 s of CPU for a comment and a summary.
-
-    Jinja2 itself checks the template's source and Python's version.
-    """
-
-    def get_cache_key(self, name: str, filename: str | None = None) -> str:  # noqa: ARG002
-        """Of wherever the action lies, but of these very options."""
-        own = Path(__file__).read_bytes()
-        return hashlib.sha256(f"{jinja2.__version__}\n{name}\n".encode() + own).hexdigest()
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """What is not there, or not whole, is compiled anew."""
-        with contextlib.suppress(OSError), (COMPILED / bucket.key).open("rb") as file:
-            bucket.load_bytecode(file)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Where it cannot be written, the next job compiles it again."""
-        path = COMPILED / bucket.key
-        partial = path.with_name(f"{path.name}.{os.getpid()}")
-        with contextlib.suppress(OSError):
-            partial.write_bytes(bucket.bytecode_to_string())
-            partial.replace(path)
-
-
-def compile_all() -> None:
-    """Compile every template into our own environment, for the jobs to come."""
-    COMPILED.mkdir(parents=True, exist_ok=True)
-    environment = _environment()
-    for name in environment.list_templates(extensions=["j2"]):
-        environment.get_template(name)
 
 
 def comment(report: Report) -> str:
@@ -152,7 +110,6 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        bytecode_cache=_Compiled() if COMPILED.is_dir() else None,
     )
     marked: dict[str, Callable[..., str]] = {
         "code": markdown.code,

@@ -56,15 +56,9 @@ class Machine:
         return (self.system, self.architecture, self.python)
 
 
-def own_key(machine: Machine, lock: Path, scripts: Iterable[str]) -> str:
-    """The key of our environment.
-
-    Args:
-        machine: where it is made.
-        lock: what is in it.
-        scripts: what tells the scripts' version, whose bytecode is kept in it.
-    """
-    return digest([*machine.words(), lock.read_bytes(), *scripts])
+def own_key(machine: Machine, lock: Path) -> str:
+    """The key of our environment, made on this machine of what a lock file says."""
+    return digest([*machine.words(), lock.read_bytes()])
 
 
 def dbt_key(machine: Machine, requirement: DbtRequirement, today: date) -> str:

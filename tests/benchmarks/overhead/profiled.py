@@ -35,15 +35,15 @@ def profiled(function, name):
     return wrapper
 
 
-def command(_command, arguments):
-    return next((word for word in arguments if word in {commands!r}), "dbt")
+def command(_command, request, _files):
+    return next((word for word in request["arguments"] if word in {commands!r}), "dbt")
 
 
 # Not by its name: what lies here is not left for dbt to find.
 spec = importlib.util.spec_from_file_location("served", os.path.join(HERE, "unprofiled_serve.py"))
 served = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(served)
-served._import = profiled(served._import, lambda _adapters: "import")
+served._import = profiled(served._import, lambda: "import")
 served._run = profiled(served._run, command)
 if __name__ == "__main__":
     served.main()

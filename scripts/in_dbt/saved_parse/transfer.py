@@ -7,18 +7,19 @@ and code, as update_parsed_node_relation_names of dbt/parser/base.py does. `ask_
 own partial parsing schedule files and entries, by a made-up env var that they seem to have used
 and that has changed (build_env_vars_to_files of dbt/parser/partial.py).
 
-Runs in the caller's interpreter, Python 3.8 or later: standard library and dbt only.
+Runs in the caller's interpreter, Python 3.10 or newer: standard library and dbt only.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from types import SimpleNamespace
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Set, Tuple
+from typing import Any
 
-import neutral
+from . import neutral
 
 NAMED = frozenset(("model", "seed", "snapshot", "test", "analysis", "operation", "function"))
 
@@ -96,9 +97,9 @@ def all_nodes(manifest: Any) -> Iterator[Any]:
             yield node
 
 
-def macro_texts(manifest: Any) -> Dict[str, List[str]]:
+def macro_texts(manifest: Any) -> dict[str, list[str]]:
     """Macro name -> the texts of all macros of that name."""
-    texts: Dict[str, List[str]] = {}
+    texts: dict[str, list[str]] = {}
     for macro in manifest.macros.values():
         texts.setdefault(macro.name, []).append(macro.macro_sql)
     return texts
@@ -128,11 +129,11 @@ class Survey:
         common = (get_environment(None), self.macros, packages, replaced)
         self.judge = neutral.Neutrality(*common)
         self.strict = neutral.Neutrality(*common, env_vars_are_followed=False)
-        self.files: Set[str] = set()
-        self.entries: Dict[str, Dict[str, Set[str]]] = {}
+        self.files: set[str] = set()
+        self.entries: dict[str, dict[str, set[str]]] = {}
         self._static = self._static_parser()
 
-    def result(self) -> Dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """{"files": [...], "entries": {file: {key: [names]}}}; raises CannotTransferError."""
         self._projects()
         if any(getattr(each, "exports", None) for each in self.manifest.saved_queries.values()):
@@ -196,7 +197,7 @@ class Survey:
                     if neutral.has_jinja(text) and self._depends(keys, text):
                         self._add_entry(file_id, key, name)
 
-    def _depends(self, keys: Tuple[str, ...], text: str) -> bool:
+    def _depends(self, keys: tuple[str, ...], text: str) -> bool:
         tests = [place for place, key in enumerate(keys) if key in ("tests", "data_tests")]
         if tests:
             within = keys[tests[-1] + 1 :]
@@ -234,7 +235,7 @@ class Survey:
             return ""
         return str(judge.text(text))
 
-    def _hooks(self, node: Any) -> List[str]:
+    def _hooks(self, node: Any) -> list[str]:
         config = node.config
         hooks = [
             *(getattr(config, "pre_hook", None) or []),
@@ -289,7 +290,7 @@ class Survey:
             raise CannotTransferError(f"{node.unique_id} is made in a yml file: {reason}")
 
 
-def _strings(value: Any, keys: Tuple[str, ...] = ()) -> Iterator[Tuple[Tuple[str, ...], str]]:
+def _strings(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every string within, keys of mappings too, with the keys that lead to it."""
     if isinstance(value, str):
         yield keys, value
@@ -324,7 +325,7 @@ class Names:
             component: RelationUpdate(manifest=manifest, config=root_project, component=component)
             for component in ("database", "schema", "alias")
         }
-        self._known: Dict[Tuple[Any, ...], Any] = {}
+        self._known: dict[tuple[Any, ...], Any] = {}
         self._texts = macro_texts(manifest)
         self._fixed = self._find_fixed()
         self._reads = {
@@ -371,7 +372,7 @@ class Names:
         reads = self._reads[component]
         updater = update.package_updaters.get(node.package_name, update.default_updater)
         if "config" in reads or "tags" in reads:
-            parts: Tuple[Any, ...] = (id(node),)
+            parts: tuple[Any, ...] = (id(node),)
         else:
             parts = tuple(_hashable(getattr(node, each, None)) for each in reads)
         key = (component, id(updater), _hashable(custom), *parts)
@@ -382,13 +383,13 @@ class Names:
 
     # What the macros look like.
 
-    def _closure(self, update: Any) -> List[str]:
-        found: Dict[str, None] = {}
+    def _closure(self, update: Any) -> list[str]:
+        found: dict[str, None] = {}
         for updater in (update.default_updater, *update.package_updaters.values()):
             _gather(updater.macro.name, self._texts, found)
         return [text for name in found for text in self._texts[name]]
 
-    def _find_fixed(self) -> FrozenSet[str]:
+    def _find_fixed(self) -> frozenset[str]:
         """The components whose macros give the same for every target of this database.
 
         The alias as a rule, and the database: of the target, they read its database at most.
@@ -410,8 +411,8 @@ class Names:
                 fixed.add(component)
         return frozenset(fixed)
 
-    def _read_of_node(self, update: Any) -> Tuple[str, ...]:
-        reads: Set[str] = set()
+    def _read_of_node(self, update: Any) -> tuple[str, ...]:
+        reads: set[str] = set()
         reader = _NodeReader(self._texts)
         for updater in (update.default_updater, *update.package_updaters.values()):
             reads |= reader.reads(updater.macro.macro_sql)
@@ -422,7 +423,7 @@ def _hashable(value: Any) -> Any:
     return value if isinstance(value, (str, int, type(None))) else repr(value)
 
 
-def _gather(name: str, texts: Mapping[str, List[str]], found: Dict[str, None]) -> None:
+def _gather(name: str, texts: Mapping[str, list[str]], found: dict[str, None]) -> None:
     """All macros that a macro's text names, with all that those name."""
     if name in found or name not in texts:
         return
@@ -439,16 +440,16 @@ def _gather(name: str, texts: Mapping[str, List[str]], found: Dict[str, None]) -
 class _NodeReader:
     """Which attributes of the node a generate_..._name macro reads."""
 
-    def __init__(self, texts: Mapping[str, List[str]]) -> None:
+    def __init__(self, texts: Mapping[str, list[str]]) -> None:
         from dbt_common.clients.jinja import get_environment
         from jinja2 import nodes
 
         self._nodes = nodes
         self._environment = get_environment(None)
         self._texts = texts
-        self._seen: Set[Tuple[str, int]] = set()
+        self._seen: set[tuple[str, int]] = set()
 
-    def reads(self, text: str, place: int = 1) -> Set[str]:
+    def reads(self, text: str, place: int = 1) -> set[str]:
         """The attributes; raises CannotTransferError if it can't be told.
 
         Args:
@@ -469,7 +470,7 @@ class _NodeReader:
         if place >= len(params):
             return set()
         name = params[place]
-        reads: Set[str] = set()
+        reads: set[str] = set()
         expected = 0
         for call in macros[0].find_all(self._nodes.Call):
             for position, argument in enumerate(call.args):
@@ -492,13 +493,13 @@ class _NodeReader:
         tests += [each.node for each in macro.find_all(self._nodes.Test)]
         return sum(isinstance(each, self._nodes.Name) and each.name == name for each in tests)
 
-    def _final(self, reads: Set[str]) -> Set[str]:
+    def _final(self, reads: set[str]) -> set[str]:
         strange = sorted(reads - FINAL)
         if strange:
             raise CannotTransferError(f"a macro that makes names reads node.{strange[0]}")
         return reads
 
-    def _handed(self, call: Any, position: int) -> Set[str]:
+    def _handed(self, call: Any, position: int) -> set[str]:
         """What those macros read that are given the node as their argument."""
         callee = call.node
         if isinstance(callee, self._nodes.Call):
@@ -522,7 +523,7 @@ class _NodeReader:
 
 
 def ask_again(
-    manifest: Any, files: Iterable[str], entries: Mapping[str, Mapping[str, List[str]]]
+    manifest: Any, files: Iterable[str], entries: Mapping[str, Mapping[str, list[str]]]
 ) -> str:
     """Marks what PartialParsing shall parse again; the name of the made-up env var."""
     name = MADE_UP
@@ -552,7 +553,7 @@ def forget_the_asking(manifest: Any, name: str) -> None:
             _forget_in_schema_file(used, name)
 
 
-def _forget_in_schema_file(used: Dict[str, Dict[str, List[str]]], name: str) -> None:
+def _forget_in_schema_file(used: dict[str, dict[str, list[str]]], name: str) -> None:
     for key in list(used):
         for entry in list(used[key]):
             used[key][entry] = [each for each in used[key][entry] if each != name]

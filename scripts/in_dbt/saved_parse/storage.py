@@ -1,6 +1,6 @@
 """A saved parse as a folder: dbt's partial_parse.msgpack, and about.json, which describes it.
 
-Runs in the caller's interpreter, Python 3.8 or later: standard library only.
+Runs in the caller's interpreter, Python 3.10 or newer: standard library only.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ import hashlib
 import json
 import os
 import shutil
-from typing import Any, Callable, Dict, Optional
+from collections.abc import Callable
+from typing import Any
 
-from refused import RefusedError
+from .refused import RefusedError
 
 FORMAT = 1
 PARSE = "partial_parse.msgpack"
 ABOUT = "about.json"
 
 
-def read_about(folder: str) -> Dict[str, Any]:
+def read_about(folder: str) -> dict[str, Any]:
     """The description of the parse in this folder; raises RefusedError where there is none."""
     try:
         with open(os.path.join(folder, ABOUT), encoding="utf-8") as file:
@@ -32,7 +33,7 @@ def read_about(folder: str) -> Dict[str, Any]:
     return about
 
 
-def verified(folder: str, about: Dict[str, Any]) -> bytes:
+def verified(folder: str, about: dict[str, Any]) -> bytes:
     """The parse in this folder, if it is the one that is described; raises RefusedError."""
     try:
         with open(os.path.join(folder, PARSE), "rb") as file:
@@ -44,7 +45,7 @@ def verified(folder: str, about: Dict[str, Any]) -> bytes:
     return data
 
 
-def keep(source: str, folder: str, describe: Callable[[], Dict[str, Any]]) -> None:
+def keep(source: str, folder: str, describe: Callable[[], dict[str, Any]]) -> None:
     """Copy a parse of dbt's into a folder, its description last.
 
     Args:
@@ -78,7 +79,7 @@ def keep_again(used: str, folder: str, beside: str) -> None:
     shutil.copyfile(os.path.join(used, PARSE), beside)
 
 
-def sha256_of(path: str) -> Optional[str]:
+def sha256_of(path: str) -> str | None:
     """The digest of a file's content in hexadecimal; None where there is no file."""
     try:
         with open(path, "rb") as file:

@@ -1,6 +1,6 @@
 """What a parse is made with and for: what has to be the same for it to be used again.
 
-Runs in the caller's interpreter, Python 3.8 or later: standard library and dbt only.
+Runs in the caller's interpreter, Python 3.10 or newer: standard library and dbt only.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ import hashlib
 import os
 import pprint
 import sys
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
-import parse_folder
-import transfer
-from refused import RefusedError
+from . import storage, transfer
+from .refused import RefusedError
 
 # Flags of dbt that change nothing in a parse; every other, unknown ones too, has to be the same.
 HARMLESS_FLAGS = frozenset(
@@ -48,16 +47,16 @@ DISTRIBUTIONS = ("dbt-adapters", "dbt-common", "dbt-extractor", "jinja2", "mashu
 PROJECT_FILES = ("packages.yml", "package-lock.yml", "dependencies.yml", "vars.yml", "catalogs.yml")
 OWN_FILES = (
     "neutral.py",
-    "parse_changes.py",
-    "parse_facts.py",
-    "parse_folder.py",
-    "saved_parse.py",
+    "changes.py",
+    "made_with.py",
+    "start.py",
+    "storage.py",
     "transfer.py",
 )
 """Another version of these may keep or take something else."""
 
 
-def of(loader: Any) -> Dict[str, Any]:
+def of(loader: Any) -> dict[str, Any]:
     """What has to be the same ("made_with"), and the database. No values that may be secret."""
     from dbt.flags import get_flags
     from dbt.version import __version__
@@ -66,8 +65,7 @@ def of(loader: Any) -> Dict[str, Any]:
     kind = config.credentials.type
     versions = {name: _version_of(name) for name in (*DISTRIBUTIONS, f"dbt-{kind}")}
     files = {
-        name: parse_folder.sha256_of(os.path.join(config.project_root, name))
-        for name in PROJECT_FILES
+        name: storage.sha256_of(os.path.join(config.project_root, name)) for name in PROJECT_FILES
     }
     flags = {
         name: _hash(_plain(value))
@@ -101,7 +99,7 @@ def same(saved: Any, now: Any, where: str) -> None:
         raise RefusedError(f"{where.strip() or 'what it was made with'} differs")
 
 
-def can_transfer(about: Dict[str, Any]) -> None:
+def can_transfer(about: dict[str, Any]) -> None:
     """Raises with what hinders it where another target can have none of it."""
     again = about.get("transfer")
     if not isinstance(again, dict):
@@ -114,7 +112,7 @@ def _vars_text(config: Any) -> str:
     return pprint.pformat(config.cli_vars) + "\0" + (pprint.pformat(from_file) if from_file else "")
 
 
-def vars_hashes(config: Any, about: Dict[str, Any]) -> List[str]:
+def vars_hashes(config: Any, about: dict[str, Any]) -> list[str]:
     """What build_manifest_state_check gave as vars_hash with these vars and the saved target.
 
     With the names of profile and target from dbt 1.12 on, with what the arguments say before it.
@@ -130,7 +128,7 @@ def vars_hashes(config: Any, about: Dict[str, Any]) -> List[str]:
     ]
 
 
-def described(loader: Any, facts: Dict[str, Any]) -> Dict[str, Any]:
+def described(loader: Any, facts: dict[str, Any]) -> dict[str, Any]:
     """What is kept beside a parse: facts, and what another target needs of it."""
     config = loader.root_project
     needs, follow = _survey(loader)
@@ -144,7 +142,7 @@ def described(loader: Any, facts: Dict[str, Any]) -> Dict[str, Any]:
     }
 
 
-def _survey(loader: Any) -> Tuple[Any, bool]:
+def _survey(loader: Any) -> tuple[Any, bool]:
     """What another target needs of this parse, or why it can have none of it."""
     from dbt.adapters.factory import get_adapter
 
@@ -181,7 +179,7 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _version_of(distribution: str) -> Optional[str]:
+def _version_of(distribution: str) -> str | None:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -192,6 +190,4 @@ def _version_of(distribution: str) -> Optional[str]:
 
 def _own_hash() -> str:
     here = os.path.dirname(os.path.abspath(__file__))
-    return _hash(
-        "".join(parse_folder.sha256_of(os.path.join(here, name)) or "" for name in OWN_FILES)
-    )
+    return _hash("".join(storage.sha256_of(os.path.join(here, name)) or "" for name in OWN_FILES))

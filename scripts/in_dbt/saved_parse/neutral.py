@@ -15,13 +15,14 @@ be an argument of what is recorded.
 `execute` is False at parse time (ParseProvider in dbt/context/providers.py), so what stands
 behind it is not looked at, and what follows a return() of a macro isn't either.
 
-Runs in the caller's interpreter, Python 3.8 or later: standard library and dbt (with Jinja) only.
+Runs in the caller's interpreter, Python 3.10 or newer: standard library and dbt (with Jinja) only.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 # Context members that are the same for every target (dbt/context/base.py, configured.py).
 SAME_VALUES = frozenset(("execute", "dbt_version", "project_name", "loop", "none", "true", "false"))
@@ -99,12 +100,12 @@ class _Scope:
     """The names of one template or macro: which are its own, and which of them may be tainted."""
 
     def __init__(self, own: Iterable[str], tainted: Iterable[str], in_macro: bool) -> None:
-        self.own: Set[str] = set(own)
-        self.tainted: Set[str] = set(tainted)
+        self.own: set[str] = set(own)
+        self.tainted: set[str] = set(tainted)
         self.in_macro = in_macro
         self.prints_taint = False
         # Names that only ever hold what adapter.dispatch gave, and the macros that it may be.
-        self.dispatched: Dict[str, List[str]] = {}
+        self.dispatched: dict[str, list[str]] = {}
 
 
 class Neutrality:
@@ -138,14 +139,14 @@ class Neutrality:
         self._packages = frozenset(packages)
         self._replaced = frozenset(replaced)
         self._env_vars = env_vars_are_followed
-        self._implementations: Dict[str, List[str]] = {}
+        self._implementations: dict[str, list[str]] = {}
         for name in macros:
             if "__" in name:
                 for place in (m.start() for m in re.finditer("__", name)):
                     self._implementations.setdefault(name[place + 2 :], []).append(name)
-        self._parsed: Dict[str, List[Any]] = {}
-        self._judged: Dict[Tuple[str, FrozenSet[str]], Any] = {}
-        self._texts: Dict[str, Tuple[str, bool]] = {}
+        self._parsed: dict[str, list[Any]] = {}
+        self._judged: dict[tuple[str, frozenset[str]], Any] = {}
+        self._texts: dict[str, tuple[str, bool]] = {}
         self._yml = False
 
     # What is asked from outside.
@@ -154,7 +155,7 @@ class Neutrality:
         """'' if the text is neutral as a node's code or hook, else why it isn't."""
         return self._verdict(text, yml=False)[0]
 
-    def argument(self, value: Any) -> Tuple[str, bool]:
+    def argument(self, value: Any) -> tuple[str, bool]:
         """Why a test's argument isn't neutral ('' if it is), and whether it is tainted.
 
         As add_rendered_test_kwargs of dbt/clients/jinja.py renders it.
@@ -178,7 +179,7 @@ class Neutrality:
         reason, tainted = self._verdict(text, yml=True)
         return reason or ("its value may depend on the target" if tainted else "")
 
-    def macro(self, name: str, tainted: Iterable[str]) -> Tuple[str, bool]:
+    def macro(self, name: str, tainted: Iterable[str]) -> tuple[str, bool]:
         """Why a macro isn't neutral ('' if it is), and whether what it gives may be tainted.
 
         Args:
@@ -198,7 +199,7 @@ class Neutrality:
     def _missing(self, name: str) -> Sequence[str]:
         raise NotNeutralError(f"the macro {name} is not known")
 
-    def _verdict(self, text: str, *, yml: bool) -> Tuple[str, bool]:
+    def _verdict(self, text: str, *, yml: bool) -> tuple[str, bool]:
         key = ("y" if yml else "n") + text
         if key not in self._texts:
             self._yml = yml
@@ -217,7 +218,7 @@ class Neutrality:
     # Templates and macros.
 
     def _template(
-        self, body: List[Any], params: Iterable[str], tainted: Iterable[str], *, in_macro: bool
+        self, body: list[Any], params: Iterable[str], tainted: Iterable[str], *, in_macro: bool
     ) -> bool:
         """Whether what the body prints may be tainted; raises if it isn't neutral."""
         given = set(params)
@@ -240,11 +241,11 @@ class Neutrality:
                 return scope.prints_taint
 
     def _dispatched_names(
-        self, body: List[Any], given: Set[str], scope: _Scope
-    ) -> Dict[str, List[str]]:
+        self, body: list[Any], given: set[str], scope: _Scope
+    ) -> dict[str, list[str]]:
         nodes = self._nodes
-        stored: Dict[str, int] = {}
-        found: Dict[str, List[str]] = {}
+        stored: dict[str, int] = {}
+        found: dict[str, list[str]] = {}
         for statement in body:
             for name in statement.find_all(nodes.Name):
                 if name.ctx in ("store", "param"):
@@ -264,7 +265,7 @@ class Neutrality:
         call = isinstance(node, self._nodes.Call)
         return call and self._path(node.node) == ["adapter", "dispatch"] and not self._yml
 
-    def _macro(self, text: str, tainted: FrozenSet[str]) -> bool:
+    def _macro(self, text: str, tainted: frozenset[str]) -> bool:
         key = (text, tainted)
         if key in self._judged:
             judged = self._judged[key]
@@ -375,7 +376,7 @@ class Neutrality:
         ends.append(self._statements(statement.else_, scope))
         return all(ends)
 
-    def _truth(self, test: Any) -> Optional[bool]:
+    def _truth(self, test: Any) -> bool | None:
         """What a condition is at parse time, where that is sure without running anything."""
         nodes = self._nodes
         if isinstance(test, nodes.Name):
@@ -516,9 +517,9 @@ class Neutrality:
         tainted = self._expression(node.node, scope)
         return self._expression(node.arg, scope) or tainted
 
-    def _path(self, node: Any) -> List[str]:
+    def _path(self, node: Any) -> list[str]:
         """['a', 'b'] of a.b, [] of anything that isn't only names and dots."""
-        parts: List[str] = []
+        parts: list[str] = []
         while isinstance(node, self._nodes.Getattr):
             parts.append(node.attr)
             node = node.node
@@ -582,7 +583,7 @@ class Neutrality:
         return self._expression(callee.node, scope)
 
     def _member(  # noqa: C901, PLR0911  # a table, one line a member
-        self, path: List[str], call: Any, scope: _Scope
+        self, path: list[str], call: Any, scope: _Scope
     ) -> bool:
         if self._yml:
             raise NotNeutralError(f"it calls {'.'.join(path)}")
@@ -618,7 +619,7 @@ class Neutrality:
             return True
         raise NotNeutralError(f"it calls {'.'.join(path)}")
 
-    def _dispatched(self, callee: Any, scope: _Scope) -> List[str]:
+    def _dispatched(self, callee: Any, scope: _Scope) -> list[str]:
         """The names of all macros that adapter.dispatch('name') may give."""
         if self._path(callee.node) != ["adapter", "dispatch"] or "adapter" in scope.own:
             raise NotNeutralError("what a call gives is called")

@@ -1,14 +1,14 @@
 """What has changed since a parse was saved, where dbt's partial parsing doesn't follow it.
 
-Runs in the caller's interpreter, Python 3.8 or later: standard library and dbt only.
+Runs in the caller's interpreter, Python 3.10 or newer: standard library and dbt only.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Tuple
+from typing import Any
 
-from refused import RefusedError
+from .refused import RefusedError
 
 
 def no_foundation_changed(saved: Any, now: Any) -> None:
@@ -104,6 +104,6 @@ class Before:
         return ""
 
 
-def _traits(node: Any) -> Tuple[Any, ...]:
+def _traits(node: Any) -> tuple[Any, ...]:
     names = ("access", "group", "version", "latest_version")
     return tuple(getattr(node, name, None) for name in names)
