@@ -36,10 +36,10 @@ def run(commands: Any, plan: int, word: int) -> int:
 
     parsed = dbtRunner().invoke(commands["parse"])
     if not parsed.success:
-        return code_of(parsed)
+        return _stopped(parsed)
     listed = dbtRunner(manifest=parsed.result).invoke(commands["ls"])
     if not listed.success:
-        return code_of(listed)
+        return _stopped(listed)
     _tell(plan, listed.result)
     if os.read(word, len(GO)) != GO:
         # The other end knows why, and says it.
@@ -53,17 +53,21 @@ def run(commands: Any, plan: int, word: int) -> int:
 
 
 def code_of(result: Any) -> int:
-    """The exit code that the command ``dbt`` has for a result.
-
-    dbt has said what went wrong, but for a wrong command line, which its command says as it ends.
-    """
+    """The exit code that the command ``dbt`` has for a result."""
     if result.success:
         return SUCCESS
-    if result.exception is None:
-        return NODE_FAILED
-    if type(result.exception).__name__ == "DbtUsageException":
+    return NODE_FAILED if result.exception is None else STOPPED
+
+
+def is_wrong_usage(result: Any) -> bool:
+    """Whether the command line was wrong: of all that can be, dbt's interface does not say that."""
+    return type(result.exception).__name__ == "DbtUsageException"
+
+
+def _stopped(result: Any) -> int:
+    if is_wrong_usage(result):
         print(f"Error: {result.exception}", flush=True)
-    return STOPPED
+    return code_of(result) or STOPPED
 
 
 def _tell(plan: int, listed: list[str]) -> None:

@@ -176,6 +176,8 @@ def _child(sock: socket.socket, command: str, request: dict[str, Any], files: li
         if request["saved_parse"] is not None:
             saved_parse.start_from(**request["saved_parse"])
         return _run(command, request, files[1:])
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
     except BaseException:
         # dbt catches what it can, an interrupt too; this is what Python would do with the rest.
         traceback.print_exc()
@@ -186,13 +188,17 @@ def _child(sock: socket.socket, command: str, request: dict[str, Any], files: li
 
 
 def _run(command: str, request: dict[str, Any], files: list[int]) -> int:
-    from dbt.cli.main import dbtRunner
+    from dbt.cli.main import cli, dbtRunner
 
     sys.argv = [command, *request["arguments"]]
     if request["checked"] is not None:
         plan, word = files
         return checked_build.run(request["checked"], plan, word)
-    return checked_build.code_of(dbtRunner().invoke(request["arguments"]))
+    result = dbtRunner().invoke(request["arguments"])
+    if checked_build.is_wrong_usage(result):
+        # dbt's own command tells it in full, and ends.
+        cli(request["arguments"], prog_name=os.path.basename(command))
+    return checked_build.code_of(result)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.work_files import PlannedNode
 from standins import entry, runs
@@ -23,16 +25,43 @@ target = sys.argv[sys.argv.index("--target-path") + 1]
 os.makedirs(target, exist_ok=True)
 results = [{{"unique_id": i, "status": s}} for i, s in {results!r}.items()]
 with open(target + "/run_results.json", "w") as file:
-    json.dump({{"metadata": {{"env": proof}}, "results": results}}, file)
+    json.dump({{"metadata": {{"env": proof if {proves} else {{}}}}, "results": results}}, file)
+if {schemas!r} is not None:
+    nodes = {{i: {{"schema": s, "alias": i.split(".")[-1]}} for i, s in {schemas!r}.items()}}
+    with open(target + "/manifest.json", "w") as file:
+        json.dump({{"nodes": nodes}}, file)
+print("1 of 2 START sql table model pr_7_shop.a")
+sys.exit({code})
 """
+
+SCHEMAS = {"model.shop.a": "pr_7_shop", "test.shop.t": "pr_7_shop"}
 
 
 def build(
-    work: Path, results: dict[str, str], *, fail_on_warnings: bool = False
+    work: Path,
+    results: dict[str, str],
+    *,
+    fail_on_warnings: bool = False,
+    schemas: Mapping[str, str] | None = SCHEMAS,
+    proves: bool = True,
+    code: int = 0,
 ) -> subprocess.CompletedProcess[str]:
-    """Build model a, with ephemeral model b inlined, by a dbt that exits with 0."""
+    """Build model a, with ephemeral model b inlined, by a dbt that exits with 0.
+
+    Args:
+        work: the work folder.
+        results: status by node.
+        fail_on_warnings: the input.
+        schemas: where the manifest says that each node is; None if dbt writes none.
+        proves: whether the results hold what proves that they are this call's.
+        code: dbt's exit code.
+    """
     command = work.parent / "dbt"
-    command.write_text(DBT.format(python=sys.executable, results=results))
+    command.write_text(
+        DBT.format(
+            python=sys.executable, results=results, schemas=schemas, proves=proves, code=code
+        )
+    )
     command.chmod(0o755)
     project = work_files.DbtProject(
         command=str(command),
@@ -54,7 +83,14 @@ def build(
     )
     kinds = {"model.shop.a": "table", "model.shop.b": "ephemeral", "test.shop.t": "test"}
     nodes = tuple(
-        PlannedNode(unique_id=i, resource_type="model", name=i, materialized=kind)
+        PlannedNode(
+            unique_id=i,
+            resource_type=i.split(".")[0],
+            name=i.split(".")[-1],
+            schema="pr_7_shop",
+            identifier=i.split(".")[-1],
+            materialized=kind,
+        )
         for i, kind in kinds.items()
     )
     work_files.write(work / work_files.RUN, run)
@@ -93,3 +129,40 @@ def test_exit_code_0_does_not_make_up_for_a_missing_result(work: Path) -> None:
     done = build(work, {"model.shop.a": "success"})
     assert done.returncode == 1
     assert "test.shop.t: no result" in done.stdout
+
+
+PASSED = {"model.shop.a": "success", "test.shop.t": "pass"}
+
+
+@pytest.mark.fault(112)
+def test_a_relation_that_was_not_approved_is_named(work: Path) -> None:
+    done = build(work, PASSED, schemas={**SCHEMAS, "model.shop.a": "analytics"})
+    assert done.returncode == errors.BuiltElsewhere.exit_code
+    assert "- model.shop.a: analytics.a in place of pr_7_shop.a" in done.stdout
+    assert "test.shop.t" not in done.stdout
+
+
+@pytest.mark.fault(112)
+def test_a_node_that_was_not_approved_is_named(work: Path) -> None:
+    done = build(work, {**PASSED, "model.shop.c": "success", "operation.shop.hook-0": "success"})
+    assert done.returncode == errors.BuiltElsewhere.exit_code
+    assert "- model.shop.c: it was not approved" in done.stdout
+    assert "operation.shop" not in done.stdout
+
+
+@pytest.mark.fault(112)
+def test_a_build_without_a_manifest_was_not_checked(work: Path) -> None:
+    (work.parent / "target").mkdir()
+    (work.parent / "target" / "manifest.json").write_text('{"nodes": {}}')
+    done = build(work, PASSED, schemas=None)
+    assert done.returncode == errors.BuiltElsewhere.exit_code
+    assert "dbt left no manifest.json" in done.stdout
+
+
+@pytest.mark.fault(117)
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_results_without_our_proof_are_not_told_as_nothing_built(work: Path, code: int) -> None:
+    done = build(work, PASSED, proves=False, code=code)
+    assert done.returncode == errors.ResultsUnknown.exit_code
+    assert "Nothing was built" not in done.stdout
+    assert "what it wrote is in the warehouse" in done.stdout
