@@ -505,10 +505,10 @@ TABLE = (
     ),
     Input(
         name="shortcuts",
-        text="Let one dbt process do the work of several and start from a saved parse. The result "
-        "is the same; turn it off to look into a fault.",
+        text="Which shortcuts to take, `true` for all, `false` for none, or a list of `unchanged`, "
+        "`one-process` and `saved-parse`. The result is the same; leave some out to look into a "
+        "fault.",
         actions=WITH_DBT,
-        type="boolean",
         default="true",
     ),
     Input(

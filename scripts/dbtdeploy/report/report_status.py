@@ -10,7 +10,7 @@ from dbtdeploy.report import report, source_links
 from dbtdeploy.report.report import Counts, Problem, Status
 
 INTERRUPTED = frozenset({"Cancelled"})
-DBT_STOPPED = frozenset({"DbtStopped"})
+DBT_STOPPED = frozenset({"DbtStopped", "ResultsUnknown"})
 DOCS_STOPPED = ("DocsFailed", Phase.DOCS)
 """Where the documentation is uploaded, the same failure has words of ours."""
 
