@@ -63,6 +63,7 @@ def test_a_merge_is_built_published_and_compared_with(manager: Manager, author: 
     assert checkout.head_sha[:7] in ci.comment
 
 
+@pytest.mark.more
 def test_nothing_modified_builds_nothing_and_keeps_the_version(manager: Manager) -> None:
     green(manager.deploy(manager.check_out(), build="all"))
     before, current = fingerprint(manager.world), manager.current()["version"]
@@ -72,6 +73,7 @@ def test_nothing_modified_builds_nothing_and_keeps_the_version(manager: Manager)
     assert manager.current()["version"] == current
 
 
+@pytest.mark.more
 def test_a_first_run_builds_everything_from_an_empty_store(manager: Manager) -> None:
     manager.place = manager.world.environment(f"{manager.branch}-empty", artifacts=False)
     green(manager.deploy(manager.check_out(), build="modified"))
@@ -79,6 +81,7 @@ def test_a_first_run_builds_everything_from_an_empty_store(manager: Manager) -> 
     assert not manager.index()["partial"]
 
 
+@pytest.mark.more
 def test_a_partial_build_keeps_what_it_left_out_for_the_next(manager: Manager) -> None:
     before = production_amount(manager)
     checkout = manager.merge(DOUBLED)
@@ -109,6 +112,7 @@ def test_a_failed_run_is_never_state_and_the_next_builds_what_it_left(manager: M
     assert production_amount(manager) == 2 * before
 
 
+@pytest.mark.more
 def test_a_cancelled_deploy_frees_the_environment_and_publishes_nothing(manager: Manager) -> None:
     green(manager.deploy(manager.check_out(), build="all"))
     current = manager.current()["version"]
@@ -138,6 +142,7 @@ def test_a_cancelled_deploy_frees_the_environment_and_publishes_nothing(manager:
 SLOW = "{{ config(materialized='table') }} select 1 as one from (select pg_sleep(600)) waiting\n"
 
 
+@pytest.mark.more
 @pytest.mark.fault(1)
 def test_a_second_deploy_is_refused_while_one_works(manager: Manager) -> None:
     slow = SLOW.replace("600", "600.5")
@@ -163,6 +168,7 @@ def test_a_second_deploy_is_refused_while_one_works(manager: Manager) -> None:
 # Who drives, and the hold ------------------------------------------------------------------------
 
 
+@pytest.mark.more
 def test_a_hold_stops_deploys_with_its_reason_until_it_is_lifted(manager: Manager) -> None:
     green(manager.run("hold", reason="Finance closes the quarter"))
     before = fingerprint(manager.world)
@@ -176,6 +182,7 @@ def test_a_hold_stops_deploys_with_its_reason_until_it_is_lifted(manager: Manage
     green(manager.deploy(manager.check_out(), build="modified"))
 
 
+@pytest.mark.more
 def test_where_releases_drive_a_merge_deploys_nothing(manager: Manager) -> None:
     live = manager.check_out()
     green(manager.deploy(live, build="all"))
@@ -201,6 +208,7 @@ def test_where_releases_drive_a_merge_deploys_nothing(manager: Manager) -> None:
 # The store's commands ----------------------------------------------------------------------------
 
 
+@pytest.mark.more
 @pytest.mark.fault(103)
 def test_plain_artifacts_are_taken_over_and_listed(manager: Manager) -> None:
     merged = manager.merge(DOUBLED)
@@ -215,6 +223,7 @@ def test_plain_artifacts_are_taken_over_and_listed(manager: Manager) -> None:
     assert dry.succeeded
 
 
+@pytest.mark.more
 def test_a_secret_of_the_deploy_is_in_nothing_that_leaves_it(manager: Manager) -> None:
     job = manager.deploy(manager.merge(BROKEN), build="modified")
     secret = manager.world.production_role["DBT_ENV_SECRET_PASSWORD"]

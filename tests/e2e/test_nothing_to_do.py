@@ -62,6 +62,7 @@ def test_dbt_is_not_run_and_nobody_is_told(manager: Manager, author: Author) -> 
     assert "changes nothing that dbt builds" in comment
 
 
+@pytest.mark.more
 @pytest.mark.parametrize(
     "written",
     [

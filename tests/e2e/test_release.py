@@ -149,6 +149,7 @@ def test_a_tag_goes_live_in_one_transaction(manager: Manager) -> None:
     assert (manager.index()["tag"], manager.index()["kind"]) == ("v4.1.0", "deploy")
 
 
+@pytest.mark.more
 @pytest.mark.fault(27, 28, 47)
 def test_killed_beside_production_and_after_the_swap_and_run_again(manager: Manager) -> None:
     before, amount = fingerprint(manager.world), production_amount(manager)
@@ -175,6 +176,7 @@ def test_killed_beside_production_and_after_the_swap_and_run_again(manager: Mana
     assert job.outputs["release-url"].endswith("/v4.2.0")
 
 
+@pytest.mark.more
 def test_a_gate_that_is_closed_lets_nothing_through(manager: Manager) -> None:
     before = fingerprint(manager.world)
     gone = changed("models/marts/product_performance.sql", "    products.category,\n    ", "    ")
@@ -200,6 +202,7 @@ def _grouped(files: dict[str, str | None]) -> dict[str, str | None]:
     }
 
 
+@pytest.mark.more
 def test_a_reader_who_cannot_read_it_has_it_taken_back(manager: Manager) -> None:
     amount = production_amount(manager)
     queries = {"smoke/secrets.sql": "select * from {{ ref('fct_orders') }}, raw.nobody_may\n"}
@@ -214,6 +217,7 @@ def test_a_reader_who_cannot_read_it_has_it_taken_back(manager: Manager) -> None
     assert states == [("taken back",)]
 
 
+@pytest.mark.more
 def test_a_release_that_is_built_in_place(manager: Manager) -> None:
     before = production_amount(manager)
     tagged = manager.tag("v4.5.0", DOUBLED)
@@ -227,6 +231,7 @@ def test_a_release_that_is_built_in_place(manager: Manager) -> None:
     assert schemas(manager, "dbt_green_%") == []
 
 
+@pytest.mark.more
 def test_one_model_in_place_after_the_others_are_live(manager: Manager) -> None:
     before = production_amount(manager)
     performance = changed(

@@ -17,6 +17,7 @@ ONCE = (
 )
 
 
+@pytest.mark.more
 @pytest.mark.fault(23)
 def test_what_is_built_again_reads_what_was_built_before_it(manager: Manager) -> None:
     world = manager.world

@@ -112,6 +112,7 @@ def test_an_incremental_model_is_tested_on_productions_rows(author: Author) -> N
     assert "select max(order_date) - 7" in compiled, job.log
 
 
+@pytest.mark.more
 def test_without_baseline_rows_an_incremental_model_is_built_in_full(author: Author) -> None:
     author.world.database.run(
         "insert into analytics_marts.daily_sales values ('1999-12-31', 1, 1, 1, 1)"
@@ -123,6 +124,7 @@ def test_without_baseline_rows_an_incremental_model_is_built_in_full(author: Aut
     assert rows == author.value("select count(*) - 1 from analytics_marts.daily_sales")
 
 
+@pytest.mark.more
 def test_a_snapshot_goes_on_from_productions_history(author: Author) -> None:
     author.world.database.run(
         "update raw.customers set country_code = 'FR' where id = 17;"
@@ -183,6 +185,7 @@ def test_other_versions_of_dbt_go_the_same_way(
     assert "select max(order_date) - 7" in compiled, job.log
 
 
+@pytest.mark.more
 @pytest.mark.fault(15)
 @pytest.mark.parametrize("any_dbt_command", ["1.8"], indirect=True)
 def test_state_of_a_newer_dbt_is_refused(author: Author, any_dbt_command: Path) -> None:
@@ -265,6 +268,7 @@ def test_a_cancelled_job_ends_its_query_and_is_not_green(
 # Failures of dbt ---------------------------------------------------------------------------------
 
 
+@pytest.mark.more
 @pytest.mark.fault(18)
 def test_a_parse_error_is_not_hidden_by_an_older_run_results(author: Author) -> None:
     checkout = author.push({"models/marts/odd.sql": "select 1 as id\nfrom {{ ref('nowhere') }}\n"})
@@ -281,6 +285,7 @@ def test_a_parse_error_is_not_hidden_by_an_older_run_results(author: Author) -> 
     assert not job.built
 
 
+@pytest.mark.more
 @pytest.mark.fault(26)
 def test_a_wrong_password_is_told_with_its_remedy(author: Author) -> None:
     checkout = author.push(
@@ -299,6 +304,7 @@ def test_a_wrong_password_is_told_with_its_remedy(author: Author) -> None:
     assert "not-the-password" not in job.everything
 
 
+@pytest.mark.more
 @pytest.mark.fault(26)
 def test_a_profile_that_is_not_there_is_told_with_its_remedy(author: Author) -> None:
     checkout = author.push({"profiles.yml": None})
@@ -323,6 +329,7 @@ def test_a_secret_in_a_database_error_is_nowhere(author: Author) -> None:
     assert secret not in job.everything
 
 
+@pytest.mark.more
 def test_rows_in_a_database_error_are_nowhere_when_the_input_says_so(author: Author) -> None:
     row = "ada@example.com"
     checkout = author.push(
@@ -343,6 +350,7 @@ def test_rows_in_a_database_error_are_nowhere_when_the_input_says_so(author: Aut
 # Events without a pull request, and pull requests with two projects ------------------------------
 
 
+@pytest.mark.more
 @pytest.mark.fault(50)
 @pytest.mark.parametrize("make", [events.merge_group, events.manual, events.schedule])
 def test_without_a_pull_request_there_is_no_comment_and_no_crash(
@@ -357,6 +365,7 @@ def test_without_a_pull_request_there_is_no_comment_and_no_crash(
     assert [seen for seen in world.github.requests()[before:] if seen["method"] != "GET"] == []
 
 
+@pytest.mark.more
 @pytest.mark.fault(43)
 def test_two_projects_on_one_pull_request_have_a_comment_each(author: Author) -> None:
     profiles = source("profiles.yml").replace("shop:", "crm:", 1)
@@ -381,6 +390,7 @@ def test_two_projects_on_one_pull_request_have_a_comment_each(author: Author) ->
 # Hostile output ----------------------------------------------------------------------------------
 
 
+@pytest.mark.more
 @pytest.mark.fault(45)
 def test_workflow_commands_in_dbts_output_are_inert(author: Author) -> None:
     hostile = "\n".join(

@@ -24,6 +24,7 @@ def ran(job: jobs.Job) -> list[str]:
     return [step.name for step in job.result.steps if step.outcome != "skipped"]
 
 
+@pytest.mark.more
 @pytest.mark.fault(40)
 def test_a_fork_that_is_closed_is_green_and_needs_nothing(manager: Manager, author: Author) -> None:
     push = author.push(MODEL)

@@ -29,6 +29,9 @@ SPECIAL = re.compile(
 )
 """What GitHub makes a link, a mention or a picture of; a blank of no width behind stops it."""
 
+SIGNS = (":", "@", "#", "gh-", "www.")
+"""Without one of them nothing is special."""
+
 WEB = re.compile(r"https?://", re.IGNORECASE)
 ZERO_WIDTH_SPACE = "\u200b"
 NAME_CHARS = 120
@@ -47,7 +50,7 @@ def code(text: object, most: int = NAME_CHARS) -> str:
         return f"`{line}`"
     if "|" in line or "\\" in line:
         # Within an element GitHub still looks for addresses, after the references are read.
-        marked = SPECIAL.sub(rf"\1{ZERO_WIDTH_SPACE}", line)
+        marked = _stopped(line)
         return "<code>" + "".join(_reference(character) for character in marked) + "</code>"
     fence = "`" * (_longest_run(line) + 1)
     # One blank on each side is taken off again, and lets the text begin or end with a backtick.
@@ -142,7 +145,7 @@ def _sentence(line: str) -> str:
 def _words(text: str) -> str:
     parts: list[str] = []
     end = 0
-    for found in ADDRESS.finditer(text):
+    for found in ADDRESS.finditer(text) if "://" in text else ():
         parts += [_escaped(text[end : found.start()]), code(found[0], 300)]
         end = found.end()
     return "".join([*parts, _escaped(text[end:])])
@@ -155,10 +158,18 @@ def inline(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    marked = SPECIAL.sub(rf"\1{ZERO_WIDTH_SPACE}", text)
-    safe = PUNCTUATION.sub(r"\\\1", marked)
+    safe = PUNCTUATION.sub(r"\\\1", _stopped(text))
     # A dollar on each side would make a formula of what is between them.
     return safe.replace("&", "&amp;").replace("<", "&lt;").replace("$", "&#36;")
+
+
+def _stopped(text: str) -> str:
+    """Text in which nothing becomes a link, a mention or a picture."""
+    # A message of a megabyte is seldom special, and is written again for each limit of a page.
+    lower = text.lower()
+    if not any(sign in lower for sign in SIGNS):
+        return text
+    return SPECIAL.sub(rf"\1{ZERO_WIDTH_SPACE}", text)
 
 
 def _reference(character: str) -> str:
