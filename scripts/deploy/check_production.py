@@ -45,6 +45,7 @@ def main() -> None:
         _tell_earlier(earlier.things, ends)
         if plan.nodes:
             preflight.refuse_missing_privileges(found)
+        preflight.refuse_exposed(found)
         preflight.refuse_what_is_in_the_way(found)
         nodes, removed = _places(run, plan, work)
         kept = dependents.chosen(found, nodes, removed=removed)

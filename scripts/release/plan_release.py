@@ -39,6 +39,7 @@ def main() -> None:
         plan = _plan(run, work, manifest, before, live=live, release_id=release_id)
         if plan.staged:
             preflight.refuse_missing_privileges(live.look)
+        preflight.refuse_exposed(live.look)
         release_refusals.refuse_in_the_way(plan, live)
     work_files.write(work / release_files.RELEASE_PLAN, plan)
     _tell(plan, run)

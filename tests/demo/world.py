@@ -25,7 +25,10 @@ PULL_REQUESTS = "dbt_ci"
 PRODUCTION = "dbt_prod"
 """Who owns production. Neither role is a superuser."""
 
-GRANT_ON_DATABASE = f"grant create on database {WAREHOUSE} to {PULL_REQUESTS}, {PRODUCTION}"
+GRANT_ON_DATABASE = (
+    f"grant create on database {WAREHOUSE} to {PULL_REQUESTS}, {PRODUCTION};"
+    f"alter role {PRODUCTION} in database {WAREHOUSE} set search_path = public"
+)
 READ_PRODUCTION = "".join(
     f"grant usage on schema {schema} to {PULL_REQUESTS};"
     f"grant select on all tables in schema {schema} to {PULL_REQUESTS};"

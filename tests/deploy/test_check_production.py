@@ -206,7 +206,7 @@ def test_without_the_lease_nothing_is_asked_of_the_warehouse(production: Product
 def test_a_warehouse_that_does_not_answer_is_named(production: Production) -> None:
     production.plan("orders")
     production.begin()
-    done = production.check(DB_PASSWORD="wrong")
+    done = production.check(DBT_PASSWORD="wrong")
     assert done.returncode == 66, done.stdout + done.stderr
     assert "password authentication failed" in production.failure.what
     assert "dbt-env" in production.failure.remedy

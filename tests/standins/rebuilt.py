@@ -227,7 +227,7 @@ class Production:
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "DBT_DEPLOY_WORK": str(self.work),
-            "DB_PASSWORD": self.owner.password,
+            "DBT_PASSWORD": self.owner.password,
             **self.environment,
             **more,
         }
@@ -238,7 +238,7 @@ class Production:
             "host": self.owner.host,
             "port": self.owner.port,
             "user": self.owner.user,
-            "password": "{{ env_var('DB_PASSWORD') }}",
+            "password": "{{ env_var('DBT_PASSWORD') }}",
             "dbname": self.owner.name,
             "schema": "analytics",
             "threads": 1,

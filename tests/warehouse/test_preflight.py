@@ -254,3 +254,37 @@ def test_checks_cannot_write_and_one_that_fails_stops_no_other(shop: Shop) -> No
     assert found["commit"].error
     assert "nowhere" in (found["wrong"].error or "")
     assert shop.owner.rows("select count(*) from analytics.orders") == [(5,)]
+
+
+@pytest.mark.fault(109)
+def test_our_own_tables_made_beforehand_by_another_are_refused(shop: Shop) -> None:
+    attacker = shop.other
+    shop.database.run(f"grant create on database {shop.database.name} to {attacker.user}")
+    attacker.run(
+        f"""
+        create schema dbt_deploy; grant usage, create on schema dbt_deploy to {shop.owner.user};
+        create table dbt_deploy.baselines (environment text, project text, release_id text,
+          unique_id text, oid bigint, rows bigint, writes bigint);
+        grant all on dbt_deploy.baselines to {shop.owner.user};
+        create table dbt_deploy.ran_as (who name); grant all on dbt_deploy.ran_as to public;
+        create function dbt_deploy.spy() returns trigger language plpgsql as
+          'begin insert into dbt_deploy.ran_as values (current_user); return null; end';
+        create trigger spy after insert or delete on dbt_deploy.baselines
+          execute function dbt_deploy.spy();
+        """
+    )
+    with pytest.raises(errors.ExposedToOthers) as refused:
+        preflight.refuse_exposed(shop.look("orders").look)
+    said = str(refused.value)
+    assert f"the schema dbt_deploy, which it writes to, is {attacker.user}'s" in said
+    assert f"the trigger spy on dbt_deploy.baselines runs a function of {attacker.user}" in said
+    # Whoever did not look is stopped by the macro itself, before it has written anything.
+    with pytest.raises(errors.DbtDeployError, match="another role can change"):
+        shop.begin()
+    assert shop.database.value("select count(*) from dbt_deploy.ran_as") == 0
+    shop.database.run(
+        f"drop schema dbt_deploy cascade; alter role {shop.owner.user} in database"
+        f" {shop.database.name} set search_path = public"
+    )
+    preflight.refuse_exposed(shop.look("orders").look)
+    assert shop.begin().prepared is not None

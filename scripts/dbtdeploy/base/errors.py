@@ -269,6 +269,13 @@ class DependentsNotRestored(DbtDeployError):
     title = "Some objects could not be recreated"
 
 
+class ExposedToOthers(DbtDeployError):
+    """Another role could run code with the rights of this one."""
+
+    exit_code = 67
+    title = "Other roles could act as the role of production"
+
+
 class SourcesStale(DbtDeployError):
     """A source is older than its project allows."""
 

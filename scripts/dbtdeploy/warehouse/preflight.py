@@ -69,6 +69,15 @@ class Lost(Struct, frozen=True, kw_only=True):
     owner: str
 
 
+class Exposure(Struct, frozen=True, kw_only=True):
+    """Something by which other roles could run code with this role's rights."""
+
+    kind: str
+    """A key of ``EXPOSED``."""
+    name: str
+    roles: tuple[str, ...]
+
+
 class Preflight(Struct, frozen=True, kw_only=True):
     """Everything of it. ``unchecked`` says what this warehouse's macros cannot see."""
 
@@ -81,6 +90,7 @@ class Preflight(Struct, frozen=True, kw_only=True):
     functions: tuple[Function, ...] = ()
     hanging: tuple[Hanging, ...] = ()
     lost: tuple[Lost, ...] = ()
+    exposures: tuple[Exposure, ...] = ()
     unchecked: str | None = None
     macro: str | None = None
     """Which one would see it; None where there is nothing more to see."""
@@ -132,6 +142,66 @@ def refuse_what_is_in_the_way(look: Preflight) -> None:
         f"{look.role} could not make them again:\n" + "\n".join(_cut(lines)),
         not_done=UNTOUCHED,
         remedy="\n".join(remedies),
+    )
+
+
+EXPOSED = {
+    "absent": (
+        "the schema {name} of its search path is not there, and {roles} may make it",
+        "ALTER ROLE {role} IN DATABASE {database} SET search_path = public;",
+    ),
+    "path": (
+        "in the schema {name} of its search path {roles} may make functions",
+        "REVOKE CREATE ON SCHEMA {name} FROM PUBLIC, {roles};",
+    ),
+    "path object": ("{name}, in a schema of its search path, is {roles}'s", "DROP {name};"),
+    "schema": (
+        "the schema {name}, which it writes to, is {roles}'s",
+        "ALTER SCHEMA {name} OWNER TO {role};",
+    ),
+    "create": (
+        "in the schema {name} {roles} may make tables",
+        "REVOKE CREATE ON SCHEMA {name} FROM PUBLIC, {roles};",
+    ),
+    "relation": (
+        "the table {name}, which it writes to, is {roles}'s",
+        "ALTER TABLE {name} OWNER TO {role};",
+    ),
+    "partition": (
+        "{name}, a partition or child of a table that it writes to, is {roles}'s",
+        "ALTER TABLE {name} OWNER TO {role};",
+    ),
+    "trigger": ("the trigger {name} runs a function of {roles}", "DROP TRIGGER {name};"),
+}
+"""By kind: what is told, and the statement that ends it."""
+
+
+def refuse_exposed(look: Preflight) -> None:
+    """Refuse to write where another role's code would run with this role's rights.
+
+    Raises:
+        ExposedToOthers: names all of it, and the statements that end it.
+    """
+    if not look.exposures:
+        return
+    said, remedies = [], []
+    for one in look.exposures:
+        words, statement = EXPOSED[one.kind]
+        names = {
+            "name": one.name,
+            "roles": ", ".join(one.roles),
+            "role": look.role,
+            "database": look.database,
+        }
+        own_path = one.kind == "path" and one.name == look.role
+        said.append(f"- {words.format(**names)}")
+        remedies.append(f"    {(EXPOSED['absent'][1] if own_path else statement).format(**names)}")
+    raise errors.ExposedToOthers(
+        f"Other roles could run code with the rights of {look.role}:\n" + "\n".join(_cut(said)),
+        not_done=UNTOUCHED,
+        remedy="Look at what is there first. Then let the owners, or a superuser, run\n"
+        + "\n".join(_cut(list(dict.fromkeys(remedies))))
+        + "\nA profile with `search_path` sets it there instead of the role.",
     )
 
 

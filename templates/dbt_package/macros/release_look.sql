@@ -133,7 +133,8 @@ select json_build_object(
       from kept_by_us) p),
   'functions', json_build_array(),
   'hanging', (select coalesce(json_agg(h), '[]') from hanging h where h.key in (select key from outside)),
-  'lost', (select coalesce(json_agg(l), '[]') from lost l)
+  'lost', (select coalesce(json_agg(l), '[]') from lost l),
+  'exposures', {{ dbtdeploy.postgres_exposures(job.wanted | map(attribute='schema') | list, 'select p.oid from planned p') }}
 )
 {% endmacro %}
 

@@ -44,6 +44,7 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
 #}
 {% macro postgres_make_tables() %}
   perform {{ dbtdeploy.postgres_lock("'dbt_deploy'") }};
+  {{ dbtdeploy.postgres_refuse_strangers() }}
   if to_regnamespace('dbt_deploy') is null then
     create schema dbt_deploy;
     comment on schema dbt_deploy is 'Releases of dbt-deploy, and what they brought.';
@@ -90,6 +91,7 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
 
 {# Moves the fence to this run's nonce; `found` is then false if another run's is newer. #}
 {% macro postgres_set_fence() %}
+  {{ dbtdeploy.postgres_refuse_strangers() }}
   insert into dbt_deploy.fence as f (environment, project, nonce, at)
     values (job ->> 'environment', job ->> 'project', job ->> 'nonce',
             coalesce((job ->> 'taken_at')::timestamptz, clock_timestamp()))

@@ -168,6 +168,7 @@ def _load(bench: Bench, project: generated.Project, size: int) -> dict[str, str]
         database.run(";".join(statements[start : start + 200]))
     grants = [
         f"grant create on database {name} to {producer}, {reader}",
+        f"alter role {producer} in database {name} set search_path = public",
         f"grant usage on schema raw to {producer}, {reader}",
         f"grant select on all tables in schema raw to {producer}, {reader}",
     ]
