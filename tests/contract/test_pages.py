@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contract.actions import ROOT
+from contract.actions import ROOT, action
 from contract.test_house import ORDER
 from dbtdeploy.base import errors
 from dbtdeploy.report import report_status
@@ -18,8 +18,8 @@ from dbtdeploy.report import report_status
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 PAGES = [README, ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))]
-UNEDITED = {"inputs.md", "speed.md"}
-"""Their words come from elsewhere, or are still to be gone through."""
+UNEDITED = {"speed.md"}
+"""Its words are still to be gone through."""
 
 LONGEST_README = 250
 
@@ -31,6 +31,7 @@ PRIVATE_WORDS = re.compile(
 """Turns of phrase that dbt, GitHub and Git have other words for: fix, again, depend on, percent."""
 
 YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ACTION = re.compile(r"\borg/dbt-deploy(?:/([\w-]+))?@v1")
 PACKAGE = re.compile(r"^\| `(\w+)/` \|", re.MULTILINE)
 ERROR = re.compile(r"^### (.+)$", re.MULTILINE)
 NOT_IN_PROSE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
@@ -89,6 +90,17 @@ def test_contributing_lists_the_packages_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_named)
-def test_examples_in_yaml_are_yaml(page: Path) -> None:
-    for block in YAML.findall(page.read_text(encoding="utf-8")):
-        assert yaml.safe_load(block), block
+def test_examples_use_actions_and_inputs_that_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in ACTION.findall(text):
+        assert (ROOT / name / "action.yml").is_file(), name
+    for block in YAML.findall(text):
+        content = yaml.safe_load(block)
+        assert content, block
+        for step in content if isinstance(content, list) else ():
+            found = ACTION.fullmatch(step["uses"])
+            assert found
+            inputs = action(found[1] or ".")["inputs"]
+            assert set(step["with"]) <= set(inputs), block
+            required = {name for name, given in inputs.items() if given.get("required")}
+            assert required <= set(step["with"]), block

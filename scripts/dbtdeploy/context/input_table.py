@@ -85,8 +85,7 @@ TABLE = (
     Input(
         name="state",
         text="Where production's artifacts are, `s3://bucket/prefix` or a folder. A deploy fills "
-        "it; a place that holds plain manifest.json, run_results.json, catalog.json and "
-        "sources.json is read too.",
+        "it; plain manifest.json, run_results.json, catalog.json and sources.json are read too.",
         actions=ACTIONS,
         required=True,
     ),
@@ -235,7 +234,7 @@ TABLE = (
     ),
     Input(
         name="full-refresh",
-        text="Build incremental models and seeds anew.",
+        text="Full-refresh incremental models and seeds.",
         actions=BUILDING,
         type="boolean",
         default="false",
@@ -278,8 +277,7 @@ TABLE = (
     ),
     Input(
         name="retries",
-        text="How often to build again what failed on a transient fault, such as a lost "
-        "connection.",
+        text="How often to retry what failed on a transient error, such as a lost connection.",
         actions=(DEPLOY, RELEASE),
         default="1",
     ),
@@ -338,7 +336,7 @@ TABLE = (
     ),
     Input(
         name="production-tests",
-        text="Run all tests on production once the release is live, and take it back if one fails.",
+        text="Run all tests on production once the release is live, and roll it back if one fails.",
         actions=(RELEASE,),
         type="boolean",
         default="false",
@@ -346,7 +344,7 @@ TABLE = (
     Input(
         name="smoke-target",
         text="Target of the profile, a reader's role, that must be able to read the release once "
-        "it is live. A failure takes it back.",
+        "it is live. A failure rolls it back.",
         actions=(RELEASE,),
     ),
     Input(
@@ -369,7 +367,8 @@ TABLE = (
     ),
     Input(
         name="restore-incremental",
-        text="Take incremental tables and snapshots back too, though they lose what came since.",
+        text="Roll incremental tables and snapshots back too, though they lose the rows that came "
+        "since.",
         actions=(ROLLBACK,),
         type="boolean",
         default="false",
@@ -411,7 +410,7 @@ TABLE = (
     ),
     Input(
         name="keep-hours",
-        text="How many hours a release can be taken back; `prune` keeps the versions that this "
+        text="How many hours a release can be rolled back; `prune` keeps the versions that this "
         "needs.",
         actions=(STORE,),
         default="24",
