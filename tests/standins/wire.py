@@ -10,6 +10,7 @@ import http.client
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -64,6 +65,40 @@ def forward(request: Request, upstream: str, *, without: tuple[str, ...] = ()) -
         got = there.getresponse()
         headers = {n: v for n, v in got.getheaders() if n.lower() not in NOT_FORWARDED}
         return Answer(status=got.status, body=got.read(), headers=headers)
+
+
+class LateWriter:
+    """A store that checks a condition, lets others do the same, and writes then.
+
+    A writer waits until another one has passed the same check, and for a moment only, since alone
+    it must be answered as by any other store.
+    """
+
+    def __init__(self, upstream: str, condition: str) -> None:
+        self.upstream = upstream
+        self.condition = condition
+        self._etags: dict[str, str] = {}
+        self._passed = 0
+        self._another = threading.Condition()
+
+    def answer(self, request: Request) -> Answer:
+        path, wanted = request.path.partition("?")[0], request.headers.get(self.condition)
+        late = request.method == "PUT" and wanted is not None
+        if late:
+            there = self._etags.get(path)
+            if there is not None if wanted == "*" else there != wanted:
+                return s3_error(412, "PreconditionFailed")
+            with self._another:
+                self._passed += 1
+                mine = self._passed
+                self._another.notify_all()
+                self._another.wait_for(lambda: self._passed > mine, timeout=1)
+        given = forward(request, self.upstream, without=(self.condition,) if late else ())
+        if request.method == "PUT" and given.status == HTTPStatus.OK:
+            self._etags[path] = {n.lower(): v for n, v in given.headers.items()}["etag"]
+        elif request.method == "DELETE":
+            self._etags.pop(path, None)
+        return given
 
 
 @contextlib.contextmanager

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy.base import errors
 from dbtdeploy.store import partial_parse, versions
+from dbtdeploy.store.object_store import LARGEST
 from standins import parses
 
 
@@ -111,3 +114,38 @@ def test_another_object_than_the_index_says(tmp_path: Path) -> None:
     for other in (altered(made.body), made.body[:-1]):
         with pytest.raises(errors.StateCorrupt, match="is not what the index says"):
             partial_parse.prove(made.item, other, source="s")
+
+
+@pytest.mark.fault(73)
+@pytest.mark.parametrize("kind", ["a long name", "a long attribute", "the same file again"])
+def test_an_archive_is_unpacked_no_further_than_its_files_go(tmp_path: Path, kind: str) -> None:
+    """Each packs into kilobytes, and would fill memory or disk."""
+    zeros, made = 64 << 20, io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz", compresslevel=1) as out:
+        if kind == "the same file again":
+            for _ in range(3):
+                entry = tarfile.TarInfo(partial_parse.ABOUT)
+                entry.size = 2
+                out.addfile(entry, io.BytesIO(b"{}"))
+        else:
+            entry = tarfile.TarInfo("long")
+            entry.type = tarfile.GNUTYPE_LONGNAME if kind == "a long name" else tarfile.XHDTYPE
+            entry.size = zeros
+            out.addfile(entry, io.BytesIO(b"a" * zeros))
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.StateCorrupt, match="cannot be unpacked"):
+            partial_parse.unpack(made.getvalue(), tmp_path / "out", source="s")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < zeros / 4
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.fault(73)
+def test_an_index_that_promises_gigabytes_is_not_believed() -> None:
+    item, stored = versions.pack("manifest.json", b"{}")
+    greedy = replace(item, content_size=LARGEST + 1)
+    with pytest.raises(errors.StateCorrupt, match="by its index"):
+        versions.unpack(greedy, stored, source="s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.store import s3_client as edge
 from dbtdeploy.store import version_reader
+from dbtdeploy.store.object_store import LARGEST
 from standins import s3, wire
 from standins.artifacts import all_artifacts, artifact
 
@@ -423,3 +425,49 @@ def test_inputs_that_cannot_be_used(
     with pytest.raises(errors.InvalidInput) as caught:
         fetch(location, tmp_path, given)
     assert "s3://bucket/prefix" in caught.value.remedy
+
+
+def keyed(url: str) -> StoreAccess:
+    return StoreAccess(
+        region=s3.REGION, endpoint_url=url, access_key_id="AKIA", secret_access_key="any"
+    )
+
+
+@pytest.mark.fault(73)
+@pytest.mark.parametrize("members", [1, 64])
+def test_a_record_that_unpacks_to_much_more_is_stopped_at_the_limit(
+    members: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one piece, or in many that are each within the limit."""
+    monkeypatch.setattr(edge, "LARGEST", 2 << 20)
+    whole = 64 << 20
+    body = gzip.compress(b" " * (whole // members), compresslevel=1) * members
+    headers = {"Content-Encoding": "gzip", "ETag": '"1"'}
+    with wire.serve(lambda _: wire.Answer(body=body, headers=headers)) as server:
+        tracemalloc.start()
+        try:
+            with pytest.raises(errors.StateCorrupt, match="unpacks to more than the 2,097,152"):
+                fetch("s3://bucket/prod", tmp_path, keyed(server.url))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < whole / 2
+
+
+@pytest.mark.fault(73)
+def test_an_object_that_is_too_large_is_not_downloaded(tmp_path: Path) -> None:
+    answer = wire.Answer(body=b"{}", headers={"ETag": '"1"'}, length=LARGEST + 1)
+    with (
+        wire.serve(lambda _: answer) as server,
+        pytest.raises(errors.StateCorrupt, match="is larger than the 536,870,912 bytes"),
+    ):
+        fetch("s3://bucket/prod", tmp_path, keyed(server.url))
+
+
+def test_gzip_in_several_members_is_unpacked_whole(tmp_path: Path) -> None:
+    body = gzip.compress(b"one ") + gzip.compress(b"two") + b"\0\0"
+    headers = {"Content-Encoding": "gzip", "ETag": '"1"'}
+    with wire.serve(lambda _: wire.Answer(body=body, headers=headers)) as server:
+        found = edge.Bucket("s3://bucket/prod", keyed(server.url)).get("any")
+    assert found is not None
+    assert found.body == b"one two"

@@ -293,11 +293,40 @@ def test_a_store_that_ignores_conditions_is_found_out(
 
 
 @pytest.mark.fault(5)
-def test_the_probe_is_four_requests_and_two_looks_at_what_refused_them(through: Through) -> None:
+def test_the_probe_is_four_requests_two_looks_at_what_refused_them_and_a_race(
+    through: Through,
+) -> None:
     bucket, server = through()
     conditional_write_check.check_conditional_writes(bucket)
     asked = [request.method for request in server.requests]
-    assert asked == ["PUT", "PUT", "GET", "PUT", "GET", "DELETE"]
+    assert asked[:6] == ["PUT", "PUT", "GET", "PUT", "GET", "DELETE"]
+    racers = conditional_write_check.RACERS
+    assert asked[6:].count("PUT") == 2 * racers
+    assert asked[-1] == "DELETE"
+    assert list(bucket.list("")) == []
+
+
+@pytest.mark.fault(76)
+@pytest.mark.parametrize("late", ["if-none-match", "if-match"])
+def test_a_store_that_checks_a_condition_and_writes_a_moment_later_is_found_out(
+    late: str, s3_open: s3.Store
+) -> None:
+    """One writer after the other it answers rightly; of several at once more than one wins."""
+    store = wire.LateWriter(s3_open.url, late)
+    with wire.serve(store.answer) as server:
+        bucket = at(server.url, s3_open.create_bucket())
+        etag = bucket.put("lease.json", b"first", only_if=ABSENT)
+        with pytest.raises(Conflict):
+            bucket.put("lease.json", b"second", only_if=ABSENT)
+        bucket.put("lease.json", b"third", only_if=etag)
+        with pytest.raises(Conflict):
+            bucket.put("lease.json", b"fourth", only_if=etag)
+        with pytest.raises(errors.ConditionsIgnored) as caught:
+            conditional_write_check.check_conditional_writes(bucket)
+        assert {"if-none-match": "If-None-Match", "if-match": "If-Match"}[late] in caught.value.what
+        assert "writers at once" in caught.value.what
+        assert "was not locked" in caught.value.not_done
+        assert [entry.key for entry in bucket.list("")] == ["lease.json"]
 
 
 @pytest.mark.fault(5)

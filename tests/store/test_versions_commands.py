@@ -298,3 +298,24 @@ def test_prune_finishes_what_a_killed_deploy_began(folder: Environment) -> None:
     assert "is current now" in ended.out
     assert folder.current(folder.temp / "seen") == dict.fromkeys(NAMES, 2)
     assert folder.latest() == dict.fromkeys(NAMES, 2)
+
+
+@pytest.mark.fault(79)
+@pytest.mark.parametrize("name", ["probe", "versions", "failed", "latest", "docs"])
+def test_an_environment_below_this_one_is_not_pruned(folder: Environment, name: str) -> None:
+    """Whatever it is named: only what has one of our own names goes."""
+    below = Path(folder.location) / name
+    below.mkdir()
+    stage = dataclasses.replace(folder, location=str(below))
+    publish_at_once(stage.open(), 1, days_ago=90)
+    publish_at_once(stage.open(), 2, days_ago=60)
+    before = {path: path.read_bytes() for path in below.rglob("*") if path.is_file()}
+    deployed(folder, 200, 100, 0)
+    left = f"probe/{'0' * 32}"
+    folder.open().put(left, b"what a killed run left")
+    for path in (*before, Path(folder.location) / left):
+        past(path, days=50)
+    ended = folder.command("prune", dry_run=False, retention_days=1, keep_versions=1)
+    assert ended.code == 0, ended.out
+    assert folder.open().get(left) is None
+    assert {path: path.read_bytes() for path in before} == before

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from dbtdeploy.admin import listing, prune, retention
+from dbtdeploy.admin import listing, locked_command, prune, retention
 from dbtdeploy.admin.listing import VersionRow
 from dbtdeploy.admin.retention import Decisions
 from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context.deploy_files import StoreCommand
 from dbtdeploy.report import render
-from dbtdeploy.store import in_flight, inventory, locked_command, store_location
+from dbtdeploy.store import in_flight, inventory, store_location
 from dbtdeploy.store.object_store import Store
 
 

@@ -211,6 +211,15 @@ class StoreAccess:
     access_key_id: str | None = field(default=None, repr=False)
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
+    sse: str | None = None
+    """``AES256``, ``aws:kms`` or ``aws:kms:dsse``; the bucket's default if None."""
+    sse_kms_key_id: str | None = None
+    request_payer: str | None = None
+    """``requester``, where the bucket's owner does not pay."""
+    expected_bucket_owner: str | None = None
+    """An account; a bucket of that name in another one is refused."""
+    acl: str | None = None
+    """Such as ``bucket-owner-full-control``, for what is written."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> StoreAccess:

@@ -16,13 +16,13 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors, timestamps
 from dbtdeploy.store import versions
+from dbtdeploy.store.conditional_write_check import PROBE, PROBE_KEY
 from dbtdeploy.store.object_store import ListedObject, Store
 from dbtdeploy.store.versions import Index, Pointer
 
 AT_ONCE = 8
 """Indexes read side by side: a month of hourly deploys has 720."""
 
-PROBES = "probe/"
 
 CURRENT, ADOPTED, KEPT = "current", "adopted", "kept"
 UNPUBLISHED, INCOMPLETE, DAMAGED = "never published", "incomplete", "damaged"
@@ -100,7 +100,7 @@ def take(store: Store) -> Inventory:
         pointer=pointer,
         versions=_folders(store, versions.VERSIONS, versions.ID),
         failed=_folders(store, versions.FAILED, versions.FAILED_NAME),
-        probes=tuple(store.list(PROBES)),
+        probes=tuple(e for e in store.list(PROBE) if PROBE_KEY.fullmatch(e.key)),
     )
 
 

@@ -28,6 +28,10 @@ def move_pointer(
 ) -> Pointer:
     """Name another version in ``current.json``. Moving it twice is no error.
 
+    Where the answer to our write was lost and the lease was broken before it could be asked again,
+    the pointer names ``to`` under another's fence: then the version is current, and what the caller
+    does next finds out that the lease is gone.
+
     Args:
         store: the environment's.
         leaving: the version that must be current; None where nothing was published yet.
@@ -46,53 +50,52 @@ def move_pointer(
     """
 
     def step(found: Stored | None) -> tuple[bytes | None, Pointer]:
-        pointer = fenced(store, found, nonce, to=to, not_done=not_done)
+        pointer = _decoded(store, found, not_done)
         if pointer.version == to:
             return None, pointer
+        if pointer.fence != nonce:
+            raise _lost(store, "bears the fence of another run", not_done)
         if pointer.version != leaving:
             said = f"names {pointer.version}, and not {leaving} as before"
             raise _lost(store, said, not_done)
         moved = pointer.moved_to(to, index_sha256, at=at, by=by)
         return versions.encode(moved), moved
 
-    return compare_and_swap(store, versions.POINTER, step)
+    try:
+        return compare_and_swap(store, versions.POINTER, step)
+    except errors.StateUnreachable:
+        moved = _if_moved(store, to)
+        if moved is None:
+            raise
+        return moved
 
 
-def fenced(
-    store: Store,
-    found: Stored | None,
-    nonce: str,
-    *,
-    to: str | None = None,
-    not_done: str = NOT_PUBLISHED,
-) -> Pointer:
+def fenced(store: Store, nonce: str) -> Pointer:
     """The pointer, if it bears the fence of our lease.
 
-    Args:
-        store: the environment's.
-        found: ``current.json`` as the store gave it.
-        nonce: of the lease that this run holds.
-        to: the version that this run makes current, if it does.
-        not_done: for the message of a failure.
-
     Raises:
-        LeaseLost: it is gone, or bears another's fence. Where it names ``to`` nevertheless, our
-            write was made before the lease was lost, and the message says so.
+        LeaseLost: it is gone, or bears another's fence.
     """
+    pointer = _decoded(store, store.get(versions.POINTER), NOT_PUBLISHED)
+    if pointer.fence != nonce:
+        raise _lost(store, "bears the fence of another run", NOT_PUBLISHED)
+    return pointer
+
+
+def _decoded(store: Store, found: Stored | None, not_done: str) -> Pointer:
     if found is None:
         raise _lost(store, "is gone", not_done)
-    pointer = versions.decode_pointer(found.body, source=store.address(versions.POINTER))
-    if pointer.fence == nonce:
-        return pointer
-    if to is not None and pointer.version == to:
-        raise errors.LeaseLost(
-            f"{store.address(versions.POINTER)} names version {to}, which this run made current; "
-            "its lease expired or was broken before the store confirmed that.",
-            not_done=f"Version {to} is current. Its plain copies under "
-            f"{store.address(versions.LATEST)} were not written by this run.",
-            remedy="The next deploy finishes what is missing.",
-        )
-    raise _lost(store, "bears the fence of another run", not_done)
+    return versions.decode_pointer(found.body, source=store.address(versions.POINTER))
+
+
+def _if_moved(store: Store, to: str) -> Pointer | None:
+    """The pointer, if a write that nobody answered was made all the same."""
+    try:
+        found = store.get(versions.POINTER)
+        pointer = _decoded(store, found, NOT_PUBLISHED)
+    except errors.DbtDeployError:
+        return None
+    return pointer if pointer.version == to else None
 
 
 def _lost(store: Store, said: str, not_done: str) -> errors.LeaseLost:

@@ -15,6 +15,10 @@ from msgspec import Struct
 ABSENT = "*absent*"
 """As ``only_if``: write only where no such object is."""
 
+LARGEST = 512 * 1024 * 1024
+"""Bytes of one artifact, unpacked; the manifest of 5,000 models has 44 MB. Nothing larger is read:
+a small object that unpacks to gigabytes would end the runner's memory."""
+
 
 class Stored(Struct, frozen=True, kw_only=True):
     """One object, whole. ``now`` is the store's clock when it answered; ages are by that clock."""

@@ -35,6 +35,9 @@ LEVEL = 3
 CHUNK = 1 << 18
 """Bytes at a time: neither file is in memory whole while it is packed or unpacked."""
 
+SLACK = 4 * CHUNK
+"""Bytes of an archive beside its files: headers, padding, and what is read ahead."""
+
 MOST_BYTES = 1 << 30
 """Of each file unpacked: what others may write must not fill our disk."""
 
@@ -142,11 +145,15 @@ def dbt_version(folder: Path) -> str | None:
 
 def _unpack(stored: bytes, fresh: Path) -> None:
     with gzip.GzipFile(fileobj=io.BytesIO(stored)) as content:
-        with tarfile.open(fileobj=content, mode="r|", bufsize=CHUNK) as archive:
+        bounded = _Bounded(content)
+        with tarfile.open(fileobj=bounded, mode="r|", bufsize=CHUNK) as archive:
+            missing = set(PARTS)
             for entry in archive:
-                # Nothing else is taken, whatever name or kind it has.
-                if entry.name not in PARTS or not entry.isreg() or entry.size > MOST_BYTES:
+                # Nothing else is taken, whatever name or kind it has, and nothing twice.
+                if entry.name not in missing or not entry.isreg() or entry.size > MOST_BYTES:
                     raise NotWhole(f"{entry.name[:80]!r} is no part of a saved parse")
+                missing.remove(entry.name)
+                bounded.left += entry.size + SLACK
                 inside = archive.extractfile(entry)
                 if inside is not None:
                     with (fresh / entry.name).open("wb") as file:
@@ -156,6 +163,25 @@ def _unpack(stored: bytes, fresh: Path) -> None:
             raise NotWhole("something follows the archive")
     if any(not (fresh / name).is_file() for name in PARTS):
         raise NotWhole("a part of it is missing")
+
+
+class _Bounded(io.RawIOBase):
+    """A packed archive that ends where its parts are all read.
+
+    ``tarfile`` reads a header of any length into memory, and a name may be gigabytes of zeros.
+    """
+
+    def __init__(self, content: gzip.GzipFile) -> None:
+        self.left = SLACK
+        self._content = content
+
+    def read(self, size: int = -1) -> bytes:
+        """Some bytes, none at the end."""
+        part = self._content.read(min(size, CHUNK) if size >= 0 else CHUNK)
+        self.left -= len(part)
+        if self.left < 0:
+            raise NotWhole("it unpacks to more than its parts have")
+        return part
 
 
 class _Measured(gzip.GzipFile):

@@ -120,7 +120,7 @@ def prepare(
         LeaseLost: somebody else has fenced this environment since.
         PublishingFailed: no name was free.
     """
-    pointer = fenced(store, store.get(versions.POINTER), nonce)
+    pointer = fenced(store, nonce)
     draft = replace(draft, created_at=timestamps.written(moment), previous=pointer.version)
     crash.point("before-objects")
 

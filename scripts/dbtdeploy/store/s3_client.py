@@ -14,22 +14,21 @@ from __future__ import annotations
 import base64
 import contextlib
 import email.utils
-import gzip
 import hashlib
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import boto3
 from botocore import exceptions
 from botocore.config import Config
 
 from dbtdeploy.base.settings import StoreAccess
-from dbtdeploy.store import s3_errors, s3_operations
-from dbtdeploy.store.object_store import ABSENT, Conflict, ListedObject, Stored
+from dbtdeploy.store import s3_errors, s3_inputs, s3_operations
+from dbtdeploy.store.object_store import ABSENT, LARGEST, Conflict, ListedObject, Stored
 from dbtdeploy.store.s3_operations import DELETE, LIST, READ, WRITE, WRITE_IF, Operation
 
 if TYPE_CHECKING:
@@ -65,16 +64,20 @@ class _BrokenOff(Exception):
     """A body that ended before its length."""
 
 
+class _TooLarge(Exception):
+    """A body of more bytes than any artifact has."""
+
+
 class Bucket:
     """A prefix of a bucket as a store. Connects at the first request; threads may share it."""
 
     def __init__(self, location: str, access: StoreAccess) -> None:
-        bucket, _, prefix = location.removeprefix("s3://").partition("/")
-        if not bucket:
-            raise s3_errors.invalid(f"{location} names no bucket")
+        bucket, prefix = s3_inputs.parsed(location)
         self._bucket = bucket
-        self._prefix = f"{prefix.strip('/')}/".lstrip("/")
+        self._prefix = prefix
         self._access = access
+        self._demanded = s3_inputs.of_requests(access)
+        self._written_as = s3_inputs.of_writes(access)
         self._client: S3Client | None = None
         self._connecting = threading.Lock()
         self._failures = s3_errors.Failures(
@@ -123,7 +126,9 @@ class Bucket:
             ConditionsIgnored: the store does not know conditions, or refuses one that holds.
             InvalidInput and the failures of ``get``.
         """
-        asked: PutObjectRequestTypeDef = {
+        said = {
+            **self._demanded,
+            **self._written_as,
             "Bucket": self._bucket,
             "Key": self._prefix + key,
             "Body": body,
@@ -131,6 +136,7 @@ class Bucket:
             # Given, for botocore's own way of adding one (aws-chunked) is unknown to many stores.
             "ChecksumSHA256": base64.b64encode(hashlib.sha256(body).digest()).decode(),
         }
+        asked = cast("PutObjectRequestTypeDef", said)
         if only_if == ABSENT:
             asked["IfNoneMatch"] = "*"
         elif only_if is not None:
@@ -147,14 +153,20 @@ class Bucket:
         """Remove one object; no error where there is none. Fails as ``get`` does."""
         full = self._prefix + key
         with contextlib.suppress(s3_operations.Absent):
-            self._ask(lambda s3: s3.delete_object(Bucket=self._bucket, Key=full), DELETE, key)
+            self._ask(
+                lambda s3: s3.delete_object(Bucket=self._bucket, Key=full, **self._demanded),
+                DELETE,
+                key,
+            )
 
     def list(self, prefix: str) -> Iterator[ListedObject]:
         """All objects whose key begins so, by key; every page is read. Fails as ``get`` does."""
         full = self._prefix + prefix
         pages = self._ask(
             lambda s3: iter(
-                s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=full)
+                s3.get_paginator("list_objects_v2").paginate(
+                    Bucket=self._bucket, Prefix=full, **self._demanded
+                )
             ),
             LIST,
             prefix,
@@ -193,9 +205,14 @@ class Bucket:
     def _get(self, key: str) -> Stored | None:
         full = self._prefix + key
         try:
-            found = self._ask(lambda s3: s3.get_object(Bucket=self._bucket, Key=full), READ, key)
+            found = self._ask(
+                lambda s3: s3.get_object(Bucket=self._bucket, Key=full, **self._demanded), READ, key
+            )
         except s3_operations.Absent:
             return None
+        if found.get("ContentLength", 0) > LARGEST:
+            said = f"is larger than the {LARGEST:,} bytes that dbt-deploy reads"
+            raise self._failures.damaged(key, said)
         try:
             # botocore checks the length, and the checksum that S3 keeps.
             body = found["Body"].read()
@@ -216,8 +233,11 @@ class Bucket:
             said = f"is stored as {', '.join(sorted(codings))}, which dbt-deploy cannot unpack"
             raise self._failures.damaged(key, said)
         try:
-            return gzip.decompress(body)
-        except (gzip.BadGzipFile, EOFError, zlib.error):
+            return _gunzipped(body)
+        except _TooLarge:
+            said = f"unpacks to more than the {LARGEST:,} bytes that dbt-deploy reads"
+            raise self._failures.damaged(key, said) from None
+        except (EOFError, zlib.error):
             said = "says that it is gzip, and is not or is cut short"
             raise self._failures.damaged(key, said) from None
 
@@ -254,6 +274,22 @@ class Bucket:
         except ValueError as cause:
             # What botocore says of an endpoint that is no URL.
             raise s3_errors.invalid(str(cause)) from None
+
+
+def _gunzipped(body: bytes) -> bytes:
+    """All members of a gzip file, one after the other; stops as soon as they are too large."""
+    parts, size = [], 0
+    while body:
+        member = zlib.decompressobj(wbits=31)
+        part = member.decompress(body, LARGEST + 1 - size)
+        size += len(part)
+        if size > LARGEST:
+            raise _TooLarge
+        if not member.eof:
+            raise EOFError
+        parts.append(part)
+        body = member.unused_data.lstrip(b"\0")
+    return b"".join(parts)
 
 
 def _moments(found: GetObjectOutputTypeDef) -> tuple[datetime, datetime]:

@@ -177,20 +177,38 @@ class Failures(Struct, frozen=True, kw_only=True):
             f"{_message(cause)}.",
             not_done=operation.refused,
             remedy=f"Give this job's role {self._right(operation, key)}. docs/security.md has the "
-            f"whole policy.{encrypted}",
+            f"whole policy.{encrypted} {self._demands(operation)}",
         )
+
+    def _demands(self, operation: Operation) -> str:
+        """What a bucket may demand of a request besides rights, by the inputs that are not set."""
+        unset = [
+            f"{what} (`{name}`)"
+            for name, what, value in (
+                ("aws-sse", "encryption headers", self.access.sse or operation.name != WRITE.name),
+                ("aws-acl", "an ACL", self.access.acl or operation.name != WRITE.name),
+                ("aws-request-payer", "that the requester pays", self.access.request_payer),
+            )
+            if not value
+        ]
+        if self.access.expected_bucket_owner:
+            unset.append("another owner than `aws-expected-bucket-owner` says")
+        return f"Or the bucket demands {' or '.join(unset)}." if unset else ""
 
     def _right(self, operation: Operation, key: str) -> str:
         """What the role lacks."""
-        arn = f"arn:aws:s3:::{self.bucket}"
+        # Objects of an access point are below its ARN's `object/`.
+        point = self.bucket.startswith("arn:")
+        bucket = self.bucket if point else f"arn:aws:s3:::{self.bucket}"
+        arn = f"{bucket}/object" if point else bucket
         if operation is READ:
             return (
-                f"s3:GetObject on {arn}/{self.prefix}* and s3:ListBucket on {arn}. Without "
+                f"s3:GetObject on {arn}/{self.prefix}* and s3:ListBucket on {bucket}. Without "
                 "s3:ListBucket S3 answers 403 also for an object that is not there, so a first run "
                 "cannot be told from a missing right"
             )
         if operation is LIST:
-            return f"s3:ListBucket on {arn}, for the prefix {self.prefix}{key}"
+            return f"s3:ListBucket on {bucket}, for the prefix {self.prefix}{key}"
         # Never the whole store: what pull requests may write is a small part of it.
         top, slash, _ = key.partition("/")
         return f"{operation.right} on {arn}/{self.prefix}{top}{slash and '/*'}"

@@ -19,6 +19,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors, json_codec
+from dbtdeploy.store.object_store import LARGEST
 
 LAYOUT = 1
 """A store of a higher number was written by a newer dbt-deploy."""
@@ -210,6 +211,12 @@ def unpack(item: StoredObject, stored: bytes, *, source: str) -> bytes:
         raise corrupt(source, f"has {len(stored):,} bytes, the index says {item.size:,}")
     if sha256(stored) != item.sha256:
         raise corrupt(source, "has another SHA-256 than the index says")
+    if item.content_size > LARGEST:
+        raise corrupt(
+            source,
+            f"unpacks to {item.content_size:,} bytes by its index, which is more "
+            f"than the {LARGEST:,} that dbt-deploy reads",
+        )
     try:
         # An altered index must not make us fill the memory: no more than it says is unpacked.
         content = zlib.decompressobj(wbits=31).decompress(stored, item.content_size + 1)
