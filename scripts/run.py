@@ -24,7 +24,10 @@ def main(arguments: list[str]) -> NoReturn:
     command, script = (*arguments, "", "")[:2]
     if f"{command}/{script}" not in names():
         listed = "\n".join(f"  {name.replace('/', ' ')}" for name in names())
-        print(f"usage: run.py COMMAND SCRIPT [ARGUMENT ...], one of\n{listed}", file=sys.stderr)
+        from dbtdeploy.base import actions_runner  # noqa: PLC0415  read only where it is needed
+
+        usage = f"usage: run.py COMMAND SCRIPT [ARGUMENT ...], one of\n{listed}"
+        actions_runner.say(usage, stream=sys.stderr)
         raise SystemExit(2)
     # Not needed to say how it is called.
     from dbtdeploy.context import cli  # noqa: PLC0415

@@ -87,7 +87,7 @@ def main() -> None:
 def _make(environment: Virtualenv, make: Callable[[str], None], folder: Path) -> None:
     """Make an environment that is not complete; ``make`` gets the command uv."""
     if environment.is_complete():
-        print(f"{environment.folder.name}: complete already.")
+        actions_runner.say(f"{environment.folder.name}: complete already.")
         return
     folder.mkdir(parents=True, exist_ok=True)
     # Beside the folder that is cached: whole environments need no uv, which has 63 MB.
@@ -110,7 +110,7 @@ def _make_own(command: str, own: Virtualenv) -> None:
 
 
 def _make_dbt(command: str, dbt: Virtualenv, requirement: DbtRequirement, workspace: Path) -> None:
-    print(f"Installing dbt ({' '.join(requirement.arguments)}) ...", flush=True)
+    actions_runner.say(f"Installing dbt ({' '.join(requirement.arguments)}) ...")
     shutil.rmtree(dbt.folder, ignore_errors=True)
     venv = [command, "venv", "--quiet", "--python", sys.executable, str(dbt.folder)]
     install = [command, "pip", "install"]

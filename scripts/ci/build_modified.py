@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from dbtdeploy.base import settings
+from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.ci import prepare_schemas, preview_docs
 from dbtdeploy.context import work_files
 from dbtdeploy.context.phases import Phase
@@ -49,7 +49,7 @@ def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_buil
     if (work / work_files.SCHEMAS).exists():
         return dbt_build.call(run, work, arguments)
     if state.unchanged:
-        print(unchanged_check.NOTHING)
+        actions_runner.say(unchanged_check.NOTHING)
         return None
     if build_plan.builds_nothing(run, state):
         build_plan.write_plan(run, work, ())
@@ -86,7 +86,7 @@ def _parsing(dbt: Dbt, run: work_files.Run) -> list[str] | None:
         why = f"of {CATALOGS} dbt 1.11 knows only where it parses"
     else:
         return parsing
-    print(f"Listing and building are two processes of dbt: {why}.", flush=True)
+    actions_runner.say(f"Listing and building are two processes of dbt: {why}.")
     return None
 
 

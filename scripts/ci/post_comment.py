@@ -59,14 +59,14 @@ def post(when: str) -> None:
 def _started(run: work_files.Run, work: Path) -> None:
     state = work_files.read_if_there(work / work_files.STATE, work_files.State)
     if reason := comment.why_none(run, started=True, state=state):
-        print(f"No comment: {reason}.")
+        actions_runner.say(f"No comment: {reason}.")
     else:
         _write(run, RunState.RUNNING, comment.started(run, state))
 
 
 def _finished(run: work_files.Run, work: Path) -> None:
     if reason := comment.why_none(run):
-        print(f"No comment: {reason}.")
+        actions_runner.say(f"No comment: {reason}.")
         return
     build = work_files.read_if_there(work / work_files.BUILD, work_files.Build)
     failure = work_files.read_if_there(work / work_files.FAILURE, work_files.Failure)
@@ -93,7 +93,9 @@ def _torn_down(run: work_files.Run, work: Path) -> None:
             comment_marker.marker(run),
             partial(comment_note.amend, text=text),
         )
-        print(f"Pull request {number}: {written.url if written else 'has no comment of ours'}")
+        actions_runner.say(
+            f"Pull request {number}: {written.url if written else 'has no comment of ours'}"
+        )
 
 
 def _write(run: work_files.Run, state: RunState, text: str | None, *, create: bool = True) -> None:
@@ -110,12 +112,14 @@ def _write(run: work_files.Run, state: RunState, text: str | None, *, create: bo
         asked_at=run.event.asked_at,
     )
     if written is None and not create:
-        print(f"No comment: {comment.UNCHANGED}, and there is none of this or an older run.")
+        actions_runner.say(
+            f"No comment: {comment.UNCHANGED}, and there is none of this or an older run."
+        )
         return
     if written is None:
         cancelled = "this run was cancelled, and the comment is not its own"
         why = cancelled if state is RunState.CANCELLED else "a newer run wrote it"
-        print(f"The comment is left as it is: {why}.")
+        actions_runner.say(f"The comment is left as it is: {why}.")
         return
     actions_runner.set_outputs(settings.Runner.from_environ().output, {"comment-url": written.url})
     if written.unexpected_author:

@@ -65,7 +65,9 @@ def change(what: str) -> None:
 def _register(run: work_files.Run, work: Path) -> None:
     number = run.event.pull_request
     if number is None:
-        print(f"Nothing to register: this run ({run.event.name}) belongs to no pull request.")
+        actions_runner.say(
+            f"Nothing to register: this run ({run.event.name}) belongs to no pull request."
+        )
         return
     plan = work_files.read_if_there(work / work_files.PLAN, work_files.Plan)
     if plan is None or not plan.nodes:
@@ -74,12 +76,14 @@ def _register(run: work_files.Run, work: Path) -> None:
     opened = store_location.opened(run.policy.state)
     if schemas:
         pull_request_registry.write(opened, run, number, schemas)
-        print(f"Registered for pull request {number}: {len(schemas)} schemas.")
-    packed = partial_parse_upload.packed(work, shown=lambda: _manifest(work), say=print)
+        actions_runner.say(f"Registered for pull request {number}: {len(schemas)} schemas.")
+    packed = partial_parse_upload.packed(
+        work, shown=lambda: _manifest(work), say=actions_runner.say
+    )
     if packed is not None:
         pull_request_registry.put_parse(opened, run, number, packed)
         where = opened.address(pull_request_registry.parse_key(run, number))
-        print(f"Its parse is kept for the next push: {where}")
+        actions_runner.say(f"Its parse is kept for the next push: {where}")
 
 
 def _manifest(work: Path) -> bytes:
@@ -99,7 +103,7 @@ def _forget(run: work_files.Run, work: Path) -> None:
         _tell_unseen(opened, run, number, done)
         if not any(one.should_go and one.pull_request == number for one in done.kept):
             pull_request_registry.forget(opened, run, number)
-            print(f"Forgotten: pull request {number}.")
+            actions_runner.say(f"Forgotten: pull request {number}.")
 
 
 def _tell_unseen(opened: Store, run: work_files.Run, number: int, done: Teardown) -> None:

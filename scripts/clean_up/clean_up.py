@@ -45,7 +45,7 @@ def main() -> None:
     redact = settings.redactor()
     with actions_runner.foreign_output():
         for line in clean_up_page_model.lines(done):
-            print(redact(line))
+            actions_runner.say(line)
     summary = redact(clean_up_page_model.summary(done, policy))
     actions_runner.write_summary(settings.Runner.from_environ().summary, summary)
     clean_up_page_model.refuse_failures(done)

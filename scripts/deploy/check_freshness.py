@@ -41,7 +41,7 @@ def main() -> None:
         return
     work_files.write(work / deploy_files.FRESHNESS, Freshness(sources=sources))
     for source in sources:
-        print(freshness.line(source))
+        actions_runner.say(freshness.line(source))
     _judge(sources, policy)
 
 

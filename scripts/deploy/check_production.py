@@ -106,15 +106,13 @@ def _by_place(relations: production.Relations) -> dict[dependents.RelationKey, s
 
 
 def _tell_earlier(earlier: Iterable[Dependent], ends: Iterable[str]) -> None:
-    redact = settings.redactor()
     for thing, end in zip(earlier, ends, strict=True):
         if end:
             how = "made again" if end == dependents.MADE else f"not made again yet: {end}"
-            print(redact(f"An earlier run had dropped {thing.kind} {thing.full_name}: {how}"))
+            actions_runner.say(f"An earlier run had dropped {thing.kind} {thing.full_name}: {how}")
 
 
 def _tell(found: Preflight, kept: tuple[Dependent, ...], left: tuple[str, ...]) -> None:
-    redact = settings.redactor()
     if found.macro is not None:
         actions_runner.warning(
             "Production was not looked at before the build",
@@ -122,8 +120,8 @@ def _tell(found: Preflight, kept: tuple[Dependent, ...], left: tuple[str, ...]) 
             f"{found.macro} to its dbt_package/macros/look_at_production.sql to have it checked.",
         )
     elif found.unchecked is not None:
-        print(f"Not checked on this warehouse: {found.unchecked}.")
+        actions_runner.say(f"Not checked on this warehouse: {found.unchecked}.")
     for name in left:
-        print(redact(f"A dbt that was killed left {name}; dbt drops it now."))
+        actions_runner.say(f"A dbt that was killed left {name}; dbt drops it now.")
     for thing in kept:
-        print(redact(f"Kept: {thing.kind} {thing.full_name}"))
+        actions_runner.say(f"Kept: {thing.kind} {thing.full_name}")

@@ -62,7 +62,7 @@ def main() -> None:
     work_files.write(work / work_files.STATE, found)
     if found.unchanged:
         work_files.write(work / work_files.PLAN, work_files.Plan())
-        print(unchanged_check.NOTHING)
+        actions_runner.say(unchanged_check.NOTHING)
         actions_runner.set_outputs(settings.Runner.from_environ().output, {"nothing": "true"})
 
 
@@ -85,7 +85,9 @@ def _fetched(run: work_files.Run, store: Store, folder: Path, work: Path) -> wor
         if unchanged_check.is_production(run, taken, index):
             same.append(index)
         elif (why := unchanged_check.why_not(run, taken, index)) and _may_skip(run):
-            print(f"Whether nothing has changed is not told by the files alone: {why}.")
+            actions_runner.say(
+                f"Whether nothing has changed is not told by the files alone: {why}."
+            )
         return bool(same)
 
     try:
@@ -134,7 +136,7 @@ def _all_at_once(
         )
         fetched = version_reader.fetch(store, folder, beside=beside, enough=enough)
     for line in said:
-        print(line)
+        actions_runner.say(line)
     return fetched
 
 
@@ -164,7 +166,7 @@ def _checked(
         if name != artifact_check.MANIFEST:
             artifact_check.check_artifact(name, (folder / name).read_bytes(), source=source[name])
     found = artifact_check.found_state(run.policy.state, manifest, fetched)
-    print(artifact_check.describe(found, datetime.now(timezone.utc)))
+    actions_runner.say(artifact_check.describe(found, datetime.now(timezone.utc)))
     return found
 
 
@@ -188,7 +190,7 @@ def _missing(run: work_files.Run, beside: tuple[str, ...]) -> work_files.State:
     also = f" Beside it there are {', '.join(beside)}, which are no use alone." if beside else ""
     what = f"There is no {artifact_check.MANIFEST} in {location}.{also}"
     if not isinstance(run.policy, Ci):  # the deploy that makes the first state cannot ask for one
-        print(f"{what} It comes with this deploy.")
+        actions_runner.say(f"{what} It comes with this deploy.")
         return work_files.State(location=location, found=False)
     policy = run.policy.on_missing_state
     if policy == "fail":
@@ -198,7 +200,7 @@ def _missing(run: work_files.Run, beside: tuple[str, ...]) -> work_files.State:
             remedy="Copy production's target/manifest.json there after its next run, or set "
             "`on-missing-state` to build-all or skip.",
         )
-    print(f"{what} {WITHOUT_STATE.get(policy, '')}")
+    actions_runner.say(f"{what} {WITHOUT_STATE.get(policy, '')}")
     return work_files.State(location=location, found=False)
 
 

@@ -93,7 +93,7 @@ def _publish(
             by=run.event.run_url or run.event.actor,
             claim=lambda version: lease.renew(opened, nonce, publishing=version),
             parse=partial_parse_upload.beside(
-                work, gathered.contents[artifact_check.MANIFEST], say=print
+                work, gathered.contents[artifact_check.MANIFEST], say=actions_runner.say
             ),
         ).index
     except (errors.LeaseLost, errors.PublishingFailed):
@@ -105,7 +105,7 @@ def _publish(
             "`command: versions` shows which that is.",
             remedy=f"{cause.remedy} Then deploy again: what was built is built once more.",
         ) from None
-    print(f"Version {index.version} is now the current one in {opened.location}.")
+    actions_runner.say(f"Version {index.version} is now the current one in {opened.location}.")
     done = Publication(
         location=opened.location,
         version=index.version,
@@ -133,7 +133,9 @@ def _publish(
 
 def _keep_failed(work: Path, run: work_files.Run, opened: Store, problem: str) -> None:
     """Keep a failed run for reading. The run has its verdict: nothing here changes it."""
-    print(f"{problem}\nIt is not published as state; the version before stays current.")
+    actions_runner.say(
+        f"{problem}\nIt is not published as state; the version before stays current."
+    )
     try:
         gathered = collect_artifacts.failed(work, run, settings.redactor(), problem=problem)
         prefix = publish.publish_failed(
@@ -148,7 +150,7 @@ def _keep_failed(work: Path, run: work_files.Run, opened: Store, problem: str) -
             "The failed run's artifacts were not kept", f"{cause.what}\n{cause.remedy}"
         )
         return
-    print(f"What it left is kept for reading: {opened.address(prefix)}")
+    actions_runner.say(f"What it left is kept for reading: {opened.address(prefix)}")
     _tell(work, Publication(location=opened.location, failed=prefix))
 
 

@@ -98,7 +98,7 @@ def _settle(
         load_release.fetch(opened, work, version=record.version)
         if not work_files.read(work / release_files.RECORD, ReleaseRecord).direct:
             work_files.write(work / release_files.RELEASED, Released(resumed="finished"))
-            print(f"{began}. It is live; this run checks and publishes it.")
+            actions_runner.say(f"{began}. It is live; this run checks and publishes it.")
             invoke.install_packages(invoke.dbt_of(run, work), run)
             return {"swapped": "true"}
         # What is to be built in place is still missing; this run plans it anew, on the version that

@@ -29,10 +29,10 @@ def main() -> None:
             failure = work_files.read_if_there(work / work_files.FAILURE, work_files.Failure)
             if failure is None or failure.kind != type(lost).__name__:
                 raise
-            print(lost.what)  # the step that met it has failed, and has told it
+            actions_runner.say(lost.what)  # the step that met it has failed, and has told it
             return
         # Fencing let it publish only while the environment was its own; what came after is not
         # this run's matter.
         actions_runner.warning(lost.title, f"{lost.what}\nIts version was published before.")
         return
-    print(f"{run.of(InProduction).environment} is free.")
+    actions_runner.say(f"{run.of(InProduction).environment} is free.")

@@ -32,7 +32,7 @@ def main() -> None:
     result = dependents_result.result(kept, ends)
     work_files.write(work / deploy_files.RESTORED, result)
     for name in result.restored:
-        print(redact(f"Made again: {name}"))
+        actions_runner.say(f"Made again: {name}")
     _keep(opened, dependents_result.to_try_again(kept, ends))
     for failed in dependents_result.warned(kept, ends):
         actions_runner.warning(

@@ -82,7 +82,7 @@ def _take(opened: Store, run: work_files.Run, policy: InProduction, work: Path) 
             wanted,
             environment=policy.environment,
             wait_seconds=policy.wait_minutes * 60,
-            say=lambda line: print(line, flush=True),
+            say=actions_runner.say,
         )
         crash.point("lease-taken")
         held = replace(_begin(opened, taken, run, commit, work), commit=commit or None)
@@ -94,7 +94,9 @@ def _take(opened: Store, run: work_files.Run, policy: InProduction, work: Path) 
         with contextlib.suppress(errors.DbtDeployError):
             lease.release(opened, wanted.nonce)
         raise
-    print(f"{policy.environment} belongs to this run until it ends. ({opened.location})")
+    actions_runner.say(
+        f"{policy.environment} belongs to this run until it ends. ({opened.location})"
+    )
 
 
 def _begin(
@@ -137,7 +139,9 @@ def _take_over(opened: Store, run: work_files.Run, nonce: str) -> str | None:
     if index is None:
         return None
     names = ", ".join(index.objects)
-    print(f"Took over the artifacts that were here as version {index.version}: {names}.")
+    actions_runner.say(
+        f"Took over the artifacts that were here as version {index.version}: {names}."
+    )
     return index.version
 
 

@@ -56,7 +56,7 @@ def _slack(told: Notice, to: Notifications) -> None:
     if to.slack_webhook_url and told.is_for_people:
         body = msgspec.json.encode(slack.message(told))
         http_client.post(to.slack_webhook_url, body, headers=JSON, receiver="Slack")
-        print(f"Slack was told: {told.title}.")
+        actions_runner.say(f"Slack was told: {told.title}.")
 
 
 def _pagerduty(told: Notice, to: Notifications) -> None:
@@ -64,14 +64,14 @@ def _pagerduty(told: Notice, to: Notifications) -> None:
     if to.pagerduty_routing_key and event is not None:
         url = to.pagerduty_url or pagerduty.URL
         http_client.post(url, msgspec.json.encode(event), headers=JSON, receiver="PagerDuty")
-        print(f"PagerDuty was told to {event['event_action']}.")
+        actions_runner.say(f"PagerDuty was told to {event['event_action']}.")
 
 
 def _webhook(told: Notice, to: Notifications, run: work_files.Run) -> None:
     if to.webhook_url:
         sent = webhook.delivery(told, to.webhook_secret, attempt=run.event.run_attempt)
         http_client.post(to.webhook_url, sent.body, headers=sent.headers, receiver="The webhook")
-        print(f"The webhook was told of {told.event}.")
+        actions_runner.say(f"The webhook was told of {told.event}.")
 
 
 def _guarded(

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
-from dbtdeploy.base import crash, errors, settings
+from dbtdeploy.base import actions_runner, crash, errors, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.phases import Phase
@@ -57,7 +57,7 @@ def _smoke(run: work_files.Run, work: Path, policy: Release) -> tuple[str, ...]:
         answers = release_macros.smoke(invoke.dbt_of(reader, work), work=work, queries=asked)
     except errors.ReleaseStepFailed as failure:
         return (f"{policy.smoke_target} could not ask anything: {failure.what}",)
-    print(f"{len(asked):,} smoke queries ran as {policy.smoke_target}.")
+    actions_runner.say(f"{len(asked):,} smoke queries ran as {policy.smoke_target}.")
     return live_checks.failed_queries(answers)
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
-from dbtdeploy.base import crash, settings
+from dbtdeploy.base import actions_runner, crash, settings
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
@@ -51,9 +51,8 @@ def main() -> None:
         fail_on_warnings=run.policy.fail_on_warnings,
     )
     work_files.write(work / release_files.RELEASE_PLAN, replace(finished, gates=judged))
-    redact = settings.redactor()
     for gate in judged:
-        print(redact(f"{gate.name}: {gate.outcome}. {gate.figures}"))
+        actions_runner.say(f"{gate.name}: {gate.outcome}. {gate.figures}")
     gates.refuse(judged)
     crash.point("release-checked")
 

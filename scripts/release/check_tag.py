@@ -45,7 +45,7 @@ def _tag(run: work_files.Run, policy: Release, _work: Path) -> Tag:
         print("There is no GitHub to ask, so the tag is checked by git alone, in this clone.")
         found = _in_clone(folder, policy)
     checked = version_tag.check(policy.tag, found, git_client.checked_out(folder) or run.event.sha)
-    print(f"{checked.name} is {checked.commit[:12]}, and on {checked.main_branch}.")
+    actions_runner.say(f"{checked.name} is {checked.commit[:12]}, and on {checked.main_branch}.")
     return replace(
         checked, breaking_allowed_by=version_tag.BY_INPUT if policy.allow_breaking else None
     )
@@ -83,5 +83,5 @@ def _label(run: work_files.Run, policy: Release, work: Path) -> Tag:
         title = "Whether a breaking change is allowed could not be asked"
         actions_runner.warning(title, settings.redactor()(str(failure)))
         return checked
-    print(f"Breaking changes are allowed by {allowed_by or 'nobody'}.")
+    actions_runner.say(f"Breaking changes are allowed by {allowed_by or 'nobody'}.")
     return replace(checked, breaking_allowed_by=allowed_by)

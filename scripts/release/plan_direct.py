@@ -32,7 +32,7 @@ def main() -> None:
     work_files.write(work / work_files.PLAN, work_files.Plan(nodes=tuple(nodes)))
     staging.lay_selection(work / release_files.DIRECT, (node.unique_id for node in nodes))
     _keep_record(work, plan, manifest)
-    print(f"{len(nodes)} nodes are built in place.")
+    actions_runner.say(f"{len(nodes)} nodes are built in place.")
     actions_runner.set_outputs(settings.Runner.from_environ().output, {"nodes": str(len(nodes))})
 
 

@@ -94,9 +94,8 @@ def _again(work: Path) -> Collection[str]:
 
 
 def _tell(plan: ReleasePlan, run: work_files.Run) -> None:
-    redact = settings.redactor()
     for node in plan.nodes:
-        print(redact(f"{node.name}: {node.change}, {node.method}, type {node.kind}"))
+        actions_runner.say(f"{node.name}: {node.change}, {node.method}, type {node.kind}")
     goes_on = not run.of(Release).dry_run
     in_place = bool(plan.direct) and not plan.staged
     outputs = {

@@ -46,6 +46,6 @@ def main() -> None:
         carried=index.carried,
     )
     work_files.write(work / deploy_files.PUBLICATION, done)
-    print(f"Version {index.version} is now the current one in {opened.location}.")
+    actions_runner.say(f"Version {index.version} is now the current one in {opened.location}.")
     outputs = {"version": index.version}
     actions_runner.set_outputs(settings.Runner.from_environ().output, outputs)

@@ -126,11 +126,10 @@ def _prepare(
 
 
 def _tell(made: Staging, prepared: Prepared, nodes: Nodes) -> None:
-    redact = settings.redactor()
     for schema in prepared.dropped:
-        print(redact(f"Dropped what a stopped release had left: {schema}"))
+        actions_runner.say(f"Dropped what a stopped release had left: {schema}")
     for unique_id, rows in made.rows.items():
         known = "no table in production" if rows is None else f"{rows:,} rows of production's"
-        print(redact(f"{unique_id}: {known}"))
-    print(redact(f"Ready: {', '.join(made.schemas) or 'no schema needed'}."))
+        actions_runner.say(f"{unique_id}: {known}")
+    actions_runner.say(f"Ready: {', '.join(made.schemas) or 'no schema needed'}.")
     actions_runner.set_outputs(settings.Runner.from_environ().output, {"nodes": str(len(nodes))})

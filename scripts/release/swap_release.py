@@ -119,10 +119,11 @@ def _give_up(opened: Store, under_way: InFlight) -> None:
 
 
 def _tell(swapped: Swapped) -> None:
-    redact = settings.redactor()
-    print(f"Live, in one transaction of {swapped.seconds:.2f} s (try {swapped.attempts}).")
+    actions_runner.say(
+        f"Live, in one transaction of {swapped.seconds:.2f} s (try {swapped.attempts})."
+    )
     for name in swapped.repointed:
-        print(redact(f"Reads the new relations now: {name}"))
+        actions_runner.say(f"Reads the new relations now: {name}")
     for line in (*swapped.detail, *swapped.left_behind):
-        print(redact(line))
+        actions_runner.say(line)
     actions_runner.set_outputs(settings.Runner.from_environ().output, {"swapped": "true"})

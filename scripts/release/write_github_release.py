@@ -79,7 +79,9 @@ def _publish(run: work_files.Run, work: Path, access: GitHubAccess) -> GitHubRel
         return None
     if fate == "remove":
         gone = there.remove_draft(policy.tag, release_notes.section(run))
-        print("The draft was removed: nothing of it is live." if gone else "There is no draft.")
+        actions_runner.say(
+            "The draft was removed: nothing of it is live." if gone else "There is no draft."
+        )
         return GitHubRelease(tag=policy.tag, state="removed") if gone else None
     return there.publish(release_notes.of(run, work, settings.redactor()))
 
@@ -93,7 +95,7 @@ def _roll_back(run: work_files.Run, work: Path, access: GitHubAccess) -> None:
     text = settings.redactor()(release_notes.rolled_back(done))
     for tag in dict.fromkeys(taken.tag for taken in done.plan.releases):
         marked = there.crown(tag, release_notes.section(run), text)
-        print(f"Release {tag}: {marked.url or 'there is none on GitHub'}")
+        actions_runner.say(f"Release {tag}: {marked.url or 'there is none on GitHub'}")
     if done.plan.to_tag:
         there.make_latest(done.plan.to_tag)
     try:
@@ -105,7 +107,7 @@ def _roll_back(run: work_files.Run, work: Path, access: GitHubAccess) -> None:
             said=f"Rolled back to {done.plan.to}",
             run_url=run.event.run_url,
         )
-        print(f"Deployments that are inactive now: {count}")
+        actions_runner.say(f"Deployments that are inactive now: {count}")
     except errors.GitHubFailed as failure:
         actions_runner.annotate("notice", "Deployments stay as they are", str(failure))
 
@@ -114,4 +116,4 @@ def _tell(written: GitHubRelease, work: Path) -> None:
     work_files.write(work / release_files.GITHUB_RELEASE, written)
     url = written.url if written.state in ("published", "appended") else ""
     actions_runner.set_outputs(settings.Runner.from_environ().output, {"release-url": url})
-    print(f"Release {written.tag}: {written.state}. {written.url}")
+    actions_runner.say(f"Release {written.tag}: {written.state}. {written.url}")

@@ -36,7 +36,7 @@ def main() -> None:
     redact, runner = settings.redactor(), settings.Runner.from_environ()
     with actions_runner.foreign_output():
         for line in rollback_page_model.lines(plan):
-            print(redact(line))
+            actions_runner.say(line)
     summary = rollback_page_model.plan_summary(plan, job.run.event)
     actions_runner.write_summary(runner.summary, redact(summary))
     if plan.dry_run and not plan.nothing:

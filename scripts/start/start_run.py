@@ -52,7 +52,7 @@ def main() -> None:
     outputs = {"work": str(work), "schema": run.schema, "skip": run.event.skip or ""}
     actions_runner.set_outputs(runner.output, outputs)
     if run.event.skip and command == input_table.TEARDOWN:
-        print(f"Nothing to drop: this pull request ({run.event.skip}) built nothing.")
+        actions_runner.say(f"Nothing to drop: this pull request ({run.event.skip}) built nothing.")
 
 
 def _folder_name(run: work_files.Run) -> str:

@@ -41,12 +41,11 @@ def main() -> None:
         unasked=str(answers.failure) if answers.failure else "",
     )
     work_files.write(work / teardown_files.CHOSEN_SCHEMAS, chosen)
-    redact = settings.redactor()
-    print(f"No longer needed: {len(chosen.wanted)} of {len(found.schemas)}.")
+    actions_runner.say(f"No longer needed: {len(chosen.wanted)} of {len(found.schemas)}.")
     for one in chosen.wanted:
-        print(redact(f"goes: {one.schema.schema} ({one.owner}): {one.why}"))
+        actions_runner.say(f"goes: {one.schema.schema} ({one.owner}): {one.why}")
     for kept in chosen.kept:
-        print(redact(f"stays: {kept.schema} ({kept.owner}): {kept.reason}"))
+        actions_runner.say(f"stays: {kept.schema} ({kept.owner}): {kept.reason}")
 
 
 def _ask(run: work_files.Run, numbers: list[int]) -> pull_requests_api.Answers:

@@ -129,11 +129,10 @@ def _run(run: work_files.Run, work: Path, macro: str, job: Mapping[str, object])
 
 
 def _tell(done: Teardown) -> None:
-    redact = settings.redactor()
     verb = "would drop" if done.dry_run else "dropped"
     for one in done.dropped:
-        print(redact(f"{verb}: {one.schema} ({one.owner}): {one.why}"))
+        actions_runner.say(f"{verb}: {one.schema} ({one.owner}): {one.why}")
     for kept in done.kept:
-        print(redact(f"stays: {kept.schema}: {kept.reason}"))
+        actions_runner.say(f"stays: {kept.schema}: {kept.reason}")
     if not done.dropped:
         print("Nothing was dropped.")

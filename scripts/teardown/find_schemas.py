@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbtdeploy.base import errors, settings
+from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.dbt import invoke
@@ -29,4 +29,4 @@ def main() -> None:
         not_done="No schema was looked at or dropped.",
     )
     work_files.write(work / teardown_files.FOUND_SCHEMAS, found)
-    print(f"Schemas that bear the mark of {run.dbt.name}: {len(found.schemas)}.")
+    actions_runner.say(f"Schemas that bear the mark of {run.dbt.name}: {len(found.schemas)}.")

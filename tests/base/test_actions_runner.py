@@ -75,3 +75,53 @@ def test_a_summary_that_github_would_drop_is_not_written(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="larger"):
         actions_runner.write_summary(path, "x" * (actions_runner.SUMMARY_LIMIT_BYTES + 1))
     assert not path.exists()
+
+
+COMMANDS = [
+    "x##[error]y",
+    "a row\n::set-output name=a::b",
+    "a row\r::add-mask::b",
+    "  ::error::b",
+    "\u2003::error::b",
+    "::stop-commands::pause",
+    "one\u2028::warning::two",
+    "##[group]##[add-path]/tmp",
+    ":::error::b",
+    "\x1b[2K::error::b",
+    "\x0c::error::b",
+    "\u202e::rorre::",
+]
+
+
+@pytest.mark.fault(67)
+@pytest.mark.parametrize("text", COMMANDS)
+def test_foreign_text_in_the_log_is_inert(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    actions_runner.say(f"Kept: table {text}")
+    actions_runner.say(text)
+    for line in capsys.readouterr().out.split("\n"):
+        # As ActionCommand.cs of actions/runner looks for them.
+        assert "##[" not in line
+        assert not line.strip().startswith("::")
+        assert line.replace("\u2003", "").isprintable()
+
+
+@pytest.mark.fault(64, 67)
+def test_nothing_that_is_said_holds_a_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DBT_DEPLOY_DBT_ENV", 'WAREHOUSE="line one\\nline two"')
+    actions_runner.say("it said line one\nline two")
+    actions_runner.annotate("error", "line one", "it said line two", file="line two")
+    with actions_runner.group("dbt line two"):
+        pass
+    actions_runner.write_summary(tmp_path / "summary", "in line one")
+    said = capsys.readouterr().out + (tmp_path / "summary").read_text()
+    assert "line" not in said
+    assert said.count("***") == 6
+
+
+@pytest.mark.fault(67)
+def test_ordinary_lines_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = "Ready: a::b, `c`: 3 % of 7\n\n  - x: y #[z] \t\u00e9\U0001f600"
+    actions_runner.say(lines)
+    assert capsys.readouterr().out == lines + "\n"

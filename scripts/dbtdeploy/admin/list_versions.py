@@ -20,9 +20,9 @@ def run(asked: StoreCommand) -> None:
     if rows:
         # Logins and commits come out of the store.
         with actions_runner.foreign_output():
-            print(listing.table(rows))
+            actions_runner.say(listing.table(rows))
     else:
-        print(f"{opened.location} holds no version yet.")
+        actions_runner.say(f"{opened.location} holds no version yet.")
     summary = render.template(
         "store/versions.md.j2",
         environment=asked.environment,

@@ -27,13 +27,13 @@ def run(asked: StoreCommand) -> None:
         _summarize(asked, opened, decisions)
         return
     # What is kept is decided under the lease: a deploy or a rollback would change it.
-    with locked_command.owned(opened, asked, say=print) as nonce:
+    with locked_command.owned(opened, asked, say=actions_runner.say) as nonce:
         decisions = _decide(opened, asked)
         _tell(asked, decisions)
         for decision in decisions.going:
             prune.remove(opened, decision.folder, nonce=nonce)
         prune.remove_keys(opened, decisions.probes)
-    print(f"Removed {len(decisions.going)}, {listing.size(decisions.freed)}.")
+    actions_runner.say(f"Removed {len(decisions.going)}, {listing.size(decisions.freed)}.")
     _summarize(asked, opened, decisions)
 
 
@@ -54,8 +54,10 @@ def _tell(asked: StoreCommand, decisions: Decisions) -> None:
     going, staying = _rows(asked, decisions)
     freed, stays = listing.size(decisions.freed), listing.size(decisions.stays)
     with actions_runner.foreign_output():
-        print(f"{'Would go' if asked.dry_run else 'Goes'}, {freed}:\n{listing.table(going)}")
-        print(f"Stays, {stays}:\n{listing.table(staying)}")
+        actions_runner.say(
+            f"{'Would go' if asked.dry_run else 'Goes'}, {freed}:\n{listing.table(going)}"
+        )
+        actions_runner.say(f"Stays, {stays}:\n{listing.table(staying)}")
 
 
 def _summarize(asked: StoreCommand, opened: Store, decisions: Decisions) -> None:

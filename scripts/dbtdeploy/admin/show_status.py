@@ -16,9 +16,9 @@ def run(asked: StoreCommand) -> None:
     rows = status.rows(found)
     # Whoever held the lease or set the hold chose those words: no workflow command among them.
     with actions_runner.foreign_output():
-        print(f"{asked.environment} ({found.location})")
+        actions_runner.say(f"{asked.environment} ({found.location})")
         for row in rows:
-            print(f"{row.label}: {row.text}{f' ({row.url})' if row.url else ''}")
+            actions_runner.say(f"{row.label}: {row.text}{f' ({row.url})' if row.url else ''}")
     runner = settings.Runner.from_environ()
     page = render.template(
         "status.md.j2", environment=asked.environment, location=found.location, rows=rows

@@ -1,4 +1,7 @@
-"""The Actions runner: workflow commands, step outputs, the step summary.
+"""The Actions runner: the log, workflow commands, step outputs, the step summary.
+
+The one door through which text gets there: what comes from a warehouse, a project or GitHub is
+redacted and made inert here, and a test holds that no script prints it in another way.
 
 Sources: https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands and
 actions/runner's ``ActionCommand.cs`` (a command is read after leading blanks, ``##[`` anywhere).
@@ -7,11 +10,14 @@ actions/runner's ``ActionCommand.cs`` (a command is read after leading blanks, `
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
+
+from dbtdeploy.base import settings
 
 _runner_listens = True
 
@@ -41,6 +47,42 @@ def escape_property(text: str) -> str:
     return escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
+INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Terminal codes, and marks that turn the reading direction: a line could look like another."""
+
+
+def say(text: str, *, stream: TextIO | None = None) -> None:
+    """Print lines for people, in which no secret and nothing that the runner obeys is left.
+
+    Args:
+        text: one line or several, whoever wrote them.
+        stream: standard output if None.
+    """
+    out = stream or sys.stdout
+    for line in settings.redactor()(text).splitlines() or [""]:
+        out.write(inert(line) + "\n")
+    out.flush()
+
+
+def inert(line: str) -> str:
+    """A line in which the runner reads no command, and no character is invisible."""
+    shown = INVISIBLE.sub(lambda found: f"\\x{ord(found[0]):02x}", line)
+    if not _runner_listens:
+        return shown
+    # A command begins with `::` after blanks, one of the older form with `##[` anywhere.
+    shown = re.sub(r"^(\s*):(?=:)", r"\1: ", shown)
+    return shown.replace("##[", "## [")
+
+
+def show(line: str) -> None:
+    """Print a line of a program's output, colours and all, within ``foreign_output``.
+
+    It is redacted already: by whoever runs the program, line by line.
+    """
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def annotate(
     level: str, title: str, message: str, *, file: str | None = None, line: int | None = None
 ) -> None:
@@ -53,9 +95,11 @@ def annotate(
         file: path from the repository's root.
         line: 1-based.
     """
+    redact = settings.redactor()
+    title, message, file = redact(title), redact(message), redact(file) if file else None
     if not _runner_listens:
         place = f" ({file}:{line or 1})" if file else ""
-        print(f"{level}: {title}{place}\n{message}", flush=True)
+        say(f"{level}: {title}{place}\n{message}")
         return
     properties = {"title": title, "file": file, "line": str(line) if line else None}
     listed = ",".join(f"{k}={escape_property(v)}" for k, v in properties.items() if v)
@@ -100,7 +144,10 @@ def foreign_output(stream: TextIO | None = None) -> Iterator[None]:
 @contextlib.contextmanager
 def group(title: str) -> Iterator[None]:
     """Around lines that the log shows folded, under a title."""
-    print(f"::group::{escape_data(title)}" if _runner_listens else title, flush=True)
+    if _runner_listens:
+        print(f"::group::{escape_data(settings.redactor()(title))}", flush=True)
+    else:
+        say(title)
     try:
         yield
     finally:
@@ -118,7 +165,7 @@ def set_outputs(path: Path | None, outputs: Mapping[str, str]) -> None:
     text = "".join(_entry(name, value) for name, value in outputs.items())
     if path is None:
         for name, value in outputs.items():
-            print(f"{name}: {value}")
+            say(f"{name}: {value}")
         return
     with path.open("a", encoding="utf-8") as file:
         file.write(text)
@@ -136,6 +183,7 @@ def write_summary(path: Path | None, markdown: str) -> None:
     """Append to the step summary, if there is one and the text fits in it."""
     if path is None:
         return
+    markdown = settings.redactor()(markdown)
     if len(markdown.encode()) > SUMMARY_LIMIT_BYTES:
         raise ValueError("a step summary is larger than GitHub keeps")
     with path.open("a", encoding="utf-8") as file:

@@ -6,6 +6,7 @@ what is not secret to ``run.json``. Secrets are read by the scripts that use the
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -340,27 +341,33 @@ def redactor() -> redact.Redactor:
 
     A ``dbt-env`` that cannot be parsed is hidden whole, line by line.
     """
-    raw = os.environ.get(PREFIX + "DBT_ENV", "")
-    listed = os.environ.get(PREFIX + "REDACT", "").splitlines()
+    return _redactor(frozenset(os.environ.items()), _relations())
+
+
+@functools.lru_cache(maxsize=1)
+def _redactor(environ: frozenset[tuple[str, str]], relations: str) -> redact.Redactor:
+    variables = dict(environ)
+    raw = variables.get(PREFIX + "DBT_ENV", "")
+    listed = variables.get(PREFIX + "REDACT", "").splitlines()
     # Whoever knows the address may write there, so it is a secret although its name is not one.
-    listed += [os.environ.get(PREFIX + name, "") for name in ("SLACK_WEBHOOK_URL", "WEBHOOK_URL")]
+    listed += [variables.get(PREFIX + name, "") for name in ("SLACK_WEBHOOK_URL", "WEBHOOK_URL")]
     try:
         given = dotenv.parse(raw)
     except errors.InvalidInput:
         given = {}
         listed += raw.splitlines()
-    public = _not_secret()
-    ours = {PREFIX + "NOT_SECRET", PREFIX + "DBT_ENV", PREFIX + "REDACT", PREFIX + "PASS_ENV"}
+    public = _not_secret(variables)
+    ours = {PREFIX + name for name in ("NOT_SECRET", "DBT_ENV", "REDACT", "PASS_ENV")}
     hidden = redact.secret_values(
-        {name: text for name, text in os.environ.items() if name not in public | ours},
+        {name: text for name, text in variables.items() if name not in public | ours},
         listed,
         given={name: text for name, text in given.items() if name not in public},
-        public=_stands_in_every_relation(),
+        public=_stands_in_every(relations),
     )
     return redact.Redactor(hidden)
 
 
-def _not_secret(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+def _not_secret(environ: Mapping[str, str]) -> frozenset[str]:
     """The names that the input ``not-secret`` lists."""
     return frozenset(environ.get(PREFIX + "NOT_SECRET", "").replace(",", " ").split())
 
@@ -376,13 +383,19 @@ def keep_relations(relations: Iterable[tuple[str, str]]) -> None:
         (work / RELATIONS).write_text(json.dumps(found), encoding="utf-8")
 
 
-def _stands_in_every_relation() -> Callable[[str], bool]:
-    """Whether a value, the database's name for one, is part of the name of each relation."""
+def _relations() -> str:
     work = work_folder_if_known()
     try:
-        text = (work / RELATIONS).read_text(encoding="utf-8") if work else "[]"
-        names = ["\n".join(map(str, pair)).lower() for pair in json.loads(text)]
-    except (OSError, ValueError, TypeError):
+        return (work / RELATIONS).read_text(encoding="utf-8") if work else "[]"
+    except OSError:
+        return "[]"
+
+
+def _stands_in_every(relations: str) -> Callable[[str], bool]:
+    """Whether a value, the database's name for one, is part of the name of each relation."""
+    try:
+        names = ["\n".join(map(str, pair)).lower() for pair in json.loads(relations)]
+    except (ValueError, TypeError):
         names = []
     return lambda value: bool(names) and all(value.strip().lower() in one for one in names)
 

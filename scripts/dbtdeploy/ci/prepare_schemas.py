@@ -9,7 +9,7 @@ import msgspec
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from dbtdeploy.base import errors, settings
+from dbtdeploy.base import actions_runner, errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import Ci
 from dbtdeploy.dbt.dbt_client import Dbt
@@ -46,16 +46,15 @@ def prepare(
     if schemas:
         for batch in _batches(jobs):
             laid += _prepare(dbt, run, work, schemas, batch)
-    redact = settings.redactor()
     if not state.found:
         laid = [replace(baseline, reason=WITHOUT_STATE) for baseline in laid]
     for baseline in laid:
-        print(redact(f"{baseline.unique_id}: rows of production's: {baseline.how}"))
+        actions_runner.say(f"{baseline.unique_id}: rows of production's: {baseline.how}")
     names = tuple(schema for _, schema in schemas)
     work_files.write(
         work / work_files.SCHEMAS, work_files.Schemas(schemas=names, baselines=tuple(laid))
     )
-    print(redact(f"Ready: {', '.join(names) or 'no schema needed'}."))
+    actions_runner.say(f"Ready: {', '.join(names) or 'no schema needed'}.")
 
 
 def _batches(jobs: list[baselines.BaselineJob]) -> Iterator[list[baselines.BaselineJob]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dbtdeploy.artifacts.artifact_check import MANIFEST
-from dbtdeploy.base import settings
+from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS
 from dbtdeploy.context.policies import Ci
@@ -46,4 +46,4 @@ def store_preview(run: work_files.Run, work: Path) -> None:
         if (path := page.with_name(name)).is_file()
     }
     copy.write_bytes(redact_artifacts.page(page.read_bytes(), inside, redact))
-    print(f"The documentation of this pull request is in the artifact folder, {PAGE}.")
+    actions_runner.say(f"The documentation of this pull request is in the artifact folder, {PAGE}.")

@@ -62,9 +62,8 @@ def attempt(step: Callable[[], int | None], *, phase: Phase) -> int:
 
 def print_trace(fault: BaseException) -> None:
     """A fault of ours, whole and without secrets, to the log and nowhere else."""
-    redact = settings.redactor()
     with actions_runner.foreign_output(sys.stderr):
-        sys.stderr.write(redact("".join(traceback.format_exception(fault))))
+        actions_runner.say("".join(traceback.format_exception(fault)), stream=sys.stderr)
 
 
 def _leave(failure: errors.DbtDeployError, phase: Phase) -> int:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from dbtdeploy.artifacts import approved_build, build_success, run_results
 from dbtdeploy.artifacts.node_status import NODE_FAILED
-from dbtdeploy.base import ansi, errors, settings, timestamps
+from dbtdeploy.base import actions_runner, ansi, errors, settings, timestamps
 from dbtdeploy.context import work_files
 from dbtdeploy.dbt import dbt_error_hints, invoke
 from dbtdeploy.dbt.dbt_client import CheckedBuild, Dbt, Outcome, streamed
@@ -167,7 +167,7 @@ class _Attempt:
         title = shlex.join(["dbt", *self._arguments])
         with self._log.open(mode, encoding="utf-8") as kept, streamed(title):
             yield invoke.Shown(
-                lambda line: print(ansi.plain(line), file=kept),
+                lambda line: kept.writelines((ansi.plain(line), "\n")),
                 hide_rows=self.run.policy.hide_row_data,
             )
 
@@ -259,7 +259,7 @@ def exit_code(run: work_files.Run, work: Path, called: Called, build: work_files
         fail_on_warnings=run.policy.fail_on_warnings,
     )
     if called.outcome.exit_code == 0 and reason is not None:
-        print(settings.redactor()(reason))
+        actions_runner.say(reason)
         return NODE_FAILED
     return called.outcome.exit_code
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts, run_results, transient_errors
 from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.artifacts.transient_errors import Fault
-from dbtdeploy.base import timestamps
+from dbtdeploy.base import actions_runner, timestamps
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.dbt import build as dbt_build
@@ -99,10 +99,9 @@ def _announce(fault: Fault, number: int) -> None:
     seconds = WAIT_SECONDS * 2 ** (number - 1)
     failed = f"{len(fault.failed):,} of the nodes" if fault.failed else "The build"
     again = f"{len(fault.again):,} nodes are" if fault.failed else "Everything is"
-    print(
+    actions_runner.say(
         f"{failed} failed on a transient fault of the warehouse: {fault.reason}\n"
-        f"{again} built again in {seconds:.0f} s (retry {number}).",
-        flush=True,
+        f"{again} built again in {seconds:.0f} s (retry {number})."
     )
     time.sleep(seconds)
 

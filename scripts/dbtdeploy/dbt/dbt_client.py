@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -108,7 +107,7 @@ class Dbt:
             warm = "it cannot be imported"
         if isinstance(warm, str) and self._one_process and not self._has_said_why:
             self._has_said_why = True
-            print(f"dbt is run as the plain command: {warm}.", flush=True)
+            actions_runner.say(f"dbt is run as the plain command: {warm}.")
         return warm
 
     def run_ours(
@@ -371,8 +370,7 @@ def echo(keep: Line | None = None) -> Line:
     """A line handler that shows each line at once, and hands it on."""
 
     def show(line: str) -> None:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        actions_runner.show(line)
         if keep is not None:
             keep(line)
 

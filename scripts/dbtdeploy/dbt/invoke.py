@@ -172,12 +172,12 @@ def tell_saved_parse(run: Run, parse: SavedParse | None) -> None:
     if used is None:
         return
     if used.used is not None:
-        print(f"Saved parse: dbt started from {WHOSE[_parses(run)[used.used]]}.")
+        actions_runner.say(f"Saved parse: dbt started from {WHOSE[_parses(run)[used.used]]}.")
         return
     why_not = used.why_not
     for number, name in enumerate(_parses(run)):
         why_not = re.sub(rf"(^|; ){number}: ", rf"\g<1>of {WHOSE[name]}: ", why_not)
-    print(settings.redactor()(f"Saved parse: dbt parsed every file. {why_not}".rstrip()))
+    actions_runner.say(f"Saved parse: dbt parsed every file. {why_not}".rstrip())
 
 
 class _UsedParse(Struct, frozen=True, kw_only=True):

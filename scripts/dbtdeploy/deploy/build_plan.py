@@ -42,7 +42,7 @@ def write_plan(run: work_files.Run, work: Path, nodes: Nodes) -> work_files.Plan
     plan = work_files.Plan(nodes=tuple(shown))
     work_files.write(work / work_files.PLAN, plan)
     where = run.schema or "production"
-    print(f"{len(nodes)} nodes to build in {where}." if nodes else "Nothing to build.")
+    actions_runner.say(f"{len(nodes)} nodes to build in {where}." if nodes else "Nothing to build.")
     runner = settings.Runner.from_environ()
     actions_runner.set_outputs(runner.output, {"nodes": str(len(nodes))})
     return plan

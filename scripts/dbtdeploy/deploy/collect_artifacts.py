@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts, merged_results, partial_manifest
 from dbtdeploy.artifacts.artifact_check import MANIFEST
 from dbtdeploy.artifacts.node_status import GOOD, OUTCOMES
-from dbtdeploy.base import errors, json_codec, timestamps
+from dbtdeploy.base import actions_runner, errors, json_codec, timestamps
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.policies import BuildsProduction, Release
@@ -132,7 +132,9 @@ def _built_from(work: Path, run: work_files.Run) -> str | None:
         return None
     why_not = taken.why_not or checkout_digest.why_unsettled(run.dbt)
     if why_not is not None:
-        print(f"Pull requests cannot be compared with this version by files alone: {why_not}.")
+        actions_runner.say(
+            f"Pull requests cannot be compared with this version by files alone: {why_not}."
+        )
         return None
     return taken.digest
 

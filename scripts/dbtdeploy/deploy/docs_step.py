@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from dbtdeploy.base import crash, errors
+from dbtdeploy.base import actions_runner, crash, errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.policies import BuildsProduction
@@ -39,6 +39,6 @@ def upload(run: work_files.Run, opened: Store, page: bytes, done: Publication) -
             "documentation is missing.",
             remedy=cause.remedy,
         ) from None
-    print(f"The documentation is at {target.address(key)}.")
+    actions_runner.say(f"The documentation is at {target.address(key)}.")
     url = run.of(BuildsProduction).docs_url
     return replace(done, docs=target.address(key), docs_url=url)

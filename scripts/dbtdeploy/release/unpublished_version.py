@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifact_check
-from dbtdeploy.base import crash, errors, settings
+from dbtdeploy.base import actions_runner, crash, errors, settings
 from dbtdeploy.context import release_files, work_files
 from dbtdeploy.context.deploy_files import LEASE, HeldLease
 from dbtdeploy.context.release_files import ReleaseRecord
@@ -55,7 +55,7 @@ def write(
         nonce=nonce,
         claim=lambda _: lease.renew(store, nonce),
         parse=partial_parse_upload.beside(
-            work, gathered.contents[artifact_check.MANIFEST], say=print
+            work, gathered.contents[artifact_check.MANIFEST], say=actions_runner.say
         ),
     )
     crash.point("release-version")

@@ -74,7 +74,7 @@ def run(arguments: Sequence[str], *, folder: Path, extra: Mapping[str, str], pur
         raise _not_made(purpose, f"It had not ended after {TIMEOUT_SECONDS} s.") from None
     if done.stdout.strip():
         with actions_runner.foreign_output():
-            sys.stdout.write(done.stdout)
+            actions_runner.show(done.stdout.rstrip("\n"))
     if done.returncode != 0:
         raise _not_made(purpose, "\n".join(done.stdout.strip().splitlines()[-TAIL_LINES:]))
 

@@ -15,6 +15,7 @@ import msgspec
 
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.artifacts.node_status import GOOD, OUTCOMES
+from dbtdeploy.base import actions_runner
 from dbtdeploy.store import version_reader, versions
 from dbtdeploy.store.object_store import Store
 
@@ -44,7 +45,7 @@ def lay(store: Store, work: Path, state_folder: Path) -> tuple[str, ...]:
         folder.mkdir()
         (folder / artifact_check.MANIFEST).symlink_to(state_folder / artifact_check.MANIFEST)
         (folder / RUN_RESULTS).write_bytes(as_errors(ids))
-        print(
+        actions_runner.say(
             f"{len(ids):,} nodes failed, were not reached, or were built by a deploy that failed; "
             "they are built again."
         )

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from dbtdeploy.base import timestamps
+from dbtdeploy.base import actions_runner, timestamps
 from dbtdeploy.store import lease, lease_messages
 from dbtdeploy.store.lease_messages import Lease
 from dbtdeploy.store.object_store import Store
@@ -24,7 +24,7 @@ def acquire(
     environment: str,
     wait_seconds: float = 0,
     poll_seconds: float = POLL_SECONDS,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = actions_runner.say,
 ) -> lease.Taken:
     """Take the lease, waiting until it is free or expired.
 
