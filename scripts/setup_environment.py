@@ -24,7 +24,7 @@ if sys.version_info < (3, 10):  # noqa: UP036  an older python3 is what this is 
         "Use actions/setup-python before this action."
     )
 
-from dbtdeploy.base import actions_runner, errors, settings
+from dbtdeploy.base import actions_runner, errors, own_folder, settings
 from dbtdeploy.setup import dbt_requirement, uv_client, virtualenvs
 from dbtdeploy.setup.dbt_requirement import DbtRequirement
 from dbtdeploy.setup.virtualenvs import Virtualenv
@@ -52,6 +52,7 @@ def main() -> None:
         folder=setup.folder / "dbt", key=virtualenvs.dbt_key(machine, requirement, today)
     )
     outputs = settings.Runner.from_environ().output
+    own_folder.require_if_there(setup.folder)
     if mode == "key":
         # With other packages of ours the caller's dbt is still found, by the key's beginning.
         other = f"dbt-deploy-{dbt.key}-"
@@ -86,12 +87,13 @@ def main() -> None:
 
 def _make(environment: Virtualenv, make: Callable[[str], None], folder: Path) -> None:
     """Make an environment that is not complete; ``make`` gets the command uv."""
+    own_folder.require(folder)
     if environment.is_complete():
         actions_runner.say(f"{environment.folder.name}: complete already.")
         return
-    folder.mkdir(parents=True, exist_ok=True)
     # Beside the folder that is cached: whole environments need no uv, which has 63 MB.
     tools = folder.with_name(f"{folder.name}-tools")
+    own_folder.require(tools)
     make(uv_client.find(tools, ROOT / "scripts" / "uv-requirement.txt"))
 
 

@@ -12,7 +12,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from dbtdeploy.base import actions_runner, errors, settings, timestamps
+from dbtdeploy.base import actions_runner, errors, own_folder, settings, timestamps
 from dbtdeploy.context import (
     event,
     input_table,
@@ -46,13 +46,19 @@ def main() -> None:
         started_at=timestamps.now(),
     )
     production_branch.check(command, run.event, ref=context.ref, main_branch=given.main_branch)
-    work = settings.work_folder_if_known() or runner.temp / "dbt-deploy" / _folder_name(run)
+    work = settings.work_folder_if_known() or _folder_of_jobs(runner) / _folder_name(run)
     _empty(work)
     work_files.write(work / work_files.RUN, run)
     outputs = {"work": str(work), "schema": run.schema, "skip": run.event.skip or ""}
     actions_runner.set_outputs(runner.output, outputs)
     if run.event.skip and command == input_table.TEARDOWN:
         actions_runner.say(f"Nothing to drop: this pull request ({run.event.skip}) built nothing.")
+
+
+def _folder_of_jobs(runner: settings.Runner) -> Path:
+    folder = runner.temp / "dbt-deploy"
+    own_folder.require(folder)
+    return folder
 
 
 def _folder_name(run: work_files.Run) -> str:
@@ -63,6 +69,7 @@ def _folder_name(run: work_files.Run) -> str:
 
 def _empty(work: Path) -> None:
     """Remove what an earlier run left; never a folder that is not ours."""
+    own_folder.require_if_there(work)
     if work.is_dir() and any(work.iterdir()):
         if not (work / work_files.RUN).is_file():
             raise errors.InvalidInput(
@@ -71,4 +78,4 @@ def _empty(work: Path) -> None:
                 remedy="Set DBT_DEPLOY_WORK to a new or empty folder.",
             )
         shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
+    own_folder.require(work)

@@ -144,10 +144,13 @@ def test_a_relation_that_was_not_approved_is_named(work: Path) -> None:
 
 @pytest.mark.fault(112)
 def test_a_node_that_was_not_approved_is_named(work: Path) -> None:
-    done = build(work, {**PASSED, "model.shop.c": "success", "operation.shop.hook-0": "success"})
+    reported = {"operation.shop.hook-0": "success", "exposure.shop.board": "no-op"}
+    assert build(work, {**PASSED, **reported}).returncode == 0
+    done = build(work, {**PASSED, **reported, "model.shop.c": "success"})
     assert done.returncode == errors.BuiltElsewhere.exit_code
     assert "- model.shop.c: it was not approved" in done.stdout
-    assert "operation.shop" not in done.stdout
+    assert "shop.hook" not in done.stdout
+    assert "shop.board" not in done.stdout
 
 
 @pytest.mark.fault(112)

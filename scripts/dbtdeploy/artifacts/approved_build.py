@@ -15,8 +15,9 @@ from msgspec import Struct
 from dbtdeploy.base import json_codec
 from dbtdeploy.context.work_files import PlannedNode
 
-HOOK = "operation."
-"""Hooks of the project, which dbt 1.9 and newer report on: they are in no listing."""
+NOT_BUILT = ("operation.", "exposure.", "saved_query.", "semantic_model.", "metric.", "source.")
+"""What dbt reports on though it is no relation of its own: the project's hooks, which are in no
+listing, and what is only listed (``NO-OP``)."""
 
 SKIPPED = "skipped"
 
@@ -44,7 +45,7 @@ def strayed(
     """
     planned = {node.unique_id: node for node in approved}
     built = planned if statuses is None else [n for n, end in statuses.items() if end != SKIPPED]
-    ids = [name for name in built if not name.startswith(HOOK)]
+    ids = [name for name in built if not name.startswith(NOT_BUILT)]
     unknown = [f"{name}: it was not approved" for name in ids if name not in planned]
     if manifest is None:
         return (*unknown, "dbt left no manifest.json") if statuses else tuple(unknown)

@@ -59,6 +59,13 @@ class EnvironmentNotMade(DbtDeployError):
     title = "The Python environment could not be set up"
 
 
+class FolderNotOurs(DbtDeployError):
+    """A folder that is run from or believed may be written to by another account."""
+
+    exit_code = 6
+    title = "A folder of dbt-deploy's belongs to another account"
+
+
 class StateAccessDenied(DbtDeployError):
     """The store answered, and said no."""
 
