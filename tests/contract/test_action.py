@@ -8,6 +8,7 @@ import pytest
 
 import run
 from contract.actions import ACTIONS, ROOT, action, load, order, scripts, step, steps
+from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.context.input_table import IN_PRODUCTION, TELLING, WITH_DBT
 
 EVERY = (".", *ACTIONS)
@@ -101,6 +102,19 @@ def test_every_step_reaches_the_scripts_of_this_repository(name: str) -> None:
 def test_no_expression_stands_in_a_shell_line(name: str) -> None:
     for found in steps(name):
         assert "${{" not in found.get("run", ""), found["name"]
+
+
+@pytest.mark.fault(77)
+@pytest.mark.parametrize("name", EVERY)
+def test_a_step_that_reaches_the_store_is_told_all_that_the_bucket_demands(name: str) -> None:
+    fields = set(StoreAccess.__dataclass_fields__)
+    told = [
+        {field for field in fields if f"DBT_DEPLOY_AWS_{field.upper()}" in one.get("env", {})}
+        for one in steps(name)
+        if any(variable.startswith("DBT_DEPLOY_AWS_") for variable in one.get("env", {}))
+    ]
+    assert told
+    assert all(each == fields for each in told)
 
 
 @pytest.mark.fault(51)

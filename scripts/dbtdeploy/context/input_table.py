@@ -598,6 +598,38 @@ TABLE = (
         setting=False,
     ),
     Input(
+        name="aws-sse",
+        text="Server-side encryption to ask for in each write to the store: `AES256`, `aws:kms` or "
+        "`aws:kms:dsse`. Defaults to the bucket's own.",
+        actions=ACTIONS,
+        setting=False,
+    ),
+    Input(
+        name="aws-sse-kms-key-id",
+        text="Key to encrypt with, for `aws-sse: aws:kms`.",
+        actions=ACTIONS,
+        setting=False,
+    ),
+    Input(
+        name="aws-request-payer",
+        text="`requester`, if the store's bucket is requester-pays.",
+        actions=ACTIONS,
+        setting=False,
+    ),
+    Input(
+        name="aws-expected-bucket-owner",
+        text="Account that the store's bucket must belong to, 12 digits. Requests to a bucket of "
+        "another account are refused.",
+        actions=ACTIONS,
+        setting=False,
+    ),
+    Input(
+        name="aws-acl",
+        text="ACL of what is written to the store, such as `bucket-owner-full-control`.",
+        actions=ACTIONS,
+        setting=False,
+    ),
+    Input(
         name="aws-role",
         text="ARN of the role to assume by OpenID Connect for the store. The job needs `id-token` "
         "permission to write.",
