@@ -1,7 +1,7 @@
 """rollback_plan.json -> dbt run-operation, one transaction -> hold, pointer, rolled_back.json.
 
 What is killed on the way leaves a record in the store; the next run of any command that takes the
-lease finds out how far it came, and finishes or forgets it (``settle_release.py``).
+lease finds out how far it came, and finishes or forgets it (``recover_release.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """plan_rollback.py and roll_back.py as the action runs them: the store's part, on both stores.
 
 The warehouse is a stand-in that keeps whether the release is live; what its macros do is tested on
-PostgreSQL in tests/edges/ and in test_rollback_warehouse.py.
+PostgreSQL in tests/warehouse/ and in test_roll_back_warehouse.py.
 """
 
 from __future__ import annotations

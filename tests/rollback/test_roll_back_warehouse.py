@@ -64,7 +64,7 @@ def release(
 
 
 def settle(place: Place, warehouse: Warehouse, nonce: str) -> str:
-    """What settle_release.py does about a rollback."""
+    """What recover_release.py does about a rollback."""
     record = in_flight.read(place.store.open())
     assert record is not None
     return rollback_finish.finish_rollback(

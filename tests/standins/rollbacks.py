@@ -132,7 +132,7 @@ class Place:
         return work
 
     def settle(self, nonce: str) -> str:
-        """What settle_release.py does about a rollback."""
+        """What recover_release.py does about a rollback."""
         record = in_flight.read(self.store.open())
         if record is None:
             return ""

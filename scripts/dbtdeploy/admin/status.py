@@ -87,7 +87,7 @@ def read(store: Store) -> Status:
 
     Raises:
         StoreTooNew: a newer dbt-deploy wrote it.
-        StateAccessDenied and others: see ``edges/s3.py``.
+        StateAccessDenied and others: see ``s3_client.py``.
     """
     problems: list[str] = []
     pointer: Pointer | None = None

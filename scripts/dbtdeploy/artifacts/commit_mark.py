@@ -1,4 +1,4 @@
-"""The commit in dbt's manifest, where ``state.COMMIT_VARIABLES`` looks for it."""
+"""The commit in dbt's manifest, where ``artifact_check.COMMIT_VARIABLES`` looks for it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ PENDING = "pending"
 """An earlier deploy left it out, though something that is compiled into it had changed."""
 
 PENDING_MARK = "dbt_deploy_pending"
-"""How ``splice.py`` says so: a key of ``unrendered_config``, a test's checksum or fqn."""
+"""How ``partial_manifest.py`` says so: a key of ``unrendered_config``, a test's checksum or fqn."""
 
 RELATION_KEYS = ("database", "schema", "alias")
 NOT_COMPARED = frozenset({*RELATION_KEYS, "tags", "group", PENDING_MARK})

@@ -1,6 +1,6 @@
 """The files that the scripts of ``release`` and ``rollback`` hand each other, and what they keep.
 
-As in ``files.py``: all live in the work folder, and ``files.write`` and ``files.read`` do the rest.
+As in ``work_files.py``: all live in the work folder, and its ``write`` and ``read`` do the rest.
 ``ReleaseRecord`` is also an artifact of the version that a release publishes.
 """
 
@@ -78,7 +78,7 @@ class ReleaseNode(Struct, frozen=True, kw_only=True):
     materialized: str
     change: Change
     reasons: tuple[str, ...]
-    """As in ``reasons.py``; empty for what is only downstream."""
+    """As in ``artifacts/state_diff.py``; empty for what is only downstream."""
     kind: Kind
     method: Method
     production: Spot

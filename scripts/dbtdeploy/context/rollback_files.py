@@ -1,6 +1,6 @@
-"""The files that the scripts of ``rollback`` and ``clean-up`` hand each other.
+"""The files that the scripts of ``rollback`` hand each other.
 
-As in ``files.py``: all live in the work folder, and ``files.write`` and ``files.read`` do the rest.
+As in ``work_files.py``: all live in the work folder, and its ``write`` and ``read`` do the rest.
 """
 
 from __future__ import annotations

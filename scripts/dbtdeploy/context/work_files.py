@@ -24,7 +24,7 @@ STATE_FOLDER = "state"
 STATE = "state.json"
 SAVED_PARSE = "saved_parse"
 """Folder of what the store gave to start from: ``environment/`` and ``pull-request/``, each with
-the two files of ``saved_parse.py``, or not there."""
+the two files of ``in_dbt/saved_parse/``, or not there."""
 USED_PARSE = "saved_parse.json"
 """Which of them dbt started from."""
 KEPT_PARSE = "kept_parse"

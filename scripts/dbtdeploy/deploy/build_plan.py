@@ -25,7 +25,7 @@ def check(run: work_files.Run, work: Path, state: work_files.State, nodes: Nodes
     """Refuse a pull request's build if any of it would land in production, or anywhere else.
 
     Raises:
-        UnsafeTarget, IdentifierTooLong: and what ``guard.py`` says.
+        WouldWriteToProduction, SchemaNotOurs, SchemaNameTooLong: see ``guard.py``.
     """
     guard.refuse_long_names(nodes)
     if state.found:

@@ -94,12 +94,12 @@ class Comments:
             marker: which comment is meant. Only a comment that begins with it *and* is by our
                 login counts; anyone can write the marker.
             ours: this run.
-            body: the whole text, both lines of ``marker.mark`` included.
+            body: the whole text, both lines of ``comment_marker.mark`` included.
             create: whether one is made where there is none.
             asked_at: when the event happened that began this run, ISO 8601.
 
         Returns:
-            None if the comment was left alone (see ``marker.may_write``), or none was made.
+            None if the comment was left alone (see ``comment_marker.may_write``), or none was made.
 
         Raises:
             GitHubFailed: GitHub refused, or gave no answer within the bounds above.

@@ -1,7 +1,7 @@
 """How a deploy, a release or a rollback ended, for people who are not looking. Pure.
 
-``notice_words.py`` makes it of what the run left; ``slack.py``, ``pagerduty.py`` and ``webhook.py``
-make of it what each of them reads.
+``notification_builder.py`` makes it of what the run left; ``slack.py``, ``pagerduty.py`` and
+``webhook.py`` make of it what each of them reads.
 """
 
 from __future__ import annotations

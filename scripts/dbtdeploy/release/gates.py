@@ -1,6 +1,6 @@
 """The checks that a release must pass, each with its figures: staging in, verdicts out. Pure.
 
-Each has a default and an input, and some a word in a model's ``meta``, see ``release_meta.py``.
+Each has a default and an input, and some a word in a model's ``meta``, see ``node_meta.py``.
 """
 
 from __future__ import annotations

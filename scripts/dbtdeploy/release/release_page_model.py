@@ -1,7 +1,7 @@
 """A release's plan and outcome -> what its pages show. Pure.
 
 The summary answers, in this order: what does the environment run now, what went wrong, what to do,
-what changed. The plan has a view of its own, ``release_plan_view.py``.
+what changed. The plan has a view of its own, ``release_plan_page_model.py``.
 """
 
 from __future__ import annotations

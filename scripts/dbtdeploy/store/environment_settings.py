@@ -44,7 +44,7 @@ def read(store: Store) -> EnvironmentSettings:
     """What is decided; the defaults where nothing is.
 
     Raises:
-        StateCorrupt, StoreTooNew: see ``records.py``.
+        StateCorrupt, StoreTooNew: see ``base/versioned_json.py``.
     """
     return _decoded(store, store.get(KEY))
 

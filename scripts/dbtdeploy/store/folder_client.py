@@ -25,7 +25,7 @@ NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
 
 class Folder:
-    """A folder as a store. ``store.open_store`` refuses one that is not there."""
+    """A folder as a store. ``store_location.open_store`` refuses one that is not there."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -2,7 +2,7 @@
 
 Warehouse and store cannot change in one transaction. This record stands from before the first
 write to the warehouse until both agree again; who holds the lease and finds one asks the warehouse
-how far it came, and finishes or undoes it (``settle_release.py``).
+how far it came, and finishes or undoes it (``recover_release.py``).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read(store: Store) -> InFlight | None:
     """What is under way, or was left by a run that was stopped; None where all is settled.
 
     Raises:
-        StateCorrupt, StoreTooNew: see ``records.py``.
+        StateCorrupt, StoreTooNew: see ``base/versioned_json.py``.
     """
     stored = store.get(KEY)
     if stored is None:

@@ -60,7 +60,7 @@ def read(store: Store) -> Seen | None:
     """Read the lease; None where nobody ever took it.
 
     Raises:
-        StateCorrupt, StoreTooNew: see ``records.py``.
+        StateCorrupt, StoreTooNew: see ``base/versioned_json.py``.
     """
     return _seen(store, store.get(KEY))
 

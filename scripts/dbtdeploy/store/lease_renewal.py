@@ -4,7 +4,7 @@
         ...
     keeper.refuse_if_lost()
 
-The interrupt is a SIGINT to this process, which ``edges/dbt.py`` passes on to dbt, so that the
+The interrupt is a SIGINT to this process, which ``dbt/dbt_client.py`` passes on to dbt, so that the
 warehouse's queries end too.
 """
 

@@ -1,4 +1,4 @@
-"""What a store of objects can do, whether it is S3 or a folder. The edges implement it.
+"""What a store of objects can do; ``s3_client.py`` and ``folder_client.py`` implement it.
 
 Keys are relative to the store's location. A write may carry a condition; that is all the locking
 there is, and all that is needed.
@@ -42,7 +42,7 @@ class Conflict(Exception):
 
 
 class Store(Protocol):
-    """One environment's objects. Every method may raise the failures of ``edges/s3.py``."""
+    """One environment's objects. Every method may raise the failures of ``s3_client.py``."""
 
     @property
     def location(self) -> str:

@@ -58,7 +58,7 @@ class _MadeWith(msgspec.Struct, frozen=True):
 
 
 class _About(msgspec.Struct, frozen=True):
-    """As far as it concerns us; ``in_dbt/saved_parse.py`` writes and reads the whole."""
+    """As far as it concerns us; ``in_dbt/saved_parse/`` writes and reads the whole."""
 
     made_with: _MadeWith = _MadeWith()
 

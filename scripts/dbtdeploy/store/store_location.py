@@ -1,4 +1,4 @@
-"""Where an environment's artifacts are kept: picks the edge by the location's form."""
+"""Where an environment's artifacts are kept: picks the client by the location's form."""
 
 from __future__ import annotations
 

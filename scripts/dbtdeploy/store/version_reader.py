@@ -104,7 +104,7 @@ def fetch(
         StateVersionMissing: the pointer names a version that is not there, or not all of it.
         StateCorrupt: something is truncated, altered, or not what its name says.
         StoreTooNew: a newer dbt-deploy wrote the store.
-        StateAccessDenied and others: see ``edges/s3.py``.
+        StateAccessDenied and others: see ``s3_client.py``.
     """
     pointer, _ = read_current(store)
     if pointer is None or pointer.version is None:

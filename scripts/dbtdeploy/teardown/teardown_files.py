@@ -1,4 +1,4 @@
-"""The files that the scripts of ``teardown`` hand each other, as types; see ``files.py``."""
+"""The files that the scripts of ``teardown`` hand each other, as types; see ``work_files.py``."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def read_earlier(store: Store) -> Earlier:
     """What an earlier run kept and did not make again.
 
     Raises:
-        StateCorrupt, StoreTooNew: see ``records.py``.
+        StateCorrupt, StoreTooNew: see ``base/versioned_json.py``.
     """
     stored = store.get(KEY)
     if stored is None:

@@ -1,6 +1,6 @@
 """What a release and a rollback ask of the warehouse, and what it answers: types. Pure.
 
-``release_warehouse.py`` asks, the macros ``release_*.sql`` of templates/dbt_package/ answer.
+``release_macros.py`` asks, the macros ``release_*.sql`` of templates/dbt_package/ answer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Schemas of a release: what they are called, and the comment that marks them as ours. Pure.
 
 A release builds in staging schemas; the swap moves what was live into keeping schemas, and a
-rollback moves what it takes back into others. As in ``schema_mark.py`` the first line says whose a
+rollback moves what it takes back into others. As in ``schema_owner.py`` the first line says whose a
 schema is, and the second since when; a line that is not exactly as we write it is no mark.
 """
 

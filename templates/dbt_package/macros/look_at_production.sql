@@ -8,7 +8,7 @@
               will alter, truncate or refresh it, as `otherwise` says
   functions   [{schema, name}]
   schemas     [schema], in which something is written
-  result      see `Look` in scripts/dbtdeploy/look.py, as JSON in base64, or a mapping: `unchecked` says
+  result      see `Preflight` in scripts/dbtdeploy/warehouse/preflight.py, as JSON in base64, or a mapping: `unchecked` says
               what nobody looked at
 #}
 {% macro look_at_production(job) %}

@@ -10,7 +10,7 @@
     current       unique ids of the project now
     spots         [{schema, identifier}] of its nodes
     dry_run
-  answer: [{name, outcome, why, detail}], see `CleanedUp` in scripts/dbtdeploy/release_warehouse_types.py
+  answer: [{name, outcome, why, detail}], see `CleanedUp` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
 {% macro release_clean_up(job) %}
   {{ return(adapter.dispatch('release_clean_up', 'dbtdeploy')(job)) }}

@@ -6,7 +6,7 @@
     environment, project
     wanted     [{unique_id, database, schema, identifier}] what the release will replace or make
     removed    the same of nodes that left the project
-  answer: see `LiveLook` in scripts/dbtdeploy/release_warehouse_types.py
+  answer: see `LiveProduction` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
 {% macro release_look(job) %}
   {{ return(adapter.dispatch('release_look', 'dbtdeploy')(job)) }}
@@ -87,7 +87,7 @@ from named r left join hanging h on h.key = r.unique_id
 
 
 {#
-  `look` of the answer, see `Look` in scripts/dbtdeploy/look.py. Partitions move with their table, so
+  `look` of the answer, see `Preflight` in scripts/dbtdeploy/warehouse/preflight.py. Partitions move with their table, so
   they count as the release's own.
 #}
 {% macro postgres_release_hanging(job) %}

@@ -6,7 +6,7 @@
     token, quote
     pairs     [{unique_id, staging, production, unique_key, fresh_column, count}]
     checks    [{name, sql}]
-  answer: see `Measured` in scripts/dbtdeploy/release_warehouse_types.py
+  answer: see `Measured` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
 {% macro release_measure(job) %}
   {{ return(adapter.dispatch('release_measure', 'dbtdeploy')(job)) }}

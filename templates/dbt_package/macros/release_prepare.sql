@@ -10,7 +10,7 @@
     mark         comment of the staging schemas
     schemas      [name]
     baselines    [{unique_id, staging: {database, schema, identifier}, production: the same}]
-  answer: see `Prepared` in scripts/dbtdeploy/release_warehouse_types.py
+  answer: see `Prepared` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
 {% macro release_prepare(job) %}
   {{ return(adapter.dispatch('release_prepare', 'dbtdeploy')(job)) }}

@@ -11,7 +11,7 @@
     pairs          [{unique_id, name, method, schema, identifier, staging_schema, staging_identifier, keep,
                      carries, expected_oid, expected_columns, managed, rows_before, rows_after, seconds}]
     removed        [{unique_id, database, schema, identifier}] of nodes that left the project
-  answer: see `Swapped` in scripts/dbtdeploy/release_warehouse_types.py
+  answer: see `Swapped` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
 {% macro release_swap(job) %}
   {{ return(adapter.dispatch('release_swap', 'dbtdeploy')(job)) }}

@@ -9,7 +9,7 @@
     tries, dry_run, restore_incremental
     records    [{release_id, tag, mark, nodes: [{unique_id, schema, identifier, kind, kept_in, undone, back_by,
                  columns, statements}]}], newest first
-  answer: see `TookBack` in scripts/dbtdeploy/release_warehouse_types.py
+  answer: see `TookBack` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
 {% macro release_take_back(job) %}
   {{ return(adapter.dispatch('release_take_back', 'dbtdeploy')(job)) }}
