@@ -134,15 +134,20 @@ begin
             -- defaults, triggers and policies belong to a relation.
             select i.nspname, coalesce(r.ev_class, a.adrelid, t.tgrelid, p.polrelid) as relation,
                    case when r.oid is null then d.classid else 'pg_class'::regclass end as classid,
-                   coalesce(r.ev_class, d.objid) as objid
+                   coalesce(r.ev_class, d.objid) as objid, '' as what
               from inside i join pg_depend d on d.refclassid = i.classid and d.refobjid = i.objid
               left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
               left join pg_attrdef a on d.classid = 'pg_attrdef'::regclass and a.oid = d.objid
               left join pg_trigger t on d.classid = 'pg_trigger'::regclass and t.oid = d.objid
               left join pg_policy p on d.classid = 'pg_policy'::regclass and p.oid = d.objid
              where d.deptype = 'n' or (d.deptype = 'a' and d.classid = 'pg_class'::regclass)
+            union all
+            -- What a table of others has here: a partition depends on its table, and not the other way.
+            select n.nspname, h.inhparent, 'pg_class'::regclass, h.inhparent, 'the rows here of '
+              from pg_inherits h join pg_class c on c.oid = h.inhrelid and c.relkind in ('r', 'p', 'f')
+              join pg_namespace n on n.oid = c.relnamespace where n.nspname = any (going)
           )
-          select h.nspname, array_agg(distinct o.type || ' ' || o.identity) as objects
+          select h.nspname, array_agg(distinct h.what || o.type || ' ' || o.identity) as objects
             from hanging h
             cross join lateral pg_identify_object(h.classid, h.objid, 0) o
             left join pg_class c on c.oid = coalesce(h.relation, case when h.classid = 'pg_class'::regclass then h.objid end)
