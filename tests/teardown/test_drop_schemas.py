@@ -187,8 +187,8 @@ HANGING = {
     "table theirs.child": "create table theirs.child () inherits (pr_7_shop.t)",
     "table theirs.part": "create table theirs.part partition of pr_7_shop.p"
     " for values from (1) to (2)",
-    "the rows here of table theirs.parent": "create table theirs.parent (id int) partition by"
-    " range (id); alter table theirs.parent attach partition pr_7_shop.t for values from (0) to (9)",
+    "the rows here of table theirs.whole": "create table theirs.whole (id int) partition by"
+    " range (id); alter table theirs.whole attach partition pr_7_shop.t for values from (0) to (9)",
     "the rows here of table theirs.elder": "create table theirs.elder (id int);"
     " alter table pr_7_shop.t inherit theirs.elder",
     "default value for theirs.d.n": "create table theirs.d (n int default nextval('pr_7_shop.s'))",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dbtdeploy.artifacts.artifact_check import MANIFEST
-from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS
 from dbtdeploy.context.policies import Ci
@@ -45,5 +45,9 @@ def store_preview(run: work_files.Run, work: Path) -> None:
         for name in (MANIFEST, CATALOG)
         if (path := page.with_name(name)).is_file()
     }
-    copy.write_bytes(redact_artifacts.page(page.read_bytes(), inside, redact))
+    try:
+        copy.write_bytes(redact_artifacts.page(page.read_bytes(), inside, redact))
+    except errors.DocsFailed as cause:
+        actions_runner.say(f"The documentation is not kept. {cause.what}")
+        return
     actions_runner.say(f"The documentation of this pull request is in the artifact folder, {PAGE}.")

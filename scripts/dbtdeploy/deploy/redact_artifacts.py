@@ -14,6 +14,7 @@ import msgspec
 
 from dbtdeploy.base import actions_runner, errors, json_codec
 from dbtdeploy.base.redact import Redact, Redactor, in_values
+from dbtdeploy.dbt import docs_site
 
 IDENTITY = frozenset(
     {
@@ -183,20 +184,23 @@ def artifact(name: str, content: bytes, redact: Redact) -> bytes:
 
 
 def page(content: bytes, inside: Mapping[bytes, bytes], redact: Redact) -> bytes:
-    """The documentation's page without secrets.
+    """The documentation's page without secrets, and with nothing of others that a browser runs.
 
     ``dbt docs generate --static`` writes the artifacts word for word into a page that holds nothing
     else of the project's; the page's own JavaScript is left as it is.
 
     Args:
         content: the page.
-        inside: artifacts as dbt wrote them, to what takes their place.
+        inside: artifacts as dbt wrote them, to what takes their place; the catalog last.
         redact: for a page that does not hold them so.
+
+    Raises:
+        DocsFailed: the page is not as dbt's are.
     """
-    for original, redacted in inside.items():
-        if original == redacted:
-            continue
-        if original not in content:
-            return redact(content.decode(errors="replace")).encode()
-        content = content.replace(original, redacted)
-    return content
+    if all(original in content for original in inside):
+        for original, redacted in inside.items():
+            content = content.replace(original, docs_site.embedded(redacted))
+    else:
+        content = docs_site.inert(content, list(inside)[-1] if inside else b"")
+        content = redact(content.decode(errors="replace")).encode()
+    return docs_site.guarded(content)

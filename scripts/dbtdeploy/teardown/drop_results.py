@@ -129,8 +129,8 @@ def _why(outcome: SchemaResult) -> tuple[str, str, bool]:
         listed += f" and {more} more" if more > 0 else ""
         return (
             f"objects outside of it hang on it and would be dropped too: {listed}",
-            "Drop those objects, or let them read production's, and run this job again. A partition "
-            "is detached by: alter table ... detach partition ...",
+            "Drop those objects, or let them read production's, and run this job again. A "
+            "partition is detached by: alter table ... detach partition ...",
             True,
         )
     if outcome.outcome == "busy":
