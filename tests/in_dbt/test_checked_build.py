@@ -136,6 +136,23 @@ def test_what_stops_it_earlier_is_told_in_dbts_words(
     assert any("state" in message for message in said), said
 
 
+@pytest.mark.fault(18)
+def test_what_cannot_be_parsed_is_told_in_dbts_words(
+    newest: Warm, landed: postgres.Database, tmp_path: Path
+) -> None:
+    files = {"dbt_project.yml": warm.PROJECT, "models/odd.sql": "select * from {{ ref('nowhere') }}"}
+    folder = warm.write(tmp_path / "shop", files, landed)
+    dbt = newest.edge(folder, tmp_path / "logs", {"PASSWORD": landed.password})
+    with dbt.checked_build(warm.lines(), name="b", variables={}, saved_parse=None) as build:
+        assert build.plan() is None
+        shown: list[str] = []
+        outcome = build.finish(on_line=shown.append, go_on=False)
+    assert outcome.exit_code == 2
+    said = "\n".join(error.message for error in outcome.errors)
+    assert "nowhere" in said, shown
+    assert "models/odd.sql" in said
+
+
 SLOW = {
     "dbt_project.yml": warm.PROJECT,
     "models/slow.sql": "{{ config(materialized='table') }} select 1 as a from pg_sleep(60)",

@@ -186,7 +186,10 @@ class _Attempt:
         )
 
     def _strayed(self, found: Mapping[str, str] | None) -> tuple[str, ...]:
-        plan = work_files.read(self.work / work_files.PLAN, work_files.Plan)
+        plan = work_files.read_if_there(self.work / work_files.PLAN, work_files.Plan)
+        if plan is None:
+            # It stopped while it listed.
+            return ()
         path = manifest_path(self.run)
         manifest = path.read_bytes() if path.exists() else None
         return approved_build.strayed(manifest, plan.nodes, found)
