@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dbtdeploy.artifacts import run_results
 from dbtdeploy.dbt import commands
 from in_dbt import warm
 from in_dbt.warm import Shop, Warm
@@ -140,7 +141,10 @@ def test_what_stops_it_earlier_is_told_in_dbts_words(
 def test_what_cannot_be_parsed_is_told_in_dbts_words(
     newest: Warm, landed: postgres.Database, tmp_path: Path
 ) -> None:
-    files = {"dbt_project.yml": warm.PROJECT, "models/odd.sql": "select * from {{ ref('nowhere') }}"}
+    files = {
+        "dbt_project.yml": warm.PROJECT,
+        "models/odd.sql": "select * from {{ ref('nowhere') }}",
+    }
     folder = warm.write(tmp_path / "shop", files, landed)
     dbt = newest.edge(folder, tmp_path / "logs", {"PASSWORD": landed.password})
     with dbt.checked_build(warm.lines(), name="b", variables={}, saved_parse=None) as build:
@@ -151,6 +155,53 @@ def test_what_cannot_be_parsed_is_told_in_dbts_words(
     said = "\n".join(error.message for error in outcome.errors)
     assert "nowhere" in said, shown
     assert "models/odd.sql" in said
+
+
+BATCHES = {
+    "dbt_project.yml": warm.PROJECT,
+    "models/properties.yml": """
+version: 2
+models:
+  - name: events
+    config: {event_time: at}
+""",
+    "models/events.sql": "{{ config(materialized='table') }} select day::timestamp as at, n from"
+    " (values (current_date - 1, 0), (current_date, 1)) as v (day, n)",
+    "models/by_day.sql": "{{ config(materialized='incremental', incremental_strategy='microbatch',"
+    " unique_key='at', event_time='at', batch_size='day', lookback=1,"
+    " begin=(modules.datetime.datetime.now() - modules.datetime.timedelta(2)).strftime('%Y-%m-%d'))"
+    " }} select at, 1 / n as share from {{ ref('events') }}",
+}
+"""One batch divides by zero."""
+
+
+@pytest.mark.fault(53)
+def test_batches_are_built_and_a_failing_one_shows_the_warehouses_words(
+    any_warm: Warm, landed: postgres.Database, tmp_path: Path
+) -> None:
+    folder = warm.write(tmp_path / "shop", BATCHES, landed)
+    dbt = any_warm.edge(folder, tmp_path / "logs", {"PASSWORD": landed.password})
+    with dbt.checked_build(warm.lines(), name="b", variables={}, saved_parse=None) as build:
+        assert build.plan() is not None
+        shown: list[str] = []
+        outcome = build.finish(on_line=shown.append)
+    assert outcome.exit_code == 1, shown
+    results = json.loads((folder / "target" / "run_results.json").read_text())["results"]
+    found = {each["unique_id"]: each["status"] for each in results}
+    assert found["model.shop.events"] == "success"
+    assert found["model.shop.by_day"] == "partial success"
+    assert landed.rows("select share from made.by_day") == [(1,)]
+    kept = tmp_path / "kept.json"
+    said = [error.message for error in outcome.errors]
+    run_results.keep_redacted(
+        folder / "target" / "run_results.json", kept, lambda text: text, said=said
+    )
+    messages = {
+        each["unique_id"]: each["message"] for each in json.loads(kept.read_text())["results"]
+    }
+    assert messages["model.shop.by_day"] == (
+        "PARTIAL SUCCESS (2/3)\nDatabase Error\n  division by zero"
+    )
 
 
 SLOW = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
+from dbtdeploy.artifacts import batch_errors
 from dbtdeploy.base import json_codec
 from dbtdeploy.base.redact import Redact
 
@@ -71,9 +73,22 @@ def merged(older: bytes, newer: bytes) -> bytes:
     return msgspec.json.encode(document)
 
 
-def keep_redacted(source: Path, destination: Path, redact: Redact) -> None:
-    """Copy run results with every string redacted but ids and statuses; structure stays."""
+def keep_redacted(
+    source: Path, destination: Path, redact: Redact, *, said: Iterable[str] = ()
+) -> None:
+    """Copy run results with every string redacted but ids and statuses; structure stays.
+
+    Args:
+        source: dbt's file.
+        destination: the copy.
+        redact: hides secrets.
+        said: what dbt logged as errors, of which failing batches get their words.
+    """
     content = json_codec.decode(source.read_bytes())
+    known = batch_errors.words(said)
+    for result in content.get("results") or [] if known else []:
+        if message := batch_errors.message(result, known):
+            result["message"] = message
     destination.write_bytes(msgspec.json.encode(_redacted(content, redact)))
 
 

@@ -212,7 +212,9 @@ def write_build(
     """
     redact = settings.redactor()
     if called.found is not None:
-        run_results.keep_redacted(results_path(run), work / work_files.RUN_RESULTS, redact)
+        said = [error.message for error in called.outcome.errors]
+        kept = work / work_files.RUN_RESULTS
+        run_results.keep_redacted(results_path(run), kept, redact, said=said)
     # It holds values of env_var().
     source = Path(run.dbt.target_path) / "compiled"
     for path in sorted(source.rglob("*.sql")):
