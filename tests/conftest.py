@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import make_environments
+from standins import forked_dbt as forked
 from standins import github, postgres, s3, selection
 
 pytest_plugins = ["fault_table"]
@@ -81,6 +84,19 @@ def _dbt(version: str) -> Path:
 def dbt_command() -> Path:
     """The command ``dbt`` of the version most tests run on."""
     return _dbt(selection.DBT)
+
+
+@pytest.fixture(scope="session")
+def forked_dbt(dbt_command: Path) -> Iterator[Path]:
+    """The same, forked from a process that has imported it; for what is not about dbt's process."""
+    if sys.platform != "linux":
+        yield dbt_command
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="dbt-") as folder,
+        forked.make(dbt_command, Path(folder)) as command,
+    ):
+        yield command
 
 
 @pytest.fixture(scope="session")

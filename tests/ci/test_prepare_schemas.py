@@ -35,7 +35,7 @@ shop:
       threads: 1
 """
 
-MARK = "dbt-deploy repository=o/r project=shop target= pull_request=7"
+MARK = "dbt-deploy repository=acme/shop project=shop target= pull_request=7"
 
 
 class Prepared:
@@ -147,7 +147,7 @@ class Prepared:
 
 
 @pytest.fixture
-def prepared(work: Path, database: Database, dbt_command: Path) -> Prepared:
+def prepared(work: Path, database: Database, forked_dbt: Path) -> Prepared:
     database.run(
         """
         create schema analytics;
@@ -164,7 +164,7 @@ def prepared(work: Path, database: Database, dbt_command: Path) -> Prepared:
         insert into analytics.numbered (a) values (1), (2), (3);
         """
     )
-    made = Prepared(work, database, dbt_command)
+    made = Prepared(work, database, forked_dbt)
     made.production(
         orders="analytics",
         spelled="analytics",
@@ -181,7 +181,7 @@ def test_schemas_are_made_and_marked_and_get_productions_rows(prepared: Prepared
     assert done.returncode == 0, done.stdout + done.stderr
     assert prepared.comment("pr_7_shop").splitlines() == [
         MARK,
-        "last used 2026-11-21T00:00:00+00:00",
+        "last used 2026-11-21T09:00:00+00:00",
     ]
     laid = prepared.baselines()
     assert (laid["orders"].how, laid["orders"].rows) == ("all", 100)

@@ -29,8 +29,8 @@ sources:
 
 
 @pytest.fixture
-def production(tmp_path: Path, database: postgres.Database, dbt_command: Path) -> Production:
-    return prepared(tmp_path, database, dbt_command)
+def production(tmp_path: Path, database: postgres.Database, forked_dbt: Path) -> Production:
+    return prepared(tmp_path, database, forked_dbt)
 
 
 def prepared(folder: Path, database: postgres.Database, dbt: Path) -> Production:

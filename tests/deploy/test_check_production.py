@@ -15,9 +15,9 @@ from standins.rebuilt import Production
 
 @pytest.fixture
 def production(
-    tmp_path: Path, postgres_server: Server, database: Database, dbt_command: Path
+    tmp_path: Path, postgres_server: Server, database: Database, forked_dbt: Path
 ) -> Production:
-    return Production(tmp_path, postgres_server, database, dbt_command)
+    return Production(tmp_path, postgres_server, database, forked_dbt)
 
 
 def statements(remedy: str) -> list[str]:

@@ -22,6 +22,7 @@ from standins.deploys import Ended, Environment, commit_of
 from standins.macros import MacroDbt
 from standins.postgres import Database
 from standins.rollbacks import Place, done, planned
+from standins.selection import some_of
 from standins.swaps import PLACE, RELEASE, Staged, Warehouse
 
 OLD, NEW = [10, 20, 30, 40, 50], [20, 40, 60, 80, 100]
@@ -338,7 +339,10 @@ def test_a_long_reader_is_waited_for(place: Place, warehouse: Warehouse) -> None
 
 
 @pytest.mark.fault(27)
-@pytest.mark.parametrize("point", ["rollback-recorded", "rollback-taken-back", "rollback-held"])
+@pytest.mark.parametrize(
+    "point",
+    some_of(["rollback-recorded", "rollback-taken-back", "rollback-held"], "rollback-taken-back"),
+)
 def test_killed_old_whole_or_new_whole(place: Place, warehouse: Warehouse, point: str) -> None:
     first = place.store.pointer().version
     index, _ = release(place, warehouse, 2, "v1.4.0")

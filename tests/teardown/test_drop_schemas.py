@@ -66,8 +66,8 @@ def warehouse(postgres_server: postgres.Server, database: Database) -> Iterator[
 
 
 @pytest.fixture
-def job(work: Path, dbt_command: Path, warehouse: Warehouse) -> Job:
-    made = Job(work, dbt_command)
+def job(work: Path, forked_dbt: Path, warehouse: Warehouse) -> Job:
+    made = Job(work, forked_dbt)
     made.connect(warehouse.role)
     return made
 

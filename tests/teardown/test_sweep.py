@@ -25,10 +25,10 @@ def ago(days: float) -> str:
 
 
 @pytest.fixture
-def job(work: Path, dbt_command: Path, database: Database, hub: Hub, tmp_path: Path) -> Job:
+def job(work: Path, forked_dbt: Path, database: Database, hub: Hub, tmp_path: Path) -> Job:
     store = tmp_path / "store"
     store.mkdir()
-    made = Job(work, dbt_command, state=str(store))
+    made = Job(work, forked_dbt, state=str(store))
     made.connect(database)
     made.environment |= {
         "GITHUB_API_URL": hub.url,

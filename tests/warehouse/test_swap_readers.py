@@ -105,6 +105,7 @@ class Readers:
                 free.put_nowait(connection)
 
 
+@pytest.mark.more
 @pytest.mark.fault(39)
 def test_no_reader_gets_an_error_or_sees_two_generations(shop: Shop) -> None:
     readers = Readers(shop.reader)
