@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifacts
-from dbtdeploy.artifacts.artifacts import Manifest
+from dbtdeploy.artifacts.artifacts import TESTS, Manifest
 from dbtdeploy.base import actions_runner, crash, errors, settings, timestamps
 from dbtdeploy.context import deploy_files, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
@@ -49,7 +49,7 @@ def main() -> None:
     )
     work_files.write(work / release_files.STAGING, made)
     # Tests of what is built in place run when it is.
-    tests = sum(node.resource_type in release_split.TESTS for node in nodes)
+    tests = sum(node.resource_type in TESTS for node in nodes)
     staged = replace(release_plan.staged_at(plan, relations), tests=tests)
     work_files.write(work / release_files.RELEASE_PLAN, staged)
     work_files.write(work / work_files.PLAN, work_files.Plan(nodes=nodes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbtdeploy.base import text, timestamps
+from dbtdeploy.base import timestamps
 
 
 @pytest.mark.parametrize(
@@ -29,20 +29,6 @@ def test_what_is_written_is_read_again() -> None:
     moment = timestamps.parse(text)
     assert moment is not None
     assert timestamps.written(moment) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (-5, "less than a minute ago"),
-        (59, "less than a minute ago"),
-        (60, "1 minute ago"),
-        (7199, "1 hour ago"),
-        (3 * 86400, "3 days ago"),
-    ],
-)
-def test_age(seconds: int, said: str) -> None:
-    assert text.age(seconds) == said
 
 
 @pytest.mark.parametrize(

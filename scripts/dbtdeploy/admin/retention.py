@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from dbtdeploy.base import timestamps
+from dbtdeploy.base import text, timestamps
 from dbtdeploy.store import inventory, lineage
 from dbtdeploy.store.inventory import Inventory, VersionFolder
 
@@ -168,4 +168,4 @@ def _by_age(folder: VersionFolder, policy: RetentionPolicy, since: datetime) -> 
 
 
 def _days(policy: RetentionPolicy) -> str:
-    return f"{policy.days} day" + ("" if policy.days == 1 else "s")
+    return text.plural(policy.days, "day")

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from dbtdeploy.admin import status_release
 from dbtdeploy.admin.status_release import ReleaseStatus
 from dbtdeploy.artifacts import artifact_check
-from dbtdeploy.base import errors, timestamps
+from dbtdeploy.base import errors, text, timestamps
 from dbtdeploy.store import (
     environment_settings,
     failed_nodes,
@@ -155,21 +155,19 @@ def _live(status: Status) -> Iterator[StatusRow]:
     yield StatusRow(label="Commit", text=index.commit or "not known", code=bool(index.commit))
     by = f" by {index.created_by}" if index.created_by else ""
     yield StatusRow(
-        label="Published", text=_line(_ago(index.created_at, status.now) + by), url=index.run_url
+        label="Published", text=_line(_when(index.created_at, status.now) + by), url=index.run_url
     )
     if index.pending:
-        names = ", ".join(index.pending[:NAMES_SHOWN])
-        more = len(index.pending) - NAMES_SHOWN
         yield StatusRow(
             label=f"Pending ({len(index.pending):,})",
-            text=_line(f"{names} and {more:,} more" if more > 0 else names),
+            text=_line(text.first(index.pending, NAMES_SHOWN)),
         )
 
 
 def _since(status: Status) -> Iterator[StatusRow]:
     failed = status.failed
     if failed is not None:
-        when = _ago(failed.created_at, status.now)
+        when = _when(failed.created_at, status.now)
         said = f"a deploy failed {when}; what it had built is newer than this version"
         if failed.event == ROLLED_BACK and failed.problem:
             said = failed.problem
@@ -177,8 +175,8 @@ def _since(status: Status) -> Iterator[StatusRow]:
 
 
 def _releases(status: Status) -> Iterator[StatusRow]:
-    for label, text, url in status_release.rows(status.releases, status.now):
-        yield StatusRow(label=label, text=_line(text), url=url)
+    for label, said, url in status_release.rows(status.releases, status.now):
+        yield StatusRow(label=label, text=_line(said), url=url)
 
 
 def _plain_rows(plain: PlainArtifacts, now: datetime) -> Iterator[StatusRow]:
@@ -187,7 +185,7 @@ def _plain_rows(plain: PlainArtifacts, now: datetime) -> Iterator[StatusRow]:
         text="none yet: there are plain artifacts, which the first deploy or release takes over",
     )
     yield StatusRow(label="Commit", text=plain.commit or "not known", code=bool(plain.commit))
-    yield StatusRow(label="Built", text=_ago(plain.generated_at, now))
+    yield StatusRow(label="Built", text=_when(plain.generated_at, now))
 
 
 def _hold(status: Status) -> StatusRow:
@@ -232,11 +230,11 @@ def _plain(store: Store) -> PlainArtifacts | None:
     return PlainArtifacts(generated_at=manifest.generated_at, commit=manifest.commit)
 
 
-def _ago(text: str | None, now: datetime) -> str:
-    moment = timestamps.parse(text)
+def _when(written: str | None, now: datetime) -> str:
+    moment = timestamps.parse(written)
     if moment is None:
         return "at a time unknown"
-    return f"{timestamps.for_people(text)}, {timestamps.lasted((now - moment).total_seconds())} ago"
+    return f"{timestamps.for_people(written)}, {text.age((now - moment).total_seconds())}"
 
 
 def _line(text: str) -> str:

@@ -23,6 +23,9 @@ NULL = msgspec.Raw(b"null")
 COMPILING = frozenset({"generate", "compile", "show"})
 """dbt's commands that write run_results.json and build nothing."""
 
+TESTS = frozenset({"test", "unit_test"})
+"""The resource types of tests."""
+
 T = TypeVar("T")
 
 
@@ -208,3 +211,8 @@ def _read(path: Path, kind: type[T]) -> T | None:
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError):
         # The report explains dbt's verdict and must not change it: without the file it says less.
         return None
+
+
+def is_test(unique_id: str) -> bool:
+    """Whether it is the id of a test; a unique id begins with its resource type."""
+    return unique_id.partition(".")[0] in TESTS

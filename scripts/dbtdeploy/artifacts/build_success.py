@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dbtdeploy.artifacts.node_status import GOOD, OUTCOMES
+from dbtdeploy.base import text
 from dbtdeploy.context import work_files
 from dbtdeploy.context.phases import AFTER_THE_BUILD
 
@@ -63,7 +64,4 @@ def _open_ends(plan: work_files.Plan, statuses: Mapping[str, str]) -> list[str]:
 
 
 def _named(ends: list[str]) -> str:
-    if not ends:
-        return ""
-    more = f" and {len(ends) - NAMED:,} more" if len(ends) > NAMED else ""
-    return f" {', '.join(ends[:NAMED])}{more}."
+    return f" {text.first(ends, NAMED)}." if ends else ""

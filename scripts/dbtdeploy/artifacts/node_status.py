@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from dbtdeploy.artifacts.artifacts import Manifest, Result
+from dbtdeploy.artifacts.artifacts import Manifest, Result, is_test
 
 Outcome = Literal["passed", "warned", "failed", "error", "partial", "skipped", "unknown", "missing"]
 
@@ -77,7 +77,7 @@ class Waiting:
         self._causes: dict[str, tuple[str, ...]] = {}
         self._failed_tests: dict[str, list[str]] = {}
         for unique_id, how in outcomes.items():
-            if _is_test(unique_id) and how not in GOOD and how not in WAITING:
+            if is_test(unique_id) and how not in GOOD and how not in WAITING:
                 for parent in self._parents(unique_id):
                     self._failed_tests.setdefault(parent, []).append(unique_id)
 
@@ -114,10 +114,6 @@ class Waiting:
     def _parents(self, unique_id: str) -> list[str]:
         node = self._manifest.find(unique_id)
         return [parent for parent in node.depends_on.nodes if parent] if node else []
-
-
-def _is_test(unique_id: str) -> bool:
-    return unique_id.startswith("test.") or _is_unit_test(unique_id)
 
 
 def _is_unit_test(unique_id: str) -> bool:

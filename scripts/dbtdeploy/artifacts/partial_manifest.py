@@ -14,12 +14,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
-from dbtdeploy.artifacts.artifacts import Manifest, Node
+from dbtdeploy.artifacts.artifacts import Manifest, Node, is_test
 from dbtdeploy.artifacts.node_listing import BUILT
 from dbtdeploy.artifacts.state_diff import MACROS, PENDING_MARK, RELATION, Reasons
 from dbtdeploy.base import json_codec
-
-TESTS = ("test", "unit_test")
 
 SECTIONS = ("nodes", "unit_tests", "functions")
 """Those of manifest.json that hold what can be built."""
@@ -47,13 +45,13 @@ def pending(manifest: Manifest, state: Manifest | None, built: Collection[str]) 
     before = state if state is not None else Manifest()
     reasons = Reasons(manifest, before)
     left_out = [unique_id for unique_id in _buildable(manifest) if unique_id not in built]
-    models = [unique_id for unique_id in _buildable(manifest) if not _is_test(unique_id)]
+    models = [unique_id for unique_id in _buildable(manifest) if not is_test(unique_id)]
     below = _below_changed(manifest, before, reasons, left_out)
     return tuple(
         unique_id
         for unique_id in left_out
         if (unique_id in below or reasons.of(unique_id))
-        and not (_is_test(unique_id) and _all_read_is_built(unique_id, manifest, models, built))
+        and not (is_test(unique_id) and _all_read_is_built(unique_id, manifest, models, built))
     )
 
 
@@ -72,7 +70,7 @@ def behind(manifest: Manifest, state: Manifest | None, built: Collection[str]) -
         unique_id
         for unique_id in _buildable(manifest)
         if unique_id not in built
-        and not _is_test(unique_id)
+        and not is_test(unique_id)
         and any(
             parent in built and reasons.of(parent)
             for parent in _read_through(unique_id, manifest, set())
@@ -123,10 +121,6 @@ def _buildable(manifest: Manifest) -> Iterator[str]:
         for unique_id, node in section.items():
             if node.resource_type in BUILT and node.materialized != "ephemeral":
                 yield unique_id
-
-
-def _is_test(unique_id: str) -> bool:
-    return unique_id.startswith(tuple(f"{kind}." for kind in TESTS))
 
 
 def _below_changed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 """Seconds."""
@@ -16,14 +17,27 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def age(value: float) -> str:
-    """``3 hours ago``."""
-    return f"{old(value)} ago"
-
-
-def old(value: float) -> str:
-    """``3 hours``."""
+def lasted(seconds: float) -> str:
+    """``3 hours``, in whole units of the largest kind."""
     for size, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
-        if value >= size:
-            return plural(int(value // size), name)
+        if seconds >= size:
+            return plural(int(seconds // size), name)
     return "less than a minute"
+
+
+def age(seconds: float) -> str:
+    """``3 hours ago``."""
+    return f"{lasted(seconds)} ago"
+
+
+def first(names: Sequence[str], most: int) -> str:
+    """``a, b and 3 more``: at most ``most`` of them, and the rest counted."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def bullets(lines: Sequence[str], most: int) -> str:
+    """A list, an item a line: at most ``most`` of them, and the rest counted."""
+    more = len(lines) - most
+    items = [f"- {line}" for line in lines[:most]]
+    return "\n".join([*items, f"- and {more:,} more"] if more > 0 else items)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+from dbtdeploy.base.text import lasted
 
 FRACTION = re.compile(r"\.(\d{1,9})")
 
@@ -36,14 +36,6 @@ def clock(moment: datetime, today: datetime) -> str:
     """``06:20 UTC``, with the date before it where that is not the day of ``today``."""
     moment, today = moment.astimezone(timezone.utc), today.astimezone(timezone.utc)
     return moment.strftime("%H:%M UTC" if moment.date() == today.date() else "%Y-%m-%d %H:%M UTC")
-
-
-def lasted(seconds: float) -> str:
-    """``12 minutes``, in whole units of the largest kind."""
-    for size, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
-        if (count := int(seconds // size)) > 0:
-            return f"{count:,} {name}" + ("" if count == 1 else "s")
-    return "less than a minute"
 
 
 def since(text: str, at: datetime) -> str:

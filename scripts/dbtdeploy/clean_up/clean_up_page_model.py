@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbtdeploy.base import errors, markdown
+from dbtdeploy.base import errors, markdown, text
 from dbtdeploy.clean_up.clean_up_files import CleanUpDone
 from dbtdeploy.context.policies import CleanUp
 from dbtdeploy.dbt import dbt_error_hints
@@ -36,10 +36,9 @@ def lines(done: CleanUpDone) -> list[str]:
 
 def why(one: CleanedUp) -> str:
     """Its reason, with the first details, in one line."""
-    more = len(one.detail) - LISTED
-    details = ", ".join(one.detail[:LISTED]) + (f" and {more:,} more" if more > 0 else "")
-    text = f"{one.why}: {details}" if details else one.why
-    return markdown.shortened(" ".join(text.split()), MOST_CHARS)
+    details = text.first(one.detail, LISTED)
+    said = f"{one.why}: {details}" if details else one.why
+    return markdown.shortened(" ".join(said.split()), MOST_CHARS)
 
 
 def summary(done: CleanUpDone, policy: CleanUp) -> str:
@@ -65,10 +64,9 @@ def refuse_failures(done: CleanUpDone) -> None:
     failed = done.of("failed")
     if not failed:
         return
-    listed = "\n".join(f"- {one.name}: {why(one)}" for one in failed[:LISTED])
-    more = len(failed) - LISTED
+    listed = text.bullets([f"{one.name}: {why(one)}" for one in failed], LISTED)
     raise errors.CleanUpIncomplete(
-        f"These are still there:\n{listed}" + (f"\nand {more:,} more" if more > 0 else ""),
+        f"These are still there:\n{listed}",
         not_done="They were left as they are; all others that were to go are dropped.",
         remedy=dbt_error_hints.remedy_for("\n".join(line for one in failed for line in one.detail)),
     )

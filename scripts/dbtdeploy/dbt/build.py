@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from dbtdeploy.artifacts import approved_build, build_success, run_results
 from dbtdeploy.artifacts.node_status import NODE_FAILED
-from dbtdeploy.base import actions_runner, ansi, errors, settings, timestamps
+from dbtdeploy.base import actions_runner, ansi, errors, settings, text, timestamps
 from dbtdeploy.context import work_files
 from dbtdeploy.dbt import dbt_error_hints, invoke
 from dbtdeploy.dbt.dbt_client import CheckedBuild, Dbt, Outcome, streamed
@@ -271,10 +271,9 @@ def exit_code(run: work_files.Run, work: Path, called: Called, build: work_files
 
 def _elsewhere(strayed: Sequence[str]) -> errors.BuiltElsewhere:
     redact = settings.redactor()
-    shown = [redact(f"- {line}") for line in strayed[:NAMED]]
-    more = [f"- and {len(strayed) - NAMED:,} more"] if len(strayed) > NAMED else []
+    listed = text.bullets([redact(line) for line in strayed], NAMED)
     return errors.BuiltElsewhere(
-        "\n".join(["The manifest that dbt wrote is not what was checked:", *shown, *more]),
+        f"The manifest that dbt wrote is not what was checked:\n{listed}",
         not_done="This build does not count as passed. What it wrote is in the warehouse.",
         remedy="Look at what is named, and let names of schemas and relations follow from files, "
         "vars and the target alone, not from the time or from what is in the warehouse.",

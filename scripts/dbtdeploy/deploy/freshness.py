@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from dbtdeploy.base import json_codec, timestamps
+from dbtdeploy.base import json_codec, text
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.context.deploy_files import SourceFreshness
 from dbtdeploy.context.work_files import LogError
@@ -134,4 +134,4 @@ def line(source: SourceFreshness) -> str:
     if source.age_seconds is None:
         return f"{source.name}: {source.status}. {source.message or 'No row tells its age.'}"
     judged = JUDGED.get(source.status, source.status)
-    return f"{source.name}: {judged}, newest row is {timestamps.lasted(source.age_seconds)} old"
+    return f"{source.name}: {judged}, newest row is {text.lasted(source.age_seconds)} old"

@@ -225,7 +225,7 @@ def _changes(plan: ReleasePlan) -> list[Fact]:
     parts += [f"{len(plan.removed):,} removed"] if plan.removed else []
     breaking = [node.name for node in plan.nodes if node.breaking]
     facts = [Fact(name="Models", value=", ".join(parts))] if parts else []
-    facts += [Fact(name="Breaking", value=_names(breaking))] if breaking else []
+    facts += [Fact(name="Breaking", value=text.first(breaking, NAMES))] if breaking else []
     warned = [f"{gate.name}: {gate.figures}" for gate in plan.gates if gate.outcome == "warned"]
     return facts + [Fact(name="Warning", value=one) for one in warned[:NAMES]]
 
@@ -236,7 +236,9 @@ def _failed(report: ReportGlimpse) -> list[Fact]:
         "Failed models": [node.name for node in report.nodes if node.outcome in bad],
         "Failed tests": [test.name for test in report.tests if test.outcome in bad],
     }
-    return [Fact(name=name, value=_names(names)) for name, names in found.items() if names]
+    return [
+        Fact(name=name, value=text.first(names, NAMES)) for name, names in found.items() if names
+    ]
 
 
 def _taken_back(done: RolledBack) -> list[Fact]:
@@ -244,9 +246,9 @@ def _taken_back(done: RolledBack) -> list[Fact]:
     facts = [Fact(name="Taken back", value=plan.tags)]
     facts += [Fact(name="Why", value=done.reason)] if done.reason else []
     if plan.left:
-        facts.append(Fact(name="Left as they are", value=_names(list(plan.left))))
+        facts.append(Fact(name="Left as they are", value=text.first(plan.left, NAMES)))
     if plan.rebuild:
-        facts.append(Fact(name="To be built again", value=_names(list(plan.rebuild))))
+        facts.append(Fact(name="To be built again", value=text.first(plan.rebuild, NAMES)))
     if done.hold_reason:
         facts.append(Fact(name="On hold", value="Nothing is deployed until `command: lift-hold`."))
     return facts
@@ -258,8 +260,3 @@ def _links(left: Left, policy: InProduction) -> list[Link]:
     docs = (left.publication.docs_url if left.publication else None) or policy.docs_url
     found = {"Run": event.run_url, "Release": release, "Documentation": docs or ""}
     return [Link(text=name, url=url) for name, url in found.items() if text.WEB.fullmatch(url)]
-
-
-def _names(names: list[str]) -> str:
-    more = len(names) - NAMES
-    return ", ".join(names[:NAMES]) + (f" and {more:,} more" if more > 0 else "")

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from dbtdeploy.artifacts.artifacts import Manifest
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, text
 from dbtdeploy.context.release_files import ReleaseNode
 
 RELATIONS = frozenset({"model", "seed", "snapshot", "function"})
@@ -90,7 +90,8 @@ def _refuse_left_out(nodes: Sequence[ReleaseNode], manifest: Manifest, reads: Ch
         return
     lines = [f"{_name(i, manifest)}, which reads {_name(o, manifest)}" for i, o in left_out.items()]
     raise errors.ReleaseNotClosed(
-        "This release replaces relations and leaves out what is built from them:\n" + _list(lines),
+        "This release replaces relations and leaves out what is built from them:\n"
+        + text.bullets(lines, LISTED),
         not_done="Nothing was built, and production is as it was.",
         remedy="Release them too: let the input `exclude` not name them, and let `select` end with "
         "a `+`, as in `state:modified+`. Or release by the method `direct`, which builds in place.",
@@ -114,7 +115,7 @@ def refuse_built_too_early(nodes: Sequence[ReleaseNode], manifest: Manifest) -> 
     origins = _few({direct.name for _, direct in found})
     raise errors.ReleaseNotClosed(
         "What is built in place comes after the swap, so these would be built from what it was "
-        "before:\n" + _list(lines),
+        "before:\n" + text.bullets(lines, LISTED),
         not_done="Nothing was built, and production is as it was.",
         remedy=f"Give {names} the method `direct` too, in its `meta`: "
         f"`dbt_deploy: {{method: direct}}`. Or take it away from {origins}.",
@@ -136,12 +137,4 @@ def _name(unique_id: str, manifest: Manifest) -> str:
 
 
 def _few(names: Collection[str], most: int = 3) -> str:
-    shown = [f"`{name}`" for name in sorted(names)[:most]]
-    rest = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
-
-
-def _list(lines: Sequence[str]) -> str:
-    rest = len(lines) - LISTED
-    shown = [f"- {line}" for line in lines[:LISTED]]
-    return "\n".join([*shown, f"- and {rest:,} more"] if rest > 0 else shown)
+    return text.first([f"`{name}`" for name in sorted(names)], most)

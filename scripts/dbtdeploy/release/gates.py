@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from dbtdeploy.artifacts.artifacts import Manifest, Node, RunResults
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, text
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Gate, ReleaseNode, ReleasePlan
 from dbtdeploy.release import gates_rows, gates_tests_columns, node_meta
@@ -44,15 +44,17 @@ def waiting(plan: ReleasePlan, policy: Release, manifest: Manifest) -> tuple[Gat
     kept = [one for one in nodes if gates_rows.keeps_rows(one.node)]
     dated = [one for one in nodes if fresh_hours(one, policy) is not None]
     return (
-        _waits(TESTS, gates_tests_columns.plural(plan.tests, "test")),
+        _waits(TESTS, text.plural(plan.tests, "test")),
         _waits(BREAKING, "columns of staging against production's", on=bool(plan.staged)),
-        _waits(COUNTS, gates_tests_columns.plural(len(counted), "table"), on=bool(counted)),
+        _waits(COUNTS, text.plural(len(counted), "table"), on=bool(counted)),
         _waits(
             KEPT,
-            gates_tests_columns.plural(len(kept), "incremental table or snapshot"),
+            text.plural(
+                len(kept), "incremental table or snapshot", "incremental tables or snapshots"
+            ),
             on=bool(kept),
         ),
-        _waits(FRESH, gates_tests_columns.plural(len(dated), "model"), on=bool(dated)),
+        _waits(FRESH, text.plural(len(dated), "model"), on=bool(dated)),
         _waits(CHECKS, "the queries of the folder `checks`", on=asked),
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dbtdeploy.base.timestamps import DAY, HOUR
+from dbtdeploy.base.text import DAY, HOUR, plural
 from dbtdeploy.context.release_files import Gate, ReleaseNode
-from dbtdeploy.release.gates_tests_columns import NOT_ASKED, Figures, plural, why_not_read
+from dbtdeploy.release.gates_tests_columns import NOT_ASKED, Figures, why_not_read
 
 MANY = 1000.0
 """Per cent, from which on decimals tell nothing."""
@@ -113,7 +113,7 @@ def freshness(
         elif figure.age_seconds is None:
             stale.append(f"`{node.name}`: no row has a `{column}`")
         elif figure.age_seconds > hours * HOUR:
-            old = f"{_lasted(figure.age_seconds)} old, allowed {hours:g} h"
+            old = f"{_hours(figure.age_seconds)} old, allowed {hours:g} h"
             stale.append(f"`{node.name}`: the newest `{column}` is {old}")
         else:
             fresh.append(figure.age_seconds)
@@ -130,7 +130,7 @@ def freshness(
         return Gate(
             name=name, outcome="passed", figures=f"no model of this release has `{everywhere}`"
         )
-    newest = f"the oldest is {_lasted(max(fresh))} old"
+    newest = f"the oldest is {_hours(max(fresh))} old"
     return Gate(
         name=name, outcome="passed", figures=f"{plural(len(fresh), 'model')} fresh, {newest}"
     )
@@ -173,5 +173,5 @@ def _doubled(node: ReleaseNode, figure: Figures, has_key: bool) -> str | None:
     return f"`{node.name}`: {plural(count, 'key')} {'is' if count == 1 else 'are'} there twice"
 
 
-def _lasted(seconds: float) -> str:
+def _hours(seconds: float) -> str:
     return f"{seconds / HOUR:.1f} h" if seconds < 2 * DAY else f"{seconds / DAY:.0f} days"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from dbtdeploy.artifacts.artifacts import RunResults
+from dbtdeploy.artifacts.artifacts import RunResults, is_test
 from dbtdeploy.artifacts.node_status import GOOD, OUTCOMES
+from dbtdeploy.base.text import plural
 from dbtdeploy.context.release_files import Gate, ReleasePlan
 from dbtdeploy.warehouse.release_macro_types import MeasuredNode, QueryResult
-
-TEST_IDS = ("test.", "unit_test.")
 
 ROWS_COUNTED = 1000
 """Of a check's rows; the warehouse counts no further."""
@@ -26,19 +25,11 @@ NOT_ASKED = {
 Figures = MeasuredNode | None
 
 
-def plural(count: int, one: str) -> str:
-    """``1 test``, ``2 tests``; of several words the first noun bears the plural."""
-    if count == 1:
-        return f"1 {one}"
-    head, _, rest = one.partition(" or ")
-    return f"{count:,} {head}s" + (f" or {rest}s" if rest else "")
-
-
 def tests(plan: ReleasePlan, results: RunResults | None, *, fail_on_warnings: bool) -> Gate:
     """The tests of dbt, in staging; and that every staged node was built."""
     name = "dbt tests"
     ended = {one.unique_id: one.status for one in results.results} if results else {}
-    statuses = {i: OUTCOMES.get(s, "unknown") for i, s in ended.items() if i.startswith(TEST_IDS)}
+    statuses = {i: OUTCOMES.get(s, "unknown") for i, s in ended.items() if is_test(i)}
     found = Counter(statuses.values())
     bad = [i for i, how in statuses.items() if how not in GOOD]
     unbuilt = [n.name for n in plan.staged if OUTCOMES.get(ended.get(n.unique_id, "")) not in GOOD]

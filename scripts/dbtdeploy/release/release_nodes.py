@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dbtdeploy.artifacts.artifacts import Manifest, Node
+from dbtdeploy.artifacts.artifacts import TESTS, Manifest, Node
 from dbtdeploy.artifacts.state_diff import NEW, Reasons
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import BackBy, Change, Kind, Method, ReleaseNode, Spot
@@ -161,7 +161,7 @@ def _below_changed(manifest: Manifest, reasons: Reasons | None) -> frozenset[str
         unique_id
         for section in (manifest.nodes, manifest.sources, manifest.functions)
         for unique_id, known in section.items()
-        if known.resource_type not in ("test", "unit_test") and reasons.of(unique_id)
+        if known.resource_type not in TESTS and reasons.of(unique_id)
     ]
     return frozenset(downstream_check.below(roots, downstream_check.children(manifest)))
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 from msgspec.structs import replace
 
-from dbtdeploy.artifacts.artifacts import Manifest, Node, RunResults
+from dbtdeploy.artifacts.artifacts import TESTS, Manifest, Node, RunResults
 from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import Release
@@ -19,7 +19,6 @@ from dbtdeploy.release import breaking, downstream_check, gates, release_nodes
 from dbtdeploy.store import versions
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, ProductionRelation
 
-TESTS = frozenset({"test", "unit_test"})
 STORED = frozenset({"model", "seed", "snapshot"})
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from dbtdeploy.artifacts.artifacts import Manifest, Node
+from dbtdeploy.artifacts.artifacts import TESTS, Manifest, Node
 from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import ReleaseNode
@@ -15,8 +15,6 @@ from dbtdeploy.release import breaking, downstream_check, release_nodes
 from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.report.release_report import NodeWhenReleased, WhenReleased
 from dbtdeploy.report.report import Report
-
-TESTS = frozenset({"test", "unit_test"})
 
 
 def added(report: Report, inputs: BuildReportInputs) -> Report:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from dbtdeploy.artifacts.artifacts import Manifest
+from dbtdeploy.artifacts.artifacts import TESTS, Manifest
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.context.work_files import Plan, PlannedNode
 
 WHOLE = "whole_plan.json"
 """plan.json as dbt listed it; from then on plan.json is what is built next."""
-
-TESTS = ("test", "unit_test")
 
 
 def keep_whole(work: Path) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from dbtdeploy.artifacts.artifacts import Manifest, RunResults
+from dbtdeploy.artifacts.artifacts import TESTS, Manifest, RunResults
 from dbtdeploy.artifacts.node_status import GOOD, Outcome, Waiting, outcome
 from dbtdeploy.artifacts.state_diff import Reasons
 from dbtdeploy.base import timestamps
@@ -22,8 +22,6 @@ from dbtdeploy.report.report import (
     TestReport,
 )
 from dbtdeploy.report.source_links import Sources
-
-TESTS = frozenset({"test", "unit_test"})
 
 
 class BuildReportInputs(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from dbtdeploy.artifacts import state_diff
-from dbtdeploy.artifacts.artifacts import Checksum, Manifest, Node, Result
+from dbtdeploy.artifacts.artifacts import Checksum, Manifest, Node, Result, is_test
 from dbtdeploy.artifacts.node_status import GOOD, Outcome, Waiting, outcome, rows
 from dbtdeploy.base import ansi
 from dbtdeploy.context import work_files
@@ -253,7 +253,7 @@ def _parents(unique_id: str, facts: NodeReportInputs) -> list[str]:
 def _depths(facts: NodeReportInputs) -> dict[str, int]:
     """How many selected nodes lie above each, along the longest way."""
     depths: dict[str, int] = {}
-    waiting = [node for node in facts.selected if not node.startswith(("test.", "unit_test."))]
+    waiting = [node for node in facts.selected if not is_test(node)]
     while waiting:
         current = waiting[-1]
         above = [p for p in _parents(current, facts) if p in facts.selected]

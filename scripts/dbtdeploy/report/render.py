@@ -127,7 +127,7 @@ def _environment() -> jinja2.Environment:
         "seconds": wording.seconds,
         "instant": wording.instant,
         "age": text.age,
-        "old": text.old,
+        "lasted": text.lasted,
         "opened": wording.opened,
         "sentence": wording.sentence,
         "moment": timestamps.for_people,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from dbtdeploy.base import markdown
-from dbtdeploy.base.text import MINUTE, WEB, plural
+from dbtdeploy.base.text import MINUTE, WEB, first, plural
 from dbtdeploy.report.page_model import Limits
 from dbtdeploy.report.report import NodeReport, Place
 
@@ -22,10 +22,7 @@ QUOTES = {ord(mark): None for mark in '"`[]'}
 
 def codes(names: Iterable[str], most: int) -> str:
     """Names as code, at most ``most`` of them and the rest counted."""
-    listed = list(names)
-    shown = ", ".join(markdown.code(name) for name in listed[:most])
-    more = len(listed) - most
-    return f"{shown} and {more:,} more" if more > 0 else shown
+    return first([markdown.code(name) for name in names], most)
 
 
 def relation(name: str) -> str:

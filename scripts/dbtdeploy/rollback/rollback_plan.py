@@ -8,7 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifact_check, artifacts, partial_manifest
-from dbtdeploy.base import errors, json_codec
+from dbtdeploy.artifacts.artifacts import is_test
+from dbtdeploy.base import errors, json_codec, text
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import InProduction, Rollback
 from dbtdeploy.context.release_files import ReleaseRecord
@@ -100,13 +101,11 @@ def refuse_missing(
             break
         whole += 1
     reachable = tuple(way for way in rollback_target.states(found) if len(way.releases) <= whole)
-    listed = "\n".join(f"- {name}" for name in missing[: rollback_target.LISTED])
-    more = len(missing) - rollback_target.LISTED
     raise rollback_target.refused(
         found,
         f"{target.to.tag or target.to.version} cannot be brought back. These relations, kept for "
         "it, are gone; a clean-up drops them when `keep-hours` are over:\n"
-        f"{listed}{f'{chr(10)}and {more:,} more' if more > 0 else ''}",
+        + text.bullets(missing, rollback_target.LISTED),
         reachable=reachable,
     )
 
@@ -135,7 +134,7 @@ def to_build_again(
 
 def _is_kept(unique_id: str) -> bool:
     """Whether something of it stays in the warehouse."""
-    return not unique_id.startswith(tuple(f"{kind}." for kind in partial_manifest.TESTS))
+    return not is_test(unique_id)
 
 
 def _manifest(store: Store, index: Index) -> artifacts.Manifest | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from dbtdeploy.base import errors, timestamps, versioned_json
+from dbtdeploy.base import errors, text, timestamps, versioned_json
 from dbtdeploy.context.work_files import Event
 
 HELD, FREE, BROKEN = "held", "free", "broken"
@@ -71,7 +71,7 @@ def held(
         run_url: this run's.
     """
     until = timestamps.clock(expires, now)
-    patience = f" This run waited {timestamps.lasted(waited)} for it." if waited else ""
+    patience = f" This run waited {text.lasted(waited)} for it." if waited else ""
     own = (
         "\nThat is an earlier attempt of this very run, which ended without releasing it."
         if run_url and lease.run_url == run_url

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from dbtdeploy.base import errors, timestamps
+from dbtdeploy.base import errors, text
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.store import lease
 from dbtdeploy.store.object_store import Store
@@ -48,7 +48,7 @@ class Keeper:
     def limit(self, minutes: float) -> None:
         """Interrupt dbt when so much time is over, counted from now; replaces an earlier limit."""
         failure = errors.TimeLimit(
-            f"The build took longer than its time limit, {timestamps.lasted(minutes * 60)}.",
+            f"The build took longer than its time limit, {text.lasted(minutes * 60)}.",
             not_done="dbt was interrupted; what it had built until then stays in the warehouse. "
             "Nothing was published as state.",
             remedy="Raise `time-limit-minutes`, build less at once, or look for what was slow in "
@@ -125,7 +125,7 @@ class Keeper:
 
     def _unrenewed(self) -> errors.DbtDeployError:
         return errors.LeaseLost(
-            f"This run could not renew its lease for {timestamps.lasted(self._held.seconds)}, so "
+            f"This run could not renew its lease for {text.lasted(self._held.seconds)}, so "
             f"another run may have taken it. {self._trouble}".strip(),
             not_done="dbt was interrupted. This run builds and publishes nothing more.",
             remedy="Mend the way to the store, then run this again.",

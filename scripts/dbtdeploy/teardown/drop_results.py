@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, text
 from dbtdeploy.dbt import dbt_error_hints
 from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown, WantedSchema
 from dbtdeploy.warehouse.schema_owner import Owner
@@ -124,9 +124,7 @@ def _why(outcome: SchemaResult) -> tuple[str, str, bool]:
             True,
         )
     if outcome.outcome == "depended":
-        more = len(outcome.detail) - LISTED
-        listed = ", ".join(_quoted(one) for one in outcome.detail[:LISTED])
-        listed += f" and {more} more" if more > 0 else ""
+        listed = text.first([_quoted(one) for one in outcome.detail], LISTED)
         return (
             f"objects outside of it hang on it and would be dropped too: {listed}",
             "Drop those objects, or let them read production's, and run this job again. A "

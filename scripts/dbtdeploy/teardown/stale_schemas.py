@@ -7,6 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from dbtdeploy.base import text
 from dbtdeploy.github.pull_requests_api import Answers
 from dbtdeploy.teardown.teardown_files import KeptSchema, MarkedSchema, WantedSchema
 from dbtdeploy.warehouse.schema_owner import OwnerMark
@@ -79,15 +80,8 @@ def _judge(
             return "merged" if pull.merged else "closed without a merge", "", True
     if mark.last_used is None:
         return UNDATED, BY_HAND, False
-    days = (now - mark.last_used).total_seconds() / 86_400
-    return f"last used {_ago(days)}", "", days >= older_than_days
-
-
-def _ago(days: float) -> str:
-    if days < 1:
-        return "less than a day ago"
-    whole = int(days)
-    return f"{whole} day{'' if whole == 1 else 's'} ago"
+    unused = (now - mark.last_used).total_seconds()
+    return f"last used {text.age(unused)}", "", unused >= older_than_days * text.DAY
 
 
 def _kept(schema: MarkedSchema, mark: OwnerMark | None, reason: str, remedy: str) -> KeptSchema:

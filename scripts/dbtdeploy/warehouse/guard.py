@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, text
 from dbtdeploy.context import schema_name
 from dbtdeploy.context.work_files import PlannedNode
 
@@ -139,10 +139,8 @@ def written(nodes: Iterable[PlannedNode]) -> list[PlannedNode]:
 
 
 def _names(nodes: list[PlannedNode]) -> str:
-    lines = [f"- {n.name} -> {n.relation_name or f'{n.schema}.{n.name}'}" for n in nodes[:LISTED]]
-    if len(nodes) > LISTED:
-        lines.append(f"- and {len(nodes) - LISTED} more")
-    return "\n".join(lines)
+    lines = [f"{n.name} -> {n.relation_name or f'{n.schema}.{n.name}'}" for n in nodes]
+    return text.bullets(lines, LISTED)
 
 
 def _mend(inside: list[PlannedNode], all_written: list[PlannedNode], schema: str) -> str:
