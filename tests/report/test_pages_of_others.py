@@ -81,8 +81,6 @@ def test_the_pages_of_the_store(text: str) -> None:
         check(render.template("store/pruned.md.j2", **common, **pruned))
         listed = {"rows": rows, "size": text, "plain": flag}
         check(render.template("store/versions.md.j2", **common, **listed))
-        adopted = {"names": [text], "dbt_version": text, "commit": text, "version": text}
-        check(render.template("store/adopted.md.j2", **common, **adopted))
         lines = [hostile.filled(status.StatusRow, text, flag=flag)]
         check(render.template("status.md.j2", environment=text, location=text, rows=lines))
 
