@@ -84,9 +84,17 @@ def notes(
     section: Section = SHOP,
     assets: Mapping[str, bytes] = PLAN,
     candidate: bool = False,
+    *,
+    newest: bool = True,
 ) -> Notes:
     return Notes(
-        tag=tag, section=section, text=text, short="short", assets=assets, candidate=candidate
+        tag=tag,
+        section=section,
+        text=text,
+        short="short",
+        assets=assets,
+        candidate=candidate,
+        newest=newest,
     )
 
 
@@ -120,6 +128,22 @@ def test_again_changes_nothing(world: World) -> None:
     assert written == 3, "a draft, an asset, a publication"
     assert world.publish().state == "published"
     assert world.sent("POST", "PATCH", "DELETE") == written
+
+
+def test_one_that_is_not_the_newest_leaves_the_latest_to_github(world: World) -> None:
+    world.publish(tag="v2")
+    world.publish(tag="v1", newest=False)
+    assert world.hub.latest_release(REPOSITORY) == "v2"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("plan.json", "application/json"), ("all.tar", "application/x-tar"), ("x", None)],
+)
+def test_an_asset_says_what_it_is(world: World, name: str, kind: str | None) -> None:
+    world.publish(assets={name: b"1"})
+    (asset,) = world.only()["assets"]
+    assert asset["content_type"] == (kind or "application/octet-stream")
 
 
 def test_published_without_a_draft(world: World) -> None:

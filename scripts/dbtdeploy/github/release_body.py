@@ -95,6 +95,8 @@ class Notes(Struct, frozen=True, kw_only=True):
     """Our part where there is no other, or GitHub would not keep all of it."""
     candidate: bool = False
     """Whether it is a pre-release, which is never the latest one."""
+    newest: bool = True
+    """Whether it is the latest one; otherwise GitHub decides."""
     assets: Mapping[str, bytes] = field(default_factory=dict)
 
 

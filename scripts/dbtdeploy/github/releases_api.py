@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import mimetypes
 import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -93,7 +94,7 @@ class Releases:
             draft = _drafted(repository, drafts, notes)
             state = {"draft": False, "prerelease": notes.candidate}
             # A killed run's draft may be published when a newer tag is live: GitHub decides then.
-            newest = "true" if notes.text is not None else "legacy"
+            newest = "true" if notes.text is not None and notes.newest else "legacy"
             latest = "false" if notes.candidate else newest
             changed = _patch(draft, {**state, "make_latest": latest})
             return GitHubRelease(tag=notes.tag, state="published", url=changed["html_url"])
@@ -242,9 +243,8 @@ def _attach(release: GitRelease, assets: Mapping[str, bytes]) -> None:
             if same and asset.state == "uploaded":
                 continue
             asset.delete_asset()
-        release.upload_asset_from_memory(
-            io.BytesIO(content), len(content), name, content_type="application/json"
-        )
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        release.upload_asset_from_memory(io.BytesIO(content), len(content), name, content_type=kind)
 
 
 def _delete(drafts: list[GitRelease]) -> None:
