@@ -253,7 +253,9 @@ def test_actions_are_pinned_by_commit() -> None:
         for line in path.read_text(encoding="utf-8").splitlines():
             if found := re.search(r"uses: ([^ ]+)(.*)", line):
                 name, rest = found.groups()
-                if name.startswith("$/"):
+                # This repository at the same commit; a workflow that others call says `$/`.
+                own = path.name.startswith("self-") and name.startswith("./")
+                if own or name.startswith("$/"):
                     continue
                 assert re.fullmatch(r"[^@]+@[0-9a-f]{40}", name), f"{path.name}: {line}"
                 assert re.search(r"# v\d", rest), f"{path.name}: {line}"
