@@ -381,8 +381,11 @@ def test_a_push_and_a_teardown_at_one_time_leave_the_schema_marked_or_gone(
 ) -> None:
     seven = mark("pull_request=7")
     warehouse.make("pr_7_shop", seven)
-    job.describe(pull_request=7, policy=runs.ci())
-    work_files.write(job.work / work_files.STATE, work_files.State(location="s", found=False))
+    job.describe(pull_request=7)
+    push = Job(job.work.with_name("push"), job.dbt_command, job.environment)
+    push.work.mkdir()
+    push.describe(pull_request=7, policy=runs.ci())
+    work_files.write(push.work / work_files.STATE, work_files.State(location="s", found=False))
     node = work_files.PlannedNode(
         unique_id="model.shop.a",
         resource_type="model",
@@ -393,10 +396,10 @@ def test_a_push_and_a_teardown_at_one_time_leave_the_schema_marked_or_gone(
         relation_name='"pr_7_shop"."a"',
         materialized="table",
     )
-    work_files.write(job.work / work_files.PLAN, work_files.Plan(nodes=(node,)))
+    work_files.write(push.work / work_files.PLAN, work_files.Plan(nodes=(node,)))
     with (
         job.start("teardown/drop_schemas") as dropping,
-        job.start("tests/standins/prepare_schema.py") as preparing,
+        push.start("tests/standins/prepare_schema.py") as preparing,
     ):
         told = [process.communicate(timeout=120)[0] for process in (dropping, preparing)]
     assert (dropping.returncode, preparing.returncode) == (0, 0), told
