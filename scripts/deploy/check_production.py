@@ -20,6 +20,7 @@ from dbtdeploy.warehouse import (
     production,
     rebuild_kinds,
     run_job_macro,
+    warehouse_refusals,
 )
 from dbtdeploy.warehouse.preflight import Preflight
 
@@ -46,7 +47,7 @@ def main() -> None:
         if plan.nodes:
             preflight.refuse_missing_privileges(found)
         preflight.refuse_exposed(found)
-        preflight.refuse_what_is_in_the_way(found)
+        warehouse_refusals.refuse_drops(found)
         nodes, removed = _places(run, plan, work)
         kept = dependents.chosen(found, nodes, removed=removed)
         kept += dependents.still_missing(earlier.things, ends)

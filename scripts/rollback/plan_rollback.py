@@ -15,7 +15,6 @@ from dbtdeploy.rollback import (
     rollback_plan,
     rollback_records,
     rollback_target,
-    warehouse_failures,
     warehouse_request,
 )
 from dbtdeploy.rollback.warehouse_request import Job
@@ -52,5 +51,5 @@ def _plan(opened: Store, job: Job) -> RollbackPlan:
     plan = rollback_plan.draft(opened, target, known, run=job.run)
     answer = warehouse_request.take_back(job, known, dry_run=True)
     rollback_plan.refuse_missing(found, target, known, answer.missing)
-    warehouse_failures.refuse(plan, answer.swapped)
+    warehouse_request.refuse(plan, answer.swapped)
     return rollback_plan.answered(plan, answer)

@@ -15,7 +15,6 @@ from dbtdeploy.rollback import (
     rollback_page_model,
     rollback_plan,
     rollback_records,
-    warehouse_failures,
     warehouse_request,
 )
 from dbtdeploy.rollback.warehouse_request import Job
@@ -72,7 +71,7 @@ def _take_back(opened: Store, job: Job, plan: RollbackPlan) -> TookBack:
     if answer.swapped.outcome not in ("done", "fenced"):
         lease.renew(opened, job.held.nonce)
         in_flight.forget(opened)
-    warehouse_failures.refuse(plan, answer.swapped)
+    warehouse_request.refuse(plan, answer.swapped)
     return answer
 
 

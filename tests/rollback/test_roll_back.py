@@ -211,7 +211,7 @@ def test_what_the_warehouse_says_of_a_refused_rollback_stays_text(folder: Place)
     ended = folder.roll_back()
     assert ended.code == errors.ProductionChanged.exit_code, ended.out
     summary = folder.sum_up(ended.work).summary
-    assert "Production is not as v1.4.0 left it." in summary
+    assert "Production is not as v1.4.0 left it:" in summary
     assert "- ```` ``` <img src=x> @team ````" in summary
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.context.release_files import Column
-from dbtdeploy.warehouse import preflight, release_schemas
+from dbtdeploy.warehouse import preflight, release_schemas, warehouse_refusals
 from dbtdeploy.warehouse.release_macro_types import Query
 from standins.greens import PLACE, Shop
 from standins.macros import MacroDbt
@@ -66,7 +66,7 @@ def test_the_look_names_what_hangs_on_it_and_whose_it_is(shop: Shop) -> None:
     }
     assert [one.name for one in found.lost] == ["column o of table marts.typed"]
     with pytest.raises(errors.DependentsInTheWay, match=r"marts\.theirs"):
-        preflight.refuse_what_is_in_the_way(found)
+        warehouse_refusals.refuse_drops(found)
 
 
 @pytest.mark.fault(33)

@@ -1,4 +1,4 @@
-"""What plan_rollback.py and roll_back.py share: the question to the warehouse, and who asks."""
+"""What plan_rollback.py and roll_back.py share: who asks, the question, and a refusal."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from dbtdeploy.context.policies import Rollback
 from dbtdeploy.context.release_files import ReleaseRecord
 from dbtdeploy.context.rollback_files import RollbackPlan
 from dbtdeploy.dbt import invoke
-from dbtdeploy.rollback import rollback_plan, rollback_records
+from dbtdeploy.rollback import rollback_plan, rollback_records, rollback_target
 from dbtdeploy.store import lease_messages
 from dbtdeploy.store.in_flight import InFlight
-from dbtdeploy.warehouse import release_macros
+from dbtdeploy.warehouse import release_macros, warehouse_refusals
 from dbtdeploy.warehouse.release_macro_types import ReleaseScope, Swapped, TookBack
+from dbtdeploy.warehouse.warehouse_refusals import SwapWords
 
 TRIES = 60
 """To lock what readers hold: about a minute."""
@@ -70,6 +71,30 @@ def take_back(job: Job, known: Sequence[ReleaseRecord], *, dry_run: bool) -> Too
         tries=1 if dry_run else TRIES,
         dry_run=dry_run,
     )
+
+
+def refuse(plan: RollbackPlan, swapped: Swapped) -> None:
+    """Stop here unless the warehouse did it, or would.
+
+    Args:
+        plan: what was to be done.
+        swapped: how it ended.
+
+    Raises:
+        SwapTimeout, ProductionChanged, ConsumerDoesNotFit, LeaseLost, SwapFailed.
+    """
+    words = SwapWords(
+        relations=f"What {plan.tags} brought",
+        swap=f"to take back {plan.tags}",
+        columns=f"the columns that {plan.to} had",
+        changed=f"Production is not as {plan.tags} left it",
+        changed_remedy="A rollback moves only what it knows, so that nobody's work is lost. Bring "
+        "these back to the columns and kind that the release made, such as by building its commit "
+        "again, then roll back; or release a new tag with the change reverted.",
+        not_done=rollback_target.UNTOUCHED,
+        again="run the rollback again",
+    )
+    warehouse_refusals.refuse_swap(swapped, words)
 
 
 def begun(job: Job, plan: RollbackPlan) -> InFlight:

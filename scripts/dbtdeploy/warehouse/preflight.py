@@ -6,11 +6,11 @@ where a statement must quote them, but for ``schema`` and ``name`` of ``Hanging`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, text
 
 UNTOUCHED = "Nothing was built, and nothing was dropped or changed in the warehouse."
 
@@ -105,43 +105,12 @@ def refuse_missing_privileges(look: Preflight) -> None:
     missing = [*_schemas(look), *_temporary(look), *_relations(look), *_functions(look)]
     if not missing:
         return
-    what = "\n".join(_cut([f"- {said}" for said, _ in missing]))
-    grants = "\n".join(_cut([f"    {statement}" for _, statement in missing]))
+    what = text.bullets([said for said, _ in missing], LISTED)
     raise errors.PrivilegesMissing(
         f"The role {look.role} of this profile lacks what this build needs:\n{what}",
         not_done=UNTOUCHED,
-        remedy="Let the owners, or a superuser, run\n" + grants,
-    )
-
-
-def refuse_what_is_in_the_way(look: Preflight) -> None:
-    """Refuse a build that would drop what this role cannot make again.
-
-    Raises:
-        DependentsInTheWay: names all of it.
-    """
-    names = names_of(look)
-    others = [h for h in look.hanging if h.gone and not h.ours]
-    if not others and not look.lost:
-        return
-    lines = [f"- {h.kind} {h.full_name} of {h.owner}, on {_parents(h, names)}" for h in others]
-    lines += [f"- {lost.name}{f' of {lost.owner}' if lost.owner else ''}" for lost in look.lost]
-    owners = sorted({h.owner for h in others})
-    remedies = [
-        "Leave the nodes that they hang on out with the input `exclude`, or let their owners drop "
-        "them and make them again after the build."
-    ]
-    if owners:
-        granted = "\n".join(f"    GRANT {o} TO {look.role};" for o in owners)
-        remedies.append(
-            "What belongs to a role that this one is a member of, dbt-deploy makes again by "
-            f"itself, just as it was:\n{granted}"
-        )
-    raise errors.DependentsInTheWay(
-        "dbt would drop these with what it rebuilds, and "
-        f"{look.role} could not make them again:\n" + "\n".join(_cut(lines)),
-        not_done=UNTOUCHED,
-        remedy="\n".join(remedies),
+        remedy="Let the owners, or a superuser, run\n"
+        + _statements([statement for _, statement in missing]),
     )
 
 
@@ -194,13 +163,14 @@ def refuse_exposed(look: Preflight) -> None:
             "database": look.database,
         }
         own_path = one.kind == "path" and one.name == look.role
-        said.append(f"- {words.format(**names)}")
-        remedies.append(f"    {(EXPOSED['absent'][1] if own_path else statement).format(**names)}")
+        said.append(words.format(**names))
+        remedies.append((EXPOSED["absent"][1] if own_path else statement).format(**names))
     raise errors.ExposedToOthers(
-        f"Other roles could run code with the rights of {look.role}:\n" + "\n".join(_cut(said)),
+        f"Other roles could run code with the rights of {look.role}:\n"
+        + text.bullets(said, LISTED),
         not_done=UNTOUCHED,
         remedy="Look at what is there first. Then let the owners, or a superuser, run\n"
-        + "\n".join(_cut(list(dict.fromkeys(remedies))))
+        + _statements(list(dict.fromkeys(remedies)))
         + "\nA profile with `search_path` sets it there instead of the role.",
     )
 
@@ -265,11 +235,7 @@ def _functions(look: Preflight) -> Iterable[tuple[str, str]]:
         )
 
 
-def _parents(hanging: Hanging, names: dict[str, str]) -> str:
-    known = sorted(names[key] for key in hanging.parents if key in names)
-    return ", ".join(known) or "what is rebuilt"
-
-
-def _cut(lines: list[str]) -> list[str]:
-    rest = len(lines) - LISTED
-    return lines if rest <= 0 else [*lines[:LISTED], f"- and {rest} more"]
+def _statements(wanted: Sequence[str]) -> str:
+    more = len(wanted) - LISTED
+    shown = [f"    {statement}" for statement in wanted[:LISTED]]
+    return "\n".join([*shown, f"and {more:,} more"] if more > 0 else shown)
