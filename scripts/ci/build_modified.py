@@ -1,4 +1,4 @@
-"""state/ -> dbt build of what was modified: plan.json, schemas.json, build.json, run_results.json.
+"""state/ -> dbt build of what was modified: plan.json, Schemas, Build, run_results.json.
 
 One dbt process lists, waits for guard and schemas, and builds. Where that process cannot
 be had, ``dbt ls`` and ``dbt build`` do the same one after the other. Run again in the same work
@@ -10,11 +10,12 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.base import actions_runner
 from dbtdeploy.ci import prepare_schemas, preview_docs
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Ci
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import commands, invoke, unchanged_check
 from dbtdeploy.dbt.dbt_client import Dbt
@@ -26,15 +27,15 @@ CATALOGS = "catalogs.yml"
 
 def main() -> int:
     """Plan, check, prepare, build, and end with dbt's verdict."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    state = work_files.read(work / work_files.STATE, work_files.State)
+    ctx = RunContext.open(Ci)
+    work, run = ctx.work, ctx.run
+    state = ctx.read(work_files.State)
     called = _build(run, work, state)
     if called is None:
         return 0
     build = dbt_build.write_build(run, work, called)
     code = dbt_build.exit_code(run, work, called, build)
-    if run.of(Ci).docs and called.outcome.exit_code == 0:
+    if ctx.policy.docs and called.outcome.exit_code == 0:
         preview_docs.store_preview(run, work)
     return code
 
@@ -46,7 +47,7 @@ def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_buil
         threads=run.dbt.threads,
         extra=run.dbt.extra_args,
     )
-    if (work / work_files.SCHEMAS).exists():
+    if hand_over.is_there(work, work_files.Schemas):
         return dbt_build.call(run, work, arguments)
     if state.unchanged:
         actions_runner.say(unchanged_check.NOTHING)

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.ci import comment
-from dbtdeploy.context import cli, work_files
+from dbtdeploy.context import cli, hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import OfPullRequests
 from dbtdeploy.github import comment_marker
 from dbtdeploy.github import comments as github_comments
 from dbtdeploy.github.comment_marker import RunState
-from dbtdeploy.teardown import comment_note, teardown_files
+from dbtdeploy.teardown import comment_note
 from dbtdeploy.teardown.teardown_files import Teardown
 
 PHASE = Phase.REPORT
@@ -45,7 +45,7 @@ def post(when: str) -> None:
     """
     try:
         work = settings.work_folder()
-        WRITERS[when](work_files.read(work / work_files.RUN, work_files.Run), work)
+        WRITERS[when](hand_over.read(work, work_files.Run), work)
     except errors.DbtDeployError as failure:
         actions_runner.warning(TITLE, settings.redactor()(str(failure)))
     except Exception as fault:
@@ -57,7 +57,7 @@ def post(when: str) -> None:
 
 
 def _started(run: work_files.Run, work: Path) -> None:
-    state = work_files.read_if_there(work / work_files.STATE, work_files.State)
+    state = hand_over.read_if_there(work, work_files.State)
     if reason := comment.why_none(run, started=True, state=state):
         actions_runner.say(f"No comment: {reason}.")
     else:
@@ -68,9 +68,9 @@ def _finished(run: work_files.Run, work: Path) -> None:
     if reason := comment.why_none(run):
         actions_runner.say(f"No comment: {reason}.")
         return
-    build = work_files.read_if_there(work / work_files.BUILD, work_files.Build)
-    failure = work_files.read_if_there(work / work_files.FAILURE, work_files.Failure)
-    state = work_files.read_if_there(work / work_files.STATE, work_files.State)
+    build = hand_over.read_if_there(work, work_files.Build)
+    failure = hand_over.read_if_there(work, work_files.Failure)
+    state = hand_over.read_if_there(work, work_files.State)
     report = work / work_files.COMMENT
     text = report.read_text(encoding="utf-8") if report.is_file() else None
     # Nobody needs to be told that nothing happened, unless something did before.
@@ -79,7 +79,7 @@ def _finished(run: work_files.Run, work: Path) -> None:
 
 
 def _torn_down(run: work_files.Run, work: Path) -> None:
-    done = work_files.read_if_there(work / teardown_files.TEARDOWN, Teardown)
+    done = hand_over.read_if_there(work, Teardown)
     if done is None or done.dry_run or not run.of(OfPullRequests).comment:
         print("No comment: nothing was dropped, or the input `comment` is false.")
         return

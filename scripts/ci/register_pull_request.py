@@ -1,7 +1,7 @@
 """plan.json, kept_parse/ -> the store: which schemas a pull request uses, and its parse.
 
     python register_pull_request.py register    after the build, whatever became of it
-    python register_pull_request.py forget      after teardown.json was written
+    python register_pull_request.py forget      after Teardown was written
 
 The schemas are a hint for teardown, the parse saves the next push time. ``register`` is part of
 report_pull_request.py. Whatever goes wrong is a warning, and the exit code 0.
@@ -14,12 +14,11 @@ from pathlib import Path
 
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
-from dbtdeploy.context import cli, work_files
+from dbtdeploy.context import cli, hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.dbt import partial_parse_upload
 from dbtdeploy.store import pull_request_registry, store_location
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import Teardown
 from dbtdeploy.warehouse import guard
 
@@ -49,7 +48,7 @@ def change(what: str) -> None:
     title = "The registry of pull requests was not changed"
     try:
         work = settings.work_folder()
-        run = work_files.read(work / work_files.RUN, work_files.Run)
+        run = hand_over.read(work, work_files.Run)
         CHANGES[what](run, work)
     except errors.StateAccessDenied as failure:
         text = settings.redactor()(f"{failure.what}\nAll else goes on without it.\n{_policy(run)}")
@@ -69,7 +68,7 @@ def _register(run: work_files.Run, work: Path) -> None:
             f"Nothing to register: this run ({run.event.name}) belongs to no pull request."
         )
         return
-    plan = work_files.read_if_there(work / work_files.PLAN, work_files.Plan)
+    plan = hand_over.read_if_there(work, work_files.Plan)
     if plan is None or not plan.nodes:
         return  # no schema was made, and there is nothing that a later push could start from
     schemas = sorted({node.schema or "" for node in guard.written(plan.nodes)})
@@ -93,7 +92,7 @@ def _manifest(work: Path) -> bytes:
 
 
 def _forget(run: work_files.Run, work: Path) -> None:
-    done = work_files.read_if_there(work / teardown_files.TEARDOWN, Teardown)
+    done = hand_over.read_if_there(work, Teardown)
     if done is None or done.dry_run or not done.closed:
         print("Nothing to forget.")
         return

@@ -1,4 +1,4 @@
-"""run.json -> dbt run-operation -> what releases left is dropped; cleaned_up.json, summary.
+"""run.json -> dbt run-operation -> what releases left is dropped; CleanUpDone, summary.
 
 Keeping, undone and staging schemas go when their hours are over, relations of models that left the
 project when their days of grace are, and all of them only if nothing outside hangs on them.
@@ -10,12 +10,13 @@ from pathlib import Path
 
 from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.base import actions_runner, json_codec, settings, timestamps
-from dbtdeploy.clean_up import clean_up_files, clean_up_page_model
+from dbtdeploy.clean_up import clean_up_page_model
 from dbtdeploy.clean_up.clean_up_files import CleanUpDone
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import CleanUp
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_nodes
 from dbtdeploy.rollback import rollback_plan
@@ -29,9 +30,9 @@ PHASE = Phase.DROP
 
 def main() -> None:
     """Drop what may go, tell of the rest, and fail if something could not be dropped."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = run.of(CleanUp)
+    ctx = RunContext.open(CleanUp)
+    work, run = ctx.work, ctx.run
+    policy = ctx.policy
     opened = store_location.opened(run.policy.state)
     hold = environment_settings.read(opened).hold
     done = CleanUpDone(
@@ -41,7 +42,7 @@ def main() -> None:
         held=hold.reason if hold and not policy.dry_run else "",
         finished_at=timestamps.now(),
     )
-    work_files.write(work / clean_up_files.CLEANED_UP, done)
+    ctx.write(done)
     redact = settings.redactor()
     with actions_runner.foreign_output():
         for line in clean_up_page_model.lines(done):
@@ -59,7 +60,7 @@ def _clean_up(
         print("Nothing was published here yet, so no release left anything.")
         return ()
     policy = run.of(CleanUp)
-    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    held = hand_over.read(work, HeldLease)
     with lease_renewal.kept(opened, held) as keeper:
         outcomes = release_macros.clean_up(
             invoke.dbt_of(run, work),

@@ -1,4 +1,4 @@
-"""plan.json -> dbt build in production, the lease kept -> build.json, run_results.json, the log."""
+"""plan.json -> dbt build in production, the lease kept -> Build, run_results.json, the log."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 from dbtdeploy.artifacts import commit_mark
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, Release
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
 from dbtdeploy.deploy import collect_artifacts, deploy_plan
@@ -24,12 +25,12 @@ VARIABLE = f"DBT_ENV_CUSTOM_ENV_{commit_mark.NAME}"
 
 def main() -> int:
     """Build, and end with dbt's verdict, unless the lease or the time was gone before."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    asked = run.of(BuildsProduction)
+    ctx = RunContext.open(BuildsProduction)
+    work, run = ctx.work, ctx.run
+    asked = ctx.policy
     arguments = _arguments(run, work)
     opened = store_location.opened(run.policy.state)
-    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    held = ctx.held
     commit = held.commit or run.event.sha
     with lease_renewal.kept(opened, held) as keeper:
         _say_begun(opened, work, run)
@@ -45,7 +46,7 @@ def main() -> int:
         actions_runner.warning("A retry could not run", settings.redactor()(done.trouble))
     code = dbt_build.exit_code(run, work, done.called, build)
     if code == 0:
-        actions_runner.set_outputs(settings.Runner.from_environ().output, {"succeeded": "true"})
+        ctx.set_outputs({"succeeded": "true"})
     return code
 
 
@@ -55,7 +56,7 @@ def _arguments(run: work_files.Run, work: Path) -> list[str]:
     if isinstance(run.policy, Release):
         exactly = work / release_files.DIRECT
         return commands.building_again(run.selection, exactly, threads=threads, extra=extra)
-    state = work_files.read(work / work_files.STATE, work_files.State)
+    state = hand_over.read(work, work_files.State)
     chosen = deploy_plan.choose(run, work, state)
     return commands.building(
         chosen.selection, chosen.state, threads=threads, extra=extra, defers=False

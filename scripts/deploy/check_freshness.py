@@ -1,4 +1,4 @@
-"""plan.json -> dbt source freshness -> freshness.json and target/sources.json: is the input stale.
+"""plan.json -> dbt source freshness -> Freshness and target/sources.json: is the input stale.
 
 Runs before the build, after ``dbt ls`` has left a manifest that says which sources are watched.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from dbtdeploy.artifacts.node_status import NODE_FAILED
-from dbtdeploy.base import actions_runner, errors, settings
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.base import actions_runner, errors
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.deploy_files import Freshness, SourceFreshness
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness
 from dbtdeploy.store import lease_renewal, store_location
@@ -24,11 +25,11 @@ NOTHING_BUILT = "Nothing was built, and nothing was written to the warehouse."
 
 def main() -> None:
     """Ask dbt how old the sources are, and say so or refuse."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = run.of(BuildsProduction).source_freshness
+    ctx = RunContext.open(BuildsProduction)
+    work, run = ctx.work, ctx.run
+    policy = ctx.policy.source_freshness
     target = Path(run.dbt.target_path)
-    (work / deploy_files.FRESHNESS).unlink(missing_ok=True)
+    ctx.remove(Freshness)
     if policy == "off":
         print("Not checked (source-freshness: off).")
         return
@@ -39,7 +40,7 @@ def main() -> None:
     sources = _check(run, work, target / freshness.SOURCES, watched or frozenset())
     if sources is None:
         return
-    work_files.write(work / deploy_files.FRESHNESS, Freshness(sources=sources))
+    ctx.write(Freshness(sources=sources))
     for source in sources:
         actions_runner.say(freshness.line(source))
     _judge(sources, policy)
@@ -51,7 +52,7 @@ def _check(
     """Run dbt; None where it could not check and the policy is only to warn."""
     written.unlink(missing_ok=True)
     opened = store_location.opened(run.policy.state)
-    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    held = hand_over.read(work, deploy_files.HeldLease)
     with lease_renewal.kept(opened, held) as keeper:
         dbt = invoke.dbt_of(run, work)
         outcome, last = invoke.call(

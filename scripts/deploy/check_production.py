@@ -1,4 +1,4 @@
-"""plan.json -> dependents.json, kept.json: what the build would lack, hurt or take along."""
+"""plan.json -> Dependents, kept.json: what the build would lack, hurt or take along."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 from msgspec import to_builtins
 
 from dbtdeploy.base import actions_runner, crash, json_codec, settings
-from dbtdeploy.context import deploy_files, work_files
-from dbtdeploy.context.deploy_files import Dependent, Dependents, HeldLease
+from dbtdeploy.context import work_files
+from dbtdeploy.context.deploy_files import Dependent, Dependents
 from dbtdeploy.context.phases import Phase
+from dbtdeploy.context.policies import BuildsProduction
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.store import lease_renewal, store_location
 from dbtdeploy.warehouse import (
@@ -29,10 +31,10 @@ PHASE = Phase.PREFLIGHT
 
 def main() -> None:
     """Look at production before anything is dropped, and refuse what cannot be made good."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    plan = work_files.read(work / work_files.PLAN, work_files.Plan)
-    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    ctx = RunContext.open(BuildsProduction)
+    work, run = ctx.work, ctx.run
+    plan = ctx.read(work_files.Plan)
+    held = ctx.held
     opened = store_location.opened(run.policy.state)
     output = settings.Runner.from_environ().output
     if not plan.nodes and not dependents.read_earlier(opened).things:
@@ -54,7 +56,7 @@ def main() -> None:
         dependents.write(opened, kept, earlier.etag)
     crash.point("production-checked")
     left = tuple(f"{one.full_name} ({one.kind})" for one in preflight.leftovers(found))
-    work_files.write(work / deploy_files.DEPENDENTS, Dependents(kept=kept, leftovers=left))
+    ctx.write(Dependents(kept=kept, leftovers=left))
     _tell(found, kept, left)
     actions_runner.set_outputs(output, {"kept": "true" if kept else "false"})
 

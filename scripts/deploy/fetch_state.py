@@ -19,9 +19,10 @@ from pathlib import Path
 
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
-from dbtdeploy.context import shortcuts, work_files
+from dbtdeploy.context import hand_over, shortcuts, work_files
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.policies import BuildsProduction, Ci
+from dbtdeploy.context.policies import BuildsProduction, Ci, CommandPolicy
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import installed_version, partial_parse_download, unchanged_check
 from dbtdeploy.store import failed_nodes, store_location, version_reader, versions
 from dbtdeploy.store.object_store import Store
@@ -37,10 +38,10 @@ WITHOUT_STATE = {
 
 def main() -> None:
     """Fetch, check, and only then hand on."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
+    ctx = RunContext.open(CommandPolicy)
+    work, run = ctx.work, ctx.run
     # Whatever happens here, an older run's state must not be taken for this one's.
-    (work / work_files.STATE).unlink(missing_ok=True)
+    ctx.remove(work_files.State)
     workspace = settings.GitHubContext.from_environ().workspace
     target, fetched_to = Path(run.dbt.target_path), work / work_files.STATE_FOLDER
     for folder in (local_folder(run.policy.state, workspace), fetched_to):
@@ -59,9 +60,9 @@ def main() -> None:
     fresh.rename(fetched_to)
     if found.found and isinstance(run.policy, BuildsProduction) and run.policy.retry_failed:
         failed_nodes.lay(store, work, fetched_to)
-    work_files.write(work / work_files.STATE, found)
+    ctx.write(found)
     if found.unchanged:
-        work_files.write(work / work_files.PLAN, work_files.Plan())
+        hand_over.write(work, work_files.Plan())
         actions_runner.say(unchanged_check.NOTHING)
         actions_runner.set_outputs(settings.Runner.from_environ().output, {"nothing": "true"})
 

@@ -1,4 +1,4 @@
-"""target/ -> dbt docs generate --static -> static_index.html, catalog.json and docs.json.
+"""target/ -> dbt docs generate --static -> static_index.html, catalog.json and Docs.
 
 The build's manifest stays in target/: it is what will be published.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from dbtdeploy.base import errors, settings
+from dbtdeploy.base import errors
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.deploy_files import Docs
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import dbt_error_hints, docs_site, invoke
 from dbtdeploy.store import lease_renewal, store_location
 
@@ -23,20 +24,20 @@ NOT_DONE = "The build succeeded and is published; only its documentation is miss
 
 def main() -> None:
     """Make the documentation, unless nobody wants it."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    (work / deploy_files.DOCS).unlink(missing_ok=True)
-    if not run.of(BuildsProduction).docs:
+    ctx = RunContext.open(BuildsProduction)
+    work, run = ctx.work, ctx.run
+    ctx.remove(Docs)
+    if not ctx.policy.docs:
         print("Not made (docs: false).")
         return
     opened = store_location.opened(run.policy.state)
-    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    held = ctx.held
     target = Path(run.dbt.target_path)
     with lease_renewal.kept(opened, held) as keeper, docs_site.manifest_kept(target):
         _generate(run, work, target)
     keeper.refuse_if_lost()
     page = target / deploy_files.STATIC_DOCS
-    work_files.write(work / deploy_files.DOCS, Docs(file=page.name, bytes=page.stat().st_size))
+    ctx.write(Docs(file=page.name, bytes=page.stat().st_size))
 
 
 def _generate(run: work_files.Run, work: Path, target: Path) -> None:

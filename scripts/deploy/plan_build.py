@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from dbtdeploy.base import settings
 from dbtdeploy.context import release_files, work_files
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.policies import Ci, Release
+from dbtdeploy.context.policies import Ci, CommandPolicy, Release
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import commands, invoke
 from dbtdeploy.deploy import build_plan, deploy_plan
 
@@ -17,9 +17,9 @@ PHASE = Phase.PLAN
 
 def main() -> None:
     """List what dbt would build; refuse a pull request's if any of it would land in production."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    state = work_files.read(work / work_files.STATE, work_files.State)
+    ctx = RunContext.open(CommandPolicy)
+    work, run = ctx.work, ctx.run
+    state = ctx.read(work_files.State)
     of_pull_request = isinstance(run.policy, Ci)
     nodes: build_plan.Nodes = ()
     if not build_plan.builds_nothing(run, state):

@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifact_check, artifacts, build_success
 from dbtdeploy.base import actions_runner, crash, errors, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS, HeldLease, Publication
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.policies import Release
+from dbtdeploy.context.policies import BuildsProduction, Release
+from dbtdeploy.context.release_files import ReleasePlan, ReleaseRecord
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import installed_version, partial_parse_upload
 from dbtdeploy.deploy import collect_artifacts, docs_step, redact_artifacts
 from dbtdeploy.deploy.collect_artifacts import CollectedArtifacts
@@ -29,19 +31,19 @@ PHASE = Phase.PUBLISH
 
 def main() -> None:
     """Decide what the run was, and publish it as that."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    (work / deploy_files.PUBLICATION).unlink(missing_ok=True)
-    plan = work_files.read_if_there(work / work_files.PLAN, work_files.Plan) or work_files.Plan()
+    ctx = RunContext.open(BuildsProduction)
+    work, run = ctx.work, ctx.run
+    ctx.remove(Publication)
+    plan = ctx.read_if_there(work_files.Plan) or work_files.Plan()
     if not plan.nodes:
         print("Nothing was built, so nothing is published.")
         return
     results = artifacts.read_run_results(work / work_files.RUN_RESULTS)
     problem = build_success.why_not(
         plan=plan,
-        build=work_files.read_if_there(work / work_files.BUILD, work_files.Build),
+        build=ctx.read_if_there(work_files.Build),
         statuses={r.unique_id: r.status for r in results.results} if results else None,
-        failure=work_files.read_if_there(work / work_files.FAILURE, work_files.Failure),
+        failure=ctx.read_if_there(work_files.Failure),
         fail_on_warnings=run.policy.fail_on_warnings,
     )
     opened = store_location.opened(run.policy.state)
@@ -61,11 +63,7 @@ def main() -> None:
 
 def _of_release(work: Path, run: work_files.Run) -> dict[str, bytes]:
     """What a rollback and the notes need of a release whose last nodes were built in place."""
-    names = (
-        (release_files.RECORD, release_files.RELEASE_PLAN)
-        if isinstance(run.policy, Release)
-        else ()
-    )
+    names = (ReleaseRecord.FILE, ReleasePlan.FILE) if isinstance(run.policy, Release) else ()
     return {name: (work / name).read_bytes() for name in names if (work / name).is_file()}
 
 
@@ -82,7 +80,7 @@ def _publish(
     work: Path, run: work_files.Run, opened: Store, gathered: CollectedArtifacts
 ) -> Publication:
     """Version, pointer, plain copies."""
-    nonce = work_files.read(work / deploy_files.LEASE, HeldLease).nonce
+    nonce = hand_over.read(work, HeldLease).nonce
     try:
         index = publish.publish(
             opened,
@@ -156,7 +154,7 @@ def _keep_failed(work: Path, run: work_files.Run, opened: Store, problem: str) -
 
 def _tell(work: Path, done: Publication) -> None:
     """Leave word for the report and the workflow, at once: what follows may fail."""
-    work_files.write(work / deploy_files.PUBLICATION, done)
+    hand_over.write(work, done)
     outputs = {"version": done.version or "", "docs-url": done.docs_url or ""}
     actions_runner.set_outputs(settings.Runner.from_environ().output, outputs)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from pathlib import Path
 
-from dbtdeploy.base import actions_runner, crash, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.base import actions_runner, crash
+from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.policies import BuildsProduction, CleanUp, Release, Rollback
+from dbtdeploy.context.policies import BuildsProduction, CleanUp, InProduction, Release, Rollback
 from dbtdeploy.context.release_files import Released, ReleaseRecord
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import admission
 from dbtdeploy.release import load_release, recover
@@ -36,9 +37,9 @@ PHASE = Phase.RECOVERY
 
 def main() -> None:
     """Settle what was left, look again at what may have changed, and say how this run goes on."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    ctx = RunContext.open(InProduction)
+    work, run = ctx.work, ctx.run
+    held = ctx.held
     opened = store_location.opened(run.policy.state)
     record = in_flight.read(opened)
     goes_on = {"build": "true" if isinstance(run.policy, BuildsProduction) else ""}
@@ -53,10 +54,10 @@ def main() -> None:
             goes_on = _settle(opened, run, work, held, record) or goes_on
         keeper.refuse_if_lost()
         _look_again(opened, run, held)
-    elif (work / release_files.RELEASED).exists():
+    elif ctx.is_there(Released):
         load_release.fetch(opened, work)
         goes_on = {}
-    actions_runner.set_outputs(settings.Runner.from_environ().output, goes_on)
+    ctx.set_outputs(goes_on)
 
 
 def _settle(
@@ -96,15 +97,15 @@ def _settle(
         return None
     if _is_ours(run, held, record):
         load_release.fetch(opened, work, version=record.version)
-        if not work_files.read(work / release_files.RECORD, ReleaseRecord).direct:
-            work_files.write(work / release_files.RELEASED, Released(resumed="finished"))
+        if not hand_over.read(work, ReleaseRecord).direct:
+            hand_over.write(work, Released(resumed="finished"))
             actions_runner.say(f"{began}. It is live; this run checks and publishes it.")
             invoke.install_packages(invoke.dbt_of(run, work), run)
             return {"swapped": "true"}
         # What is to be built in place is still missing; this run plans it anew, on the version that
         # becomes current here.
-        (work / release_files.RECORD).unlink()
-        (work / release_files.RELEASE_PLAN).unlink()
+        hand_over.remove(work, ReleaseRecord)
+        hand_over.remove(work, release_files.ReleasePlan)
     index = recover.go_live(opened, record, nonce=held.nonce, by=by)
     version = f"version {index.version} is current" if index else "a newer version is current"
     actions_runner.warning(

@@ -1,9 +1,9 @@
-"""held_lease.json -> the environment is free for the next run."""
+"""HeldLease -> the environment is free for the next run."""
 
 from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, errors, settings
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import HeldLease, Publication
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import InProduction
@@ -15,18 +15,18 @@ PHASE = Phase.END
 def main() -> None:
     """Release the lease, if this run took one and still has it."""
     work = settings.work_folder()
-    held = work_files.read_if_there(work / deploy_files.LEASE, HeldLease)
+    held = hand_over.read_if_there(work, HeldLease)
     if held is None:
         print("This run holds no lease.")
         return
-    run = work_files.read(work / work_files.RUN, work_files.Run)
+    run = hand_over.read(work, work_files.Run)
     opened = store_location.opened(run.policy.state)
     try:
         lease.release(opened, held.nonce)
     except errors.LeaseLost as lost:
-        published = work_files.read_if_there(work / deploy_files.PUBLICATION, Publication)
+        published = hand_over.read_if_there(work, Publication)
         if published is None or published.version is None:
-            failure = work_files.read_if_there(work / work_files.FAILURE, work_files.Failure)
+            failure = hand_over.read_if_there(work, work_files.Failure)
             if failure is None or failure.kind != type(lost).__name__:
                 raise
             actions_runner.say(lost.what)  # the step that met it has failed, and has told it

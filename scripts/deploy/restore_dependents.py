@@ -1,4 +1,4 @@
-"""dependents.json -> restored.json: what the build took along is made again."""
+"""Dependents -> Restored: what the build took along is made again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.base import actions_runner, crash, errors, json_codec, settings
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import Dependent, Dependents, HeldLease
 from dbtdeploy.context.phases import Phase
+from dbtdeploy.context.policies import BuildsProduction
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.store import lease_renewal, store_location
 from dbtdeploy.store.object_store import Store
@@ -21,16 +23,16 @@ PHASE = Phase.RESTORE
 
 def main() -> None:
     """Make again what is missing, whether the build succeeded or not."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    kept = work_files.read(work / deploy_files.DEPENDENTS, Dependents).kept
+    ctx = RunContext.open(BuildsProduction)
+    work, run = ctx.work, ctx.run
+    kept = ctx.read(Dependents).kept
     opened = store_location.opened(run.policy.state)
     with _lease(opened, work):
         ends = _make_again(run, work, kept)
     crash.point("restored")
     redact = settings.redactor()
     result = dependents_result.result(kept, ends)
-    work_files.write(work / deploy_files.RESTORED, result)
+    ctx.write(result)
     for name in result.restored:
         actions_runner.say(f"Made again: {name}")
     _keep(opened, dependents_result.to_try_again(kept, ends))
@@ -74,7 +76,7 @@ def _lease(opened: Store, work: Path) -> Iterator[None]:
 
     After hours of building the store's credentials may be expired.
     """
-    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    held = hand_over.read(work, HeldLease)
     with contextlib.ExitStack() as stack:
         try:
             keeper = stack.enter_context(lease_renewal.kept(opened, held))

@@ -1,4 +1,4 @@
-"""run.json -> held_lease.json: may this run change production now, and does it belong to it."""
+"""run.json -> HeldLease: may this run change production now, and does it belong to it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dbtdeploy.base import actions_runner, crash, errors, git_client, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.base import actions_runner, crash, errors, git_client
+from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease, NotNow
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, InProduction, Release
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.deploy import admission, tag_history, take_over_plain
 from dbtdeploy.store import (
     conditional_write_check,
@@ -37,12 +38,12 @@ PAST_A_HOLD = ("rollback", "clean-up")
 
 def main() -> None:
     """Take the lease, unless the environment waits for a release or is on hold."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    for name in (deploy_files.LEASE, deploy_files.NOT_NOW, release_files.RELEASED):
-        (work / name).unlink(missing_ok=True)
+    ctx = RunContext.open(InProduction)
+    work, run = ctx.work, ctx.run
+    for kind in (HeldLease, NotNow, release_files.Released):
+        ctx.remove(kind)
     opened = store_location.opened(run.policy.state)
-    policy = run.of(InProduction)
+    policy = ctx.policy
     decided = environment_settings.read(opened)
     proceed = run.command != "deploy" or _is_due(opened, decided, run, work)
     if proceed:
@@ -50,9 +51,9 @@ def main() -> None:
         conditional_write_check.check_conditional_writes(opened)
         _take(opened, run, policy, work)
     outputs = {"proceed": "true" if proceed else "false"}
-    if (work / release_files.RELEASED).exists():
+    if ctx.is_there(release_files.Released):
         outputs["released"] = "true"
-    actions_runner.set_outputs(settings.Runner.from_environ().output, outputs)
+    ctx.set_outputs(outputs)
 
 
 def _is_due(opened: Store, decided: EnvironmentSettings, run: work_files.Run, work: Path) -> bool:
@@ -61,7 +62,7 @@ def _is_due(opened: Store, decided: EnvironmentSettings, run: work_files.Run, wo
     reason = admission.not_now(decided, event=run.event.name, current=current)
     if reason is None:
         return True
-    work_files.write(work / deploy_files.NOT_NOW, NotNow(driver=decided.driver, version=current))
+    hand_over.write(work, NotNow(driver=decided.driver, version=current))
     actions_runner.annotate("notice", "Nothing was deployed", reason)
     return False
 
@@ -86,7 +87,7 @@ def _take(opened: Store, run: work_files.Run, policy: InProduction, work: Path) 
         )
         crash.point("lease-taken")
         held = replace(_begin(opened, taken, run, commit, work), commit=commit or None)
-        work_files.write(work / deploy_files.LEASE, held)
+        hand_over.write(work, held)
     except errors.LeaseHeld:
         raise
     except BaseException:
@@ -164,7 +165,7 @@ def _check_tag(
     if live is None or left is not None:
         return
     done = release_files.Released(version=live.version, resumed="nothing")
-    work_files.write(work / release_files.RELEASED, done)
+    hand_over.write(work, done)
     current = pointer is not None and pointer.version == live.version
     said = "It is live." if current else "A newer version is live; to go back, use a rollback."
     actions_runner.annotate(

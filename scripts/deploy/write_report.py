@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.release import release_preview
 from dbtdeploy.report import build_report, job_annotations, redact_report, render, report_step
@@ -23,12 +23,12 @@ PHASE = Phase.REPORT
 def main() -> None:
     """Write the report and show it."""
     work = settings.work_folder()
-    run = report_step.of_checkout(work_files.read(work / work_files.RUN, work_files.Run), work)
+    run = report_step.of_checkout(hand_over.read(work, work_files.Run), work)
     report_step.notice_cancellation(work)
     inputs = report_step.inputs(work, run)
     made = release_preview.added(build_report.build_report(inputs), inputs)
     report = redact_report.report(made, settings.redactor())
-    work_files.write(work / work_files.REPORT, report)
+    hand_over.write_file(work / work_files.REPORT, report)
     has_comment = run.command == "ci"
     if has_comment:
         _write(work / work_files.COMMENT, render.comment(report))

@@ -14,7 +14,14 @@ import msgspec
 
 from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.base.settings import Notifications
-from dbtdeploy.context import cli, deploy_files, release_files, rollback_files, work_files
+from dbtdeploy.context import (
+    cli,
+    deploy_files,
+    hand_over,
+    release_files,
+    rollback_files,
+    work_files,
+)
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.github.release_body import GitHubRelease
 from dbtdeploy.notify import (
@@ -36,7 +43,7 @@ def main() -> None:
     """Tell everybody who is to be told; one that fails keeps nobody else from it."""
     try:
         work = settings.work_folder()
-        run = work_files.read(work / work_files.RUN, work_files.Run)
+        run = hand_over.read(work, work_files.Run)
         whole = notification_builder.of(_left(work, run))
         if whole is None:
             print("Nobody is told: this run changed nothing, and was not meant to.")
@@ -95,26 +102,26 @@ def _warn_of_fault(fault: Exception) -> None:
 
 
 def _left(work: Path, run: work_files.Run) -> notification_builder.Left:
-    def read(path: Path, kind: type[work_files.T]) -> work_files.T | None:
+    def read(kind: type[hand_over.H]) -> hand_over.H | None:
         # What cannot be read is no proof of success; it keeps nobody from being told.
         with contextlib.suppress(errors.InvalidInput):
-            return work_files.read_if_there(path, kind)
+            return hand_over.read_if_there(work, kind)
         return None
 
     return notification_builder.Left(
         run=run,
         now=timestamps.now(),
         job_status=settings.job_status(),
-        not_due=(work / deploy_files.NOT_NOW).exists(),
-        failure=read(work / work_files.FAILURE, work_files.Failure),
-        build=read(work / work_files.BUILD, work_files.Build),
-        to_build=read(work / work_files.PLAN, work_files.Plan),
-        publication=read(work / deploy_files.PUBLICATION, deploy_files.Publication),
-        report=read(work / work_files.REPORT, notification_builder.ReportGlimpse),
-        tag=read(work / release_files.TAG, release_files.Tag),
-        plan=read(work / release_files.RELEASE_PLAN, release_files.ReleasePlan),
-        released=read(work / release_files.RELEASED, release_files.Released),
-        github_release=read(work / release_files.GITHUB_RELEASE, GitHubRelease),
-        rollback_plan=read(work / release_files.ROLLBACK_PLAN, rollback_files.RollbackPlan),
-        rolled_back=read(work / release_files.ROLLED_BACK, rollback_files.RolledBack),
+        not_due=hand_over.is_there(work, deploy_files.NotNow),
+        failure=read(work_files.Failure),
+        build=read(work_files.Build),
+        to_build=read(work_files.Plan),
+        publication=read(deploy_files.Publication),
+        report=read(notification_builder.ReportGlimpse),
+        tag=read(release_files.Tag),
+        plan=read(release_files.ReleasePlan),
+        released=read(release_files.Released),
+        github_release=read(GitHubRelease),
+        rollback_plan=read(rollback_files.RollbackPlan),
+        rolled_back=read(rollback_files.RolledBack),
     )

@@ -1,12 +1,13 @@
-"""staging.json -> dbt build beside production, the lease kept -> build.json, run_results.json."""
+"""Staging -> dbt build beside production, the lease kept -> Build, run_results.json."""
 
 from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, crash, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
 from dbtdeploy.release import staging
@@ -17,11 +18,11 @@ PHASE = Phase.BUILD
 
 def main() -> int:
     """Build exactly what was planned, and end with dbt's verdict."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
-    state = work_files.read(work / work_files.STATE, work_files.State)
-    work_files.read(work / release_files.STAGING, staging.Staging)
+    ctx = RunContext.open(Release)
+    work, run = ctx.work, ctx.run
+    plan = ctx.read(ReleasePlan)
+    state = ctx.read(work_files.State)
+    ctx.read(staging.Staging)
     there = staging.run_there(run, work, plan.release_id)
     production = work / work_files.STATE_FOLDER if state.found else None
     arguments = commands.building_again(
@@ -32,8 +33,8 @@ def main() -> int:
         defer_to=production,
     )
     opened = store_location.opened(run.policy.state)
-    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
-    limit = run.of(Release).time_limit_minutes
+    held = ctx.held
+    limit = ctx.policy.time_limit_minutes
     with lease_renewal.kept(opened, held) as keeper:
         if limit is not None:
             keeper.limit(limit)

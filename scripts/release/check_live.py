@@ -8,12 +8,13 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
-from dbtdeploy.base import actions_runner, crash, errors, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.base import actions_runner, crash, errors
+from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import live_checks, recover, release_refusals, staging
 from dbtdeploy.store import in_flight, lease_renewal, store_location
@@ -28,11 +29,11 @@ TRIES = 60
 
 def main() -> None:
     """Check, and take back at once if it is not well."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = run.of(Release)
+    ctx = RunContext.open(Release)
+    work, run = ctx.work, ctx.run
+    policy = ctx.policy
     opened = store_location.opened(run.policy.state)
-    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    held = ctx.held
     with lease_renewal.kept(opened, held) as keeper:
         wrong = _smoke(run, work, policy) if policy.smoke_target else ()
         if not wrong and policy.production_tests:
@@ -45,7 +46,7 @@ def main() -> None:
 
 
 def _smoke(run: work_files.Run, work: Path, policy: Release) -> tuple[str, ...]:
-    plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
+    plan = hand_over.read(work, ReleasePlan)
     if policy.smoke_queries:
         manifest = artifacts.read_manifest(_manifest(run, work)) or Manifest()
         relations = sql_refs.Relations.of(manifest, staged={})
@@ -86,8 +87,8 @@ def _test(run: work_files.Run, work: Path) -> tuple[str, ...]:
 
 
 def _take_back(opened: Store, run: work_files.Run, work: Path, wrong: tuple[str, ...]) -> None:
-    held = work_files.read(work / deploy_files.LEASE, HeldLease)
-    record = work_files.read(work / release_files.RECORD, ReleaseRecord)
+    held = hand_over.read(work, HeldLease)
+    record = hand_over.read(work, ReleaseRecord)
     took = release_macros.take_back(
         invoke.dbt_of(run, work),
         work=work,
@@ -106,8 +107,8 @@ def _take_back(opened: Store, run: work_files.Run, work: Path, wrong: tuple[str,
     under_way = in_flight.read(opened)
     if under_way is not None:
         recover.undo(opened, under_way)
-    there = work_files.read_if_there(work / release_files.RELEASED, Released) or Released()
-    work_files.write(work / release_files.RELEASED, replace(there, taken_back=wrong[0]))
+    there = hand_over.read_if_there(work, Released) or Released()
+    hand_over.write(work, replace(there, taken_back=wrong[0]))
     raise errors.TakenBack(
         f"{record.tag} was live, and this failed:\n{said}",
         not_done=release_refusals.AS_BEFORE,

@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
-from dbtdeploy.base import actions_runner, crash, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.base import actions_runner, crash
+from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan, Tag
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import gates, release_plan
 from dbtdeploy.release.staging import Staging
@@ -25,15 +26,15 @@ PHASE = Phase.GATES
 
 def main() -> None:
     """Measure, judge, and refuse if a gate blocks."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = run.of(Release)
+    ctx = RunContext.open(Release)
+    work, run = ctx.work, ctx.run
+    policy = ctx.policy
     manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
     results = artifacts.read_run_results(work / work_files.RUN_RESULTS)
     measured = _measure(run, work, policy, manifest)
-    work_files.write(work / release_files.MEASURED, measured)
+    ctx.write(measured)
     finished = release_plan.finish(
-        work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan),
+        ctx.read(ReleasePlan),
         measured,
         results,
         manifest=manifest,
@@ -47,10 +48,10 @@ def main() -> None:
         measured=measured,
         results=results,
         policy=policy,
-        allowed_by=work_files.read(work / release_files.TAG, Tag).breaking_allowed_by,
+        allowed_by=ctx.read(Tag).breaking_allowed_by,
         fail_on_warnings=run.policy.fail_on_warnings,
     )
-    work_files.write(work / release_files.RELEASE_PLAN, replace(finished, gates=judged))
+    hand_over.write(work, replace(finished, gates=judged))
     for gate in judged:
         actions_runner.say(f"{gate.name}: {gate.outcome}. {gate.figures}")
     gates.refuse(judged)
@@ -58,16 +59,16 @@ def main() -> None:
 
 
 def _measure(run: work_files.Run, work: Path, policy: Release, manifest: Manifest) -> Measured:
-    plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
-    live = work_files.read(work / release_files.PRODUCTION_LOOK, LiveProduction)
-    stands = work_files.read(work / release_files.STAGING, Staging)
+    plan = hand_over.read(work, ReleasePlan)
+    live = hand_over.read(work, LiveProduction)
+    stands = hand_over.read(work, Staging)
     relations = sql_refs.Relations.of(manifest, staged=stands.relations)
     checks = sql_files.read(Path(policy.checks), relations) if policy.checks else ()
     if policy.smoke_queries:
         # One that cannot be understood must not be found once all is live.
         sql_files.read(Path(policy.smoke_queries), sql_refs.Relations.of(manifest, staged={}))
     opened = store_location.opened(run.policy.state)
-    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    held = hand_over.read(work, deploy_files.HeldLease)
     with lease_renewal.kept(opened, held) as keeper:
         measured = release_macros.measure(
             invoke.dbt_of(run, work),

@@ -1,4 +1,4 @@
-"""run.json -> tag.json: the version tag, proven to be where it should be.
+"""run.json -> Tag: the version tag, proven to be where it should be.
 
     python check_tag.py tag      it is there, is what is checked out, and is on the main branch
     python check_tag.py label    whether a merged pull request allows breaking changes
@@ -15,10 +15,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from dbtdeploy.base import actions_runner, errors, git_client, settings
-from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Tag
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.github import tags_api, version_tag
 
 PHASE = Phase.ADMISSION
@@ -29,10 +30,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=["tag", "label"])
     what = parser.parse_args().what
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    checked = {"tag": _tag, "label": _label}[what](run, run.of(Release), work)
-    work_files.write(work / release_files.TAG, checked)
+    ctx = RunContext.open(Release)
+    work, run = ctx.work, ctx.run
+    checked = {"tag": _tag, "label": _label}[what](run, ctx.policy, work)
+    ctx.write(checked)
 
 
 def _tag(run: work_files.Run, policy: Release, _work: Path) -> Tag:
@@ -66,8 +67,8 @@ def _in_clone(folder: Path, policy: Release) -> version_tag.Found:
 
 
 def _label(run: work_files.Run, policy: Release, work: Path) -> Tag:
-    checked = work_files.read(work / release_files.TAG, Tag)
-    state = work_files.read_if_there(work / work_files.STATE, work_files.State)
+    checked = hand_over.read(work, Tag)
+    state = hand_over.read_if_there(work, work_files.State)
     before = state.commit if state and state.found else None
     access = settings.GitHubAccess.from_environ()
     if checked.breaking_allowed_by or not policy.breaking_label:

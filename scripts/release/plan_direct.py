@@ -7,12 +7,12 @@ from pathlib import Path
 from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.release import release_split, staging, swap_request
 from dbtdeploy.store import store_location, version_reader
-from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Swapped
 
 PHASE = Phase.PLAN
 
@@ -20,16 +20,16 @@ PHASE = Phase.PLAN
 def main() -> None:
     """Narrow plan.json to what is left to build, if anything is."""
     work = settings.work_folder()
-    plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
+    plan = hand_over.read(work, ReleasePlan)
     planned = release_split.keep_whole(work)
     manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
     nodes = release_split.direct(planned, plan, manifest)
     if not nodes:
         print("Nothing of this release is built in place.")
         return
-    if (work / release_files.SWAPPED).exists():
-        _fetch(work_files.read(work / work_files.RUN, work_files.Run), work)
-    work_files.write(work / work_files.PLAN, work_files.Plan(nodes=tuple(nodes)))
+    if hand_over.is_there(work, Swapped):
+        _fetch(hand_over.read(work, work_files.Run), work)
+    hand_over.write(work, work_files.Plan(nodes=tuple(nodes)))
     staging.lay_selection(work / release_files.DIRECT, (node.unique_id for node in nodes))
     _keep_record(work, plan, manifest)
     actions_runner.say(f"{len(nodes)} nodes are built in place.")
@@ -48,22 +48,19 @@ def _fetch(run: work_files.Run, work: Path) -> None:
     manifest = artifact_check.read_manifest(
         (folder / artifact_check.MANIFEST).read_bytes(), source=source
     )
-    work_files.write(
-        work / work_files.STATE, artifact_check.found_state(run.policy.state, manifest, fetched)
-    )
+    hand_over.write(work, artifact_check.found_state(run.policy.state, manifest, fetched))
 
 
 def _keep_record(work: Path, plan: ReleasePlan, manifest: Manifest) -> None:
     """For a rollback; the swap has left it where there was one."""
-    if (work / release_files.RECORD).exists():
+    if hand_over.is_there(work, release_files.ReleaseRecord):
         return
     known = swap_request.Known(
         plan=plan,
-        live=work_files.read_if_there(work / release_files.PRODUCTION_LOOK, LiveProduction)
-        or swap_request.NOT_LOOKED_AT,
+        live=hand_over.read_if_there(work, LiveProduction) or swap_request.NOT_LOOKED_AT,
         measured=Measured(),
         manifest=manifest,
     )
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    before = work_files.read(work / work_files.STATE, work_files.State)
-    work_files.write(work / release_files.RECORD, swap_request.record(known, run, before))
+    run = hand_over.read(work, work_files.Run)
+    before = hand_over.read(work, work_files.State)
+    hand_over.write(work, swap_request.record(known, run, before))

@@ -1,4 +1,4 @@
-"""plan.json, tag.json and a look at production -> release_plan.json: what a release changes."""
+"""plan.json, Tag and a look at production -> release_plan.json: what a release changes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan, Tag
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_plan, release_refusals, staging
 from dbtdeploy.store import failed_nodes, lease_renewal, store_location
@@ -24,8 +25,8 @@ PHASE = Phase.PLAN
 
 def main() -> None:
     """Plan, refuse what cannot go well, and say by which way the release goes on."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
+    ctx = RunContext.open(Release)
+    work, run = ctx.work, ctx.run
     before = artifacts.read_manifest(work / work_files.STATE_FOLDER / artifact_check.MANIFEST)
     manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
     release_id = datetime.now(timezone.utc).strftime("%Y%m%dt%H%M%S")
@@ -35,13 +36,13 @@ def main() -> None:
     release_refusals.refuse_adapter(plan, adapter)
     if adapter == release_refusals.SUPPORTED:
         live = _look(run, work, manifest, before)
-        work_files.write(work / release_files.PRODUCTION_LOOK, live)
+        ctx.write(live)
         plan = _plan(run, work, manifest, before, live=live, release_id=release_id)
         if plan.staged:
             preflight.refuse_missing_privileges(live.look)
         preflight.refuse_exposed(live.look)
         release_refusals.refuse_in_the_way(plan, live)
-    work_files.write(work / release_files.RELEASE_PLAN, plan)
+    ctx.write(plan)
     _tell(plan, run)
 
 
@@ -58,11 +59,11 @@ def _plan(
         run,
         manifest=manifest,
         production=before,
-        planned=work_files.read(work / work_files.PLAN, work_files.Plan),
+        planned=hand_over.read(work, work_files.Plan),
         look=live,
         release_id=release_id,
-        state=work_files.read(work / work_files.STATE, work_files.State),
-        tag=work_files.read(work / release_files.TAG, Tag),
+        state=hand_over.read(work, work_files.State),
+        tag=hand_over.read(work, Tag),
         again=_again(work),
     )
 
@@ -71,8 +72,8 @@ def _look(
     run: work_files.Run, work: Path, manifest: Manifest, before: Manifest | None
 ) -> LiveProduction:
     opened = store_location.opened(run.policy.state)
-    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
-    planned = work_files.read(work / work_files.PLAN, work_files.Plan)
+    held = hand_over.read(work, deploy_files.HeldLease)
+    planned = hand_over.read(work, work_files.Plan)
     gone = release_plan.gone(manifest, before)
     with lease_renewal.kept(opened, held) as keeper:
         live = release_macros.read_production(

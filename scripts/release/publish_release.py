@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from dbtdeploy.base import actions_runner, errors, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
-from dbtdeploy.context.deploy_files import HeldLease, Publication
+from dbtdeploy.base import actions_runner, errors
+from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.phases import Phase
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.release import recover
 from dbtdeploy.store import in_flight, lease_messages, store_location
 
@@ -17,9 +18,9 @@ PHASE = Phase.SWAP
 
 def main() -> None:
     """Let the store say what the warehouse holds."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    ctx = RunContext.open(Release)
+    run = ctx.run
+    held = ctx.held
     opened = store_location.opened(run.policy.state)
     record = in_flight.read(opened)
     if record is None:
@@ -36,8 +37,8 @@ def main() -> None:
             not_done="The version of this release is not current.",
             remedy="Look who works on the environment (`command: status`).",
         )
-    there = work_files.read_if_there(work / release_files.RELEASED, Released) or Released()
-    work_files.write(work / release_files.RELEASED, replace(there, version=index.version))
+    there = ctx.read_if_there(Released) or Released()
+    ctx.write(replace(there, version=index.version))
     done = Publication(
         location=opened.location,
         version=index.version,
@@ -45,7 +46,7 @@ def main() -> None:
         pending=index.pending,
         carried=index.carried,
     )
-    work_files.write(work / deploy_files.PUBLICATION, done)
+    ctx.write(done)
     actions_runner.say(f"Version {index.version} is now the current one in {opened.location}.")
     outputs = {"version": index.version}
-    actions_runner.set_outputs(settings.Runner.from_environ().output, outputs)
+    ctx.set_outputs(outputs)

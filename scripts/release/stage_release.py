@@ -1,4 +1,4 @@
-"""release_plan.json -> staging schemas, marked, with production's rows laid in -> staging.json."""
+"""release_plan.json -> staging schemas, marked, with production's rows laid in -> Staging."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.artifacts.artifacts import TESTS, Manifest
 from dbtdeploy.base import actions_runner, crash, errors, settings, timestamps
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import commands, invoke
 from dbtdeploy.release import release_plan, release_refusals, release_split, staging
 from dbtdeploy.release.staging import Staging
@@ -28,10 +29,10 @@ Nodes = tuple[work_files.PlannedNode, ...]
 
 def main() -> None:
     """List what goes to staging, refuse what would land elsewhere, then make the schemas."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    plan = work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan)
-    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    ctx = RunContext.open(Release)
+    work, run = ctx.work, ctx.run
+    plan = ctx.read(ReleasePlan)
+    held = ctx.held
     opened = store_location.opened(run.policy.state)
     there = staging.run_there(run, work, plan.release_id)
     with lease_renewal.kept(opened, held) as keeper:
@@ -47,12 +48,12 @@ def main() -> None:
     made = Staging(
         schema=there.schema, schemas=schemas, relations=relations, rows=prepared.rows or {}
     )
-    work_files.write(work / release_files.STAGING, made)
+    ctx.write(made)
     # Tests of what is built in place run when it is.
     tests = sum(node.resource_type in TESTS for node in nodes)
     staged = replace(release_plan.staged_at(plan, relations), tests=tests)
-    work_files.write(work / release_files.RELEASE_PLAN, staged)
-    work_files.write(work / work_files.PLAN, work_files.Plan(nodes=nodes))
+    ctx.write(staged)
+    ctx.write(work_files.Plan(nodes=nodes))
     _tell(made, prepared, nodes)
 
 
@@ -62,7 +63,7 @@ def _list(there: work_files.Run, work: Path, plan: ReleasePlan) -> Nodes:
     planned = release_split.keep_whole(work)
     wanted = [node.unique_id for node in release_split.staged(planned, plan, manifest)]
     variables = settings.DbtEnvironment.from_environ().variables
-    run = work_files.read(work / work_files.RUN, work_files.Run)
+    run = hand_over.read(work, work_files.Run)
     reader = run.of(Release).smoke_target
     staging.lay_profile(run.dbt, work, there.schema, variables, reader=reader)
     folder = staging.lay_selection(work / staging.EXACTLY, wanted)
@@ -117,7 +118,7 @@ def _prepare(
         schemas=sorted({node.schema or "" for node in guard.written(nodes)}),
         baselines=staging.baselines(
             plan,
-            work_files.read(work / release_files.PRODUCTION_LOOK, LiveProduction),
+            hand_over.read(work, LiveProduction),
             staging.spots(nodes),
         ),
     )

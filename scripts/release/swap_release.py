@@ -14,10 +14,12 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, crash, errors, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.phases import Phase
+from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_refusals, staging, swap_request, unpublished_version
 from dbtdeploy.release.swap_request import Known
@@ -35,10 +37,10 @@ TRIES = 60
 
 def main() -> None:
     """Write the version, swap, and say how it went."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    held = work_files.read(work / deploy_files.LEASE, HeldLease)
-    state = work_files.read(work / work_files.STATE, work_files.State)
+    ctx = RunContext.open(Release)
+    work, run = ctx.work, ctx.run
+    held = ctx.held
+    state = ctx.read(work_files.State)
     known = _known(work)
     record = swap_request.record(known, run, state)
     opened = store_location.opened(run.policy.state)
@@ -49,7 +51,7 @@ def main() -> None:
         now=datetime.now(timezone.utc),
         not_done=release_refusals.AS_BEFORE,
     )
-    work_files.write(work / release_files.RECORD, record)
+    ctx.write(record)
     with lease_renewal.kept(opened, held) as keeper:
         under_way = unpublished_version.write(opened, run, work, known, record)
         keeper.refuse_if_lost()
@@ -58,9 +60,9 @@ def main() -> None:
             _give_up(opened, under_way)
     release_refusals.refuse_swap(known.plan, swapped)
     crash.point("swap-done")
-    work_files.write(work / release_files.SWAPPED, swapped)
-    work_files.write(
-        work / release_files.RELEASED,
+    ctx.write(swapped)
+    hand_over.write(
+        work,
         Released(
             swapped_at=swapped.at,
             swap_seconds=swapped.seconds,
@@ -74,15 +76,15 @@ def main() -> None:
 
 def _known(work: Path) -> Known:
     return Known(
-        plan=work_files.read(work / release_files.RELEASE_PLAN, ReleasePlan),
-        live=work_files.read(work / release_files.PRODUCTION_LOOK, LiveProduction),
-        measured=work_files.read(work / release_files.MEASURED, Measured),
+        plan=hand_over.read(work, ReleasePlan),
+        live=hand_over.read(work, LiveProduction),
+        measured=hand_over.read(work, Measured),
         manifest=artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest(),
     )
 
 
 def _swap(run: work_files.Run, work: Path, known: Known, record: ReleaseRecord) -> Swapped:
-    held = work_files.read(work / deploy_files.LEASE, HeldLease)
+    held = hand_over.read(work, HeldLease)
     dbt, place = invoke.dbt_of(run, work), staging.place_of(run)
     try:
         return release_macros.swap(

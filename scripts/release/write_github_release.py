@@ -1,4 +1,4 @@
-"""What a release or rollback left -> the tag's GitHub release, and github_release.json.
+"""What a release or rollback left -> the tag's GitHub release, and GitHubRelease.
 
     python write_github_release.py draft         a draft with notes and plan, before the swap
     python write_github_release.py publish       published once it is live; gone if it is not
@@ -15,7 +15,13 @@ from pathlib import Path
 
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.base.settings import GitHubAccess
-from dbtdeploy.context import cli, deploy_files, release_files, rollback_files, work_files
+from dbtdeploy.context import (
+    cli,
+    deploy_files,
+    hand_over,
+    rollback_files,
+    work_files,
+)
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released
@@ -35,7 +41,7 @@ def main() -> None:
     when = parser.parse_args().when
     try:
         work = settings.work_folder()
-        run = work_files.read(work / work_files.RUN, work_files.Run)
+        run = hand_over.read(work, work_files.Run)
         access = GitHubAccess.from_environ()
         if not settings.on_github(run.event.repository, access):
             print("There is no GitHub to write a release on.")
@@ -64,13 +70,13 @@ def _draft(run: work_files.Run, work: Path, access: GitHubAccess) -> GitHubRelea
 
 def _publish(run: work_files.Run, work: Path, access: GitHubAccess) -> GitHubRelease | None:
     policy = run.of(Release)
-    if policy.dry_run or not (work / deploy_files.LEASE).exists():
+    if policy.dry_run or not hand_over.is_there(work, deploy_files.HeldLease):
         print("No release: this run released nothing, or the environment was another's.")
         return None
     fate = release_body.fate(
-        work_files.read_if_there(work / release_files.RELEASED, Released),
-        work_files.read_if_there(work / deploy_files.PUBLICATION, deploy_files.Publication),
-        work_files.read_if_there(work / work_files.FAILURE, work_files.Failure),
+        hand_over.read_if_there(work, Released),
+        hand_over.read_if_there(work, deploy_files.Publication),
+        hand_over.read_if_there(work, work_files.Failure),
         built_in_place=release_notes.is_built_in_place(work),
     )
     there = releases_api.Releases(access, run.event.repository)
@@ -87,7 +93,7 @@ def _publish(run: work_files.Run, work: Path, access: GitHubAccess) -> GitHubRel
 
 
 def _roll_back(run: work_files.Run, work: Path, access: GitHubAccess) -> None:
-    done = work_files.read_if_there(work / release_files.ROLLED_BACK, rollback_files.RolledBack)
+    done = hand_over.read_if_there(work, rollback_files.RolledBack)
     if done is None:
         print("No release is marked: nothing was taken back.")
         return
@@ -113,7 +119,7 @@ def _roll_back(run: work_files.Run, work: Path, access: GitHubAccess) -> None:
 
 
 def _tell(written: GitHubRelease, work: Path) -> None:
-    work_files.write(work / release_files.GITHUB_RELEASE, written)
+    hand_over.write(work, written)
     url = written.url if written.state in ("published", "appended") else ""
     actions_runner.set_outputs(settings.Runner.from_environ().output, {"release-url": url})
     actions_runner.say(f"Release {written.tag}: {written.state}. {written.url}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.deploy import redact_artifacts
@@ -19,7 +19,7 @@ from dbtdeploy.release import release_outcome, release_render, staging
 from dbtdeploy.release.release_page_model import ReleasePageInputs, Swap
 from dbtdeploy.report import build_report, job_annotations, redact_report, report_step
 from dbtdeploy.report.report import Report
-from dbtdeploy.warehouse.release_macro_types import Swapped
+from dbtdeploy.warehouse.release_macro_types import Measured, Swapped
 
 PHASE = Phase.REPORT
 
@@ -27,7 +27,7 @@ PHASE = Phase.REPORT
 def main() -> None:
     """Write the summary, keep the plan for reading, and set the outputs."""
     work = settings.work_folder()
-    run = report_step.of_checkout(work_files.read(work / work_files.RUN, work_files.Run), work)
+    run = report_step.of_checkout(hand_over.read(work, work_files.Run), work)
     report_step.notice_cancellation(work)
     redact = settings.redactor()
     facts = _facts(work, run)
@@ -37,9 +37,9 @@ def main() -> None:
     (work / work_files.SUMMARY).write_text(summary, encoding="utf-8")
     if facts.plan is not None:
         content = redact_artifacts.artifact(
-            release_files.RELEASE_PLAN, msgspec.json.encode(facts.plan), redact
+            ReleasePlan.FILE, msgspec.json.encode(facts.plan), redact
         )
-        (folder / release_files.RELEASE_PLAN).write_bytes(msgspec.json.format(content, indent=2))
+        (folder / ReleasePlan.FILE).write_bytes(msgspec.json.format(content, indent=2))
     runner = settings.Runner.from_environ()
     actions_runner.write_summary(runner.summary, summary)
     for note in job_annotations.of(facts.report) if facts.report else ():
@@ -55,24 +55,20 @@ def main() -> None:
 
 
 def _facts(work: Path, run: work_files.Run) -> ReleasePageInputs:
-    plan = work_files.read_if_there(work / release_files.RELEASE_PLAN, ReleasePlan)
-    state = work_files.read_if_there(work / work_files.STATE, work_files.State)
-    publication = work_files.read_if_there(
-        work / deploy_files.PUBLICATION, deploy_files.Publication
-    )
-    written = work_files.read_if_there(
-        work / release_files.GITHUB_RELEASE, release_body.GitHubRelease
-    )
-    released = work_files.read_if_there(work / release_files.RELEASED, Released)
+    plan = hand_over.read_if_there(work, ReleasePlan)
+    state = hand_over.read_if_there(work, work_files.State)
+    publication = hand_over.read_if_there(work, deploy_files.Publication)
+    written = hand_over.read_if_there(work, release_body.GitHubRelease)
+    released = hand_over.read_if_there(work, Released)
     # What is built in place after the swap is compared with the version that it has made current.
-    record = work_files.read_if_there(work / release_files.RECORD, ReleaseRecord)
-    held = work_files.read_if_there(work / deploy_files.LEASE, deploy_files.HeldLease)
+    record = hand_over.read_if_there(work, ReleaseRecord)
+    held = hand_over.read_if_there(work, deploy_files.HeldLease)
     return ReleasePageInputs(
         run=run,
         plan=plan,
         report=_report(work, run, plan),
         released=release_outcome.released(released, publication),
-        failure=work_files.read_if_there(work / work_files.FAILURE, work_files.Failure),
+        failure=hand_over.read_if_there(work, work_files.Failure),
         swap=_swap(work),
         before_tag=record.before_tag if record else state.tag if state else None,
         taken_over=held.taken_over if held else None,
@@ -83,7 +79,7 @@ def _facts(work: Path, run: work_files.Run) -> ReleasePageInputs:
 
 def _report(work: Path, run: work_files.Run, plan: ReleasePlan | None) -> Report | None:
     """Of the newest build: in staging, or in place."""
-    build = work_files.read_if_there(work / work_files.BUILD, work_files.Build)
+    build = hand_over.read_if_there(work, work_files.Build)
     if build is None:
         return None
     in_staging = plan is not None and not (work / release_files.DIRECT).is_dir()
@@ -93,8 +89,8 @@ def _report(work: Path, run: work_files.Run, plan: ReleasePlan | None) -> Report
 
 
 def _swap(work: Path) -> Swap:
-    swapped = work_files.read_if_there(work / release_files.SWAPPED, Swapped)
+    swapped = hand_over.read_if_there(work, Swapped)
     if swapped is not None:
         return "done" if swapped.outcome == "done" else ""
-    begun = (work / release_files.RECORD).exists() and (work / release_files.MEASURED).exists()
+    begun = hand_over.is_there(work, ReleaseRecord) and hand_over.is_there(work, Measured)
     return "begun" if begun else ""

@@ -1,4 +1,4 @@
-"""run.json + the store -> dbt run-operation, which only looks -> rollback_plan.json, summary.
+"""run.json + the store -> dbt run-operation, which only looks -> RollbackPlan, summary.
 
 Says what a rollback restores at once, what it leaves, and what it cannot bring back; changes
 nothing.
@@ -7,9 +7,9 @@ nothing.
 from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context import hand_over
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.rollback_files import RollbackPlan
+from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.rollback import (
     rollback_page_model,
     rollback_plan,
@@ -27,11 +27,11 @@ PHASE = Phase.PLAN
 def main() -> None:
     """Plan it, show it, and say whether there is anything to do."""
     work = settings.work_folder()
-    for name in (release_files.ROLLBACK_PLAN, release_files.ROLLED_BACK):
-        (work / name).unlink(missing_ok=True)
+    for kind in (RollbackPlan, RolledBack):
+        hand_over.remove(work, kind)
     job = Job.read(work)
     plan = _plan(store_location.opened(job.run.policy.state), job)
-    work_files.write(work / release_files.ROLLBACK_PLAN, plan)
+    hand_over.write(work, plan)
     redact, runner = settings.redactor(), settings.Runner.from_environ()
     with actions_runner.foreign_output():
         for line in rollback_page_model.lines(plan):

@@ -1,4 +1,4 @@
-"""rollback_plan.json -> dbt run-operation, one transaction -> hold, pointer, rolled_back.json.
+"""RollbackPlan -> dbt run-operation, one transaction -> hold, pointer, RolledBack.
 
 What is killed on the way leaves a record in the store; the next run of any command that takes the
 lease finds out how far it came, and finishes or forgets it (``recover_release.py``).
@@ -7,7 +7,7 @@ lease finds out how far it came, and finishes or forgets it (``recover_release.p
 from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, crash, errors, settings
-from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context import hand_over
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.rollback import (
@@ -30,9 +30,9 @@ def main() -> None:
     """Take back in the warehouse, then in the store, and say so."""
     work = settings.work_folder()
     job = Job.read(work)
-    plan = work_files.read(work / release_files.ROLLBACK_PLAN, RollbackPlan)
+    plan = hand_over.read(work, RollbackPlan)
     done = _roll_back(store_location.opened(job.run.policy.state), job, plan)
-    work_files.write(work / release_files.ROLLED_BACK, done)
+    hand_over.write(work, done)
     redact, runner = settings.redactor(), settings.Runner.from_environ()
     actions_runner.set_outputs(runner.output, {"rolled-back": "true", "version": plan.to_version})
     actions_runner.write_summary(runner.summary, redact(rollback_page_model.done_summary(done)))

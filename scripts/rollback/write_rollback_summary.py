@@ -1,4 +1,4 @@
-"""failure.json, rollback_plan.json, rolled_back.json -> the summary of a refused rollback, status.
+"""failure.json, RollbackPlan, RolledBack -> the summary of a refused rollback, status.
 
 Runs whatever happened before it, and never decides. What was planned and done has its summary from
 the steps that did it.
@@ -7,9 +7,11 @@ the steps that did it.
 from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context import work_files
 from dbtdeploy.context.phases import Phase
+from dbtdeploy.context.policies import Rollback
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.report import report_step
 from dbtdeploy.rollback import rollback_page_model, rollback_plan
 
@@ -18,12 +20,12 @@ PHASE = Phase.REPORT
 
 def main() -> None:
     """Say why nothing was rolled back, if so, and set the output ``status``."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
+    ctx = RunContext.open(Rollback)
+    work, run = ctx.work, ctx.run
     report_step.notice_cancellation(work)
-    failure = work_files.read_if_there(work / work_files.FAILURE, work_files.Failure)
-    done = work_files.read_if_there(work / release_files.ROLLED_BACK, RolledBack)
-    plan = work_files.read_if_there(work / release_files.ROLLBACK_PLAN, RollbackPlan)
+    failure = ctx.read_if_there(work_files.Failure)
+    done = ctx.read_if_there(RolledBack)
+    plan = ctx.read_if_there(RollbackPlan)
     runner = settings.Runner.from_environ()
     if failure is not None and done is None:
         name = rollback_plan.environment_of(run)

@@ -15,6 +15,7 @@ from pathlib import Path
 from dbtdeploy.base import actions_runner, errors, own_folder, settings, timestamps
 from dbtdeploy.context import (
     event,
+    hand_over,
     input_table,
     inputs,
     production_branch,
@@ -48,7 +49,7 @@ def main() -> None:
     production_branch.check(command, run.event, ref=context.ref, main_branch=given.main_branch)
     work = settings.work_folder_if_known() or _folder_of_jobs(runner) / _folder_name(run)
     _empty(work)
-    work_files.write(work / work_files.RUN, run)
+    hand_over.write(work, run)
     outputs = {"work": str(work), "schema": run.schema, "skip": run.event.skip or ""}
     actions_runner.set_outputs(runner.output, outputs)
     if run.event.skip and command == input_table.TEARDOWN:
@@ -71,7 +72,7 @@ def _empty(work: Path) -> None:
     """Remove what an earlier run left; never a folder that is not ours."""
     own_folder.require_if_there(work)
     if work.is_dir() and any(work.iterdir()):
-        if not (work / work_files.RUN).is_file():
+        if not (work / hand_over.RUN).is_file():
             raise errors.InvalidInput(
                 f"The work folder {work} holds files that are not dbt-deploy's.",
                 not_done="Nothing was deleted, dbt was not started.",

@@ -1,4 +1,4 @@
-"""found_schemas.json + GitHub + the registry -> chosen_schemas.json: what a sweep drops."""
+"""FoundSchemas + GitHub + the registry -> ChosenSchemas: what a sweep drops."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import TeardownPolicy
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.github import pull_requests_api
 from dbtdeploy.store import pull_request_registry, store_location
-from dbtdeploy.teardown import stale_schemas, teardown_files
+from dbtdeploy.teardown import stale_schemas
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, FoundSchemas
 from dbtdeploy.warehouse import schema_owner
 
@@ -22,9 +23,9 @@ MOST_REGISTERED = 200
 
 def main() -> None:
     """Ask GitHub which pull requests are closed, and choose."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    found = work_files.read(work / teardown_files.FOUND_SCHEMAS, FoundSchemas)
+    ctx = RunContext.open(TeardownPolicy)
+    run = ctx.run
+    found = ctx.read(FoundSchemas)
     marked = [(one, schema_owner.read_mark(one.comment, run)) for one in found.schemas]
     marks = {mark.owner.pull_request for _, mark in marked if mark and mark.owner.pull_request}
     answers = _ask(run, [*sorted(marks), *_registered(run, marks)])
@@ -32,7 +33,7 @@ def main() -> None:
         marked,
         answers,
         now=datetime.now(timezone.utc),
-        older_than_days=run.of(TeardownPolicy).older_than_days,
+        older_than_days=ctx.policy.older_than_days,
     )
     chosen = ChosenSchemas(
         wanted=choice.wanted,
@@ -40,7 +41,7 @@ def main() -> None:
         closed=answers.closed,
         unasked=str(answers.failure) if answers.failure else "",
     )
-    work_files.write(work / teardown_files.CHOSEN_SCHEMAS, chosen)
+    ctx.write(chosen)
     actions_runner.say(f"No longer needed: {len(chosen.wanted)} of {len(found.schemas)}.")
     for one in chosen.wanted:
         actions_runner.say(f"goes: {one.schema.schema} ({one.owner}): {one.why}")

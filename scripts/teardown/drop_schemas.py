@@ -1,4 +1,4 @@
-"""run.json, and chosen_schemas.json of a sweep -> dbt run-operation -> teardown.json, summary."""
+"""run.json, and ChosenSchemas of a sweep -> dbt run-operation -> Teardown, summary."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from dbtdeploy.base import actions_runner, errors, settings, timestamps
 from dbtdeploy.context import work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import TeardownPolicy
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
-from dbtdeploy.teardown import comment_note, drop_results, teardown_files
+from dbtdeploy.teardown import comment_note, drop_results
 from dbtdeploy.teardown.drop_results import NamedSchema, SchemaResult
 from dbtdeploy.teardown.teardown_files import (
     ChosenSchemas,
@@ -36,11 +37,11 @@ BATCH = 100
 
 def main() -> None:
     """Drop what may be dropped, tell of the rest, and fail if any of it should be gone."""
-    work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    policy = run.of(TeardownPolicy)
+    ctx = RunContext.open(TeardownPolicy)
+    work, run = ctx.work, ctx.run
+    policy = ctx.policy
     if policy.sweep:
-        chosen = work_files.read(work / teardown_files.CHOSEN_SCHEMAS, ChosenSchemas)
+        chosen = ctx.read(ChosenSchemas)
         dropped, kept = _sweep(run, work, chosen)
         closed, unasked = chosen.closed, chosen.unasked
     else:
@@ -58,7 +59,7 @@ def main() -> None:
         unasked=unasked,
         finished_at=timestamps.now(),
     )
-    work_files.write(work / teardown_files.TEARDOWN, done)
+    ctx.write(done)
     summary = redact(comment_note.summary(run, done))
     actions_runner.write_summary(settings.Runner.from_environ().summary, summary)
     _tell(done)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.work_files import PlannedNode
 from standins import entry, runs
 
@@ -93,10 +93,10 @@ def build(
         )
         for i, kind in kinds.items()
     )
-    work_files.write(work / work_files.RUN, run)
-    work_files.write(work / work_files.STATE, work_files.State(location="s", found=False))
-    work_files.write(work / work_files.PLAN, work_files.Plan(nodes=nodes))
-    work_files.write(work / work_files.SCHEMAS, work_files.Schemas())
+    hand_over.write(work, run)
+    hand_over.write(work, work_files.State(location="s", found=False))
+    hand_over.write(work, work_files.Plan(nodes=nodes))
+    hand_over.write(work, work_files.Schemas())
     return subprocess.run(
         SCRIPT,
         env={"PATH": os.environ["PATH"], "HOME": str(work), "DBT_DEPLOY_WORK": str(work)},

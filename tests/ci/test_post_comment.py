@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import markdown
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.github.comment_marker import Marker, RunMark, RunState, mark, parse_run_mark
 from standins import entry, runs
@@ -50,8 +50,8 @@ class Job:
 
     def post(self, when: str, report: str | None = None) -> str:
         """Run the script; it must exit 0. Gives all it printed."""
-        if not (self.work / work_files.RUN).exists():
-            work_files.write(self.work / work_files.RUN, self.run)
+        if not (self.work / hand_over.RUN).exists():
+            hand_over.write(self.work, self.run)
         if report is not None:
             (self.work / work_files.COMMENT).parent.mkdir(exist_ok=True)
             (self.work / work_files.COMMENT).write_text(report, encoding="utf-8")
@@ -75,8 +75,8 @@ class Job:
         printed = done.stdout + done.stderr
         assert done.returncode == 0, printed
         assert self.token not in printed
-        assert not (self.work / work_files.FAILURE).exists() or "Cancelled" in (
-            (self.work / work_files.FAILURE).read_text()
+        assert not hand_over.is_there(self.work, work_files.Failure) or "Cancelled" in (
+            (self.work / hand_over.FAILURE).read_text()
         ), "a comment that fails is no failure of the run"
         self.outputs = output.read_text() if output.exists() else ""
         return printed
@@ -112,7 +112,7 @@ def warned(printed: str) -> str:
 
 
 def cancelled(job: Job) -> None:
-    work_files.write(job.work / work_files.BUILD, replace(BUILD, interrupted=True))
+    hand_over.write(job.work, replace(BUILD, interrupted=True))
 
 
 # What is said -------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_started_says_what_is_built(job: Job) -> None:
 def test_started_says_what_it_is_compared_with(
     job: Job, state: work_files.State, said: str
 ) -> None:
-    work_files.write(job.work / work_files.STATE, state)
+    hand_over.write(job.work, state)
     job.post("started")
     assert said in job.body()
 
@@ -262,7 +262,7 @@ def test_comments_turned_off(job: Job) -> None:
 
 def test_a_build_that_will_not_be_is_not_announced(job: Job) -> None:
     job.run = replace(job.run, policy=replace(job.run.policy, on_missing_state="skip"))
-    work_files.write(job.work / work_files.STATE, work_files.State(location="s3://b", found=False))
+    hand_over.write(job.work, work_files.State(location="s3://b", found=False))
     assert "No comment: production has no state yet" in job.post("started")
     job.post("finished", "nothing was built")
     assert job.body().endswith("\nnothing was built")
@@ -298,7 +298,7 @@ def test_a_cancelled_run_tells_of_itself_only(job: Job, how: str) -> None:
             phase=Phase.BUILD,
             exit_code=130,
         )
-        work_files.write(job.work / work_files.FAILURE, failure)
+        hand_over.write(job.work, failure)
     job.post("finished", "cancelled")
     assert job.body().endswith("\ncancelled")
     found = parse_run_mark(job.body())
@@ -373,7 +373,7 @@ def test_a_refused_comment_is_a_warning(job: Job, when: str) -> None:
 
 
 def test_broken_files_are_a_warning(job: Job) -> None:
-    (job.work / work_files.RUN).write_text("{")
+    (job.work / hand_over.RUN).write_text("{")
     assert "run.json cannot be read" in warned(job.post("finished"))
     assert job.hub.seen == []
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from standins import runs
 from standins.postgres import Database
 
@@ -108,9 +108,9 @@ class Prepared:
             )
             for name in names
         )
-        work_files.write(self.work / work_files.RUN, run)
-        work_files.write(self.work / work_files.STATE, work_files.State(location="s", found=found))
-        work_files.write(self.work / work_files.PLAN, work_files.Plan(nodes=nodes))
+        hand_over.write(self.work, run)
+        hand_over.write(self.work, work_files.State(location="s", found=found))
+        hand_over.write(self.work, work_files.Plan(nodes=nodes))
         return subprocess.Popen(
             [sys.executable, SCRIPT],
             env={
@@ -133,7 +133,7 @@ class Prepared:
 
     def baselines(self) -> dict[str, work_files.Baseline]:
         """What the script says it laid, by node name."""
-        written = work_files.read(self.work / work_files.SCHEMAS, work_files.Schemas)
+        written = hand_over.read(self.work, work_files.Schemas)
         return {baseline.unique_id.split(".")[-1]: baseline for baseline in written.baselines}
 
     def comment(self, schema: str) -> str:
@@ -256,7 +256,7 @@ def test_no_rows_when_the_input_says_so(prepared: Prepared) -> None:
 def test_without_state_nothing_is_said_of_productions_tables(prepared: Prepared) -> None:
     done = prepared.run("orders", found=False)
     assert done.returncode == 0, done.stderr
-    (laid,) = work_files.read(prepared.work / work_files.SCHEMAS, work_files.Schemas).baselines
+    (laid,) = hand_over.read(prepared.work, work_files.Schemas).baselines
     assert (laid.how, laid.reason) == ("none", "production has no state yet")
 
 
@@ -277,7 +277,7 @@ def test_a_schema_that_is_not_ours_is_refused_untouched(
         prepared.database.run(f"comment on schema {schema} is $${comment}$$")
     done = prepared.run("orders", schema=schema)
     assert done.returncode == 21
-    failure = work_files.read(prepared.work / work_files.FAILURE, work_files.Failure)
+    failure = hand_over.read(prepared.work, work_files.Failure)
     assert failure.kind == "SchemaNotOurs"
     assert f"- {schema}: {comment or 'bears no mark'}" in failure.what
     assert remedy in failure.remedy
@@ -292,7 +292,7 @@ def test_a_wrong_password_is_said_and_not_shown(prepared: Prepared) -> None:
     )
     done = prepared.run("orders")
     assert done.returncode == 32
-    failure = work_files.read(prepared.work / work_files.FAILURE, work_files.Failure)
+    failure = hand_over.read(prepared.work, work_files.Failure)
     assert "password authentication failed" in failure.what
     assert "dbt-env" in failure.remedy
     assert "hunter2-wrong" not in done.stdout + done.stderr

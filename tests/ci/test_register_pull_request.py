@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.store import partial_parse
-from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown
 from standins import parses, runs, s3
 from standins.teardowns import REPOSITORY, Job
@@ -39,7 +38,7 @@ def plan(job: Job, *schemas: str) -> None:
         )
         for name in schemas
     )
-    work_files.write(job.work / work_files.PLAN, work_files.Plan(nodes=nodes))
+    hand_over.write(job.work, work_files.Plan(nodes=nodes))
 
 
 def entry(job: Job) -> Path:
@@ -89,7 +88,7 @@ def test_under_the_policy_of_pull_requests(job: Job, s3_iam: s3.Store) -> None:
     assert parses.read(job.work / "there") == kept
     stored = s3_iam.client().get_object(Bucket=bucket, Key=f"prod/{KEY}")["Body"].read()
     assert json.loads(stored)["schemas"] == ["pr_7_shop", "pr_7_shop_marts"]
-    work_files.write(job.work / teardown_files.TEARDOWN, Teardown(closed=(7,)))
+    hand_over.write(job.work, Teardown(closed=(7,)))
     job.run("ci/register_pull_request", "forget")
     listed = s3_iam.client().list_objects_v2(Bucket=bucket)
     assert "Contents" not in listed
@@ -107,7 +106,7 @@ def test_an_older_policy_is_a_warning_with_the_line_to_add(job: Job, s3_iam: s3.
     assert "All else goes on without it." in printed
     assert '"Action": ["s3:PutObject", "s3:DeleteObject"]' in printed
     assert f'"Resource": "arn:aws:s3:::{bucket}/prod/pull-requests/*"' in printed
-    assert not (job.work / work_files.FAILURE).exists()
+    assert not hand_over.is_there(job.work, work_files.Failure)
 
 
 @pytest.mark.parametrize("shown", [True, False])
@@ -145,7 +144,7 @@ def test_a_parse_without_an_entry_is_forgotten_too(job: Job) -> None:
     job.run("ci/register_pull_request", "register")
     entry(job).unlink()
     job.describe(pull_request=7)
-    work_files.write(job.work / teardown_files.TEARDOWN, Teardown(closed=(7,)))
+    hand_over.write(job.work, Teardown(closed=(7,)))
     printed = job.run("ci/register_pull_request", "forget")
     assert "Forgotten: pull request 7." in printed
     assert "cannot be read" not in printed
@@ -158,12 +157,12 @@ def test_whatever_is_broken_is_a_warning(job: Job, broken: str) -> None:
         job.state = str(job.work / "no-such-folder")
     job.describe(pull_request=7, policy=runs.ci())
     if broken == "plan":
-        (job.work / work_files.PLAN).write_text("{")
+        (job.work / hand_over.PLAN).write_text("{")
     if broken == "run":
-        (job.work / work_files.RUN).unlink()
+        hand_over.remove(job.work, work_files.Run)
     printed = job.run("ci/register_pull_request", "register")
     assert "The registry of pull requests was not changed" in printed
-    assert not (job.work / work_files.FAILURE).exists()
+    assert not hand_over.is_there(job.work, work_files.Failure)
 
 
 def test_what_is_still_there_is_not_forgotten(job: Job) -> None:
@@ -173,10 +172,10 @@ def test_what_is_still_there_is_not_forgotten(job: Job) -> None:
     gone = DroppedSchema(schema="pr_7_shop", owner="pull request 7", pull_request=7)
     left = KeptSchema(schema="pr_7_shop_marts", reason="busy", pull_request=7, should_go=True)
     done = Teardown(dropped=(gone,), kept=(left,), closed=(7,))
-    work_files.write(job.work / teardown_files.TEARDOWN, done)
+    hand_over.write(job.work, done)
     assert "were not found" not in job.run("ci/register_pull_request", "forget")
     assert entry(job).exists()
-    work_files.write(job.work / teardown_files.TEARDOWN, Teardown(dropped=(gone,), closed=(7,)))
+    hand_over.write(job.work, Teardown(dropped=(gone,), closed=(7,)))
     printed = job.run("ci/register_pull_request", "forget")
     assert "pr_7_shop_marts: a build had announced that, and no schema of that name" in printed
     assert not entry(job).exists()
@@ -187,6 +186,6 @@ def test_nothing_is_forgotten_where_nothing_was_torn_down(job: Job, dry_run: boo
     job.describe(pull_request=7, policy=runs.ci())
     job.run("ci/register_pull_request", "register")
     if dry_run:
-        work_files.write(job.work / teardown_files.TEARDOWN, Teardown(closed=(7,), dry_run=True))
+        hand_over.write(job.work, Teardown(closed=(7,), dry_run=True))
     assert "Nothing to forget." in job.run("ci/register_pull_request", "forget")
     assert entry(job).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from standins import builds, entry
 from standins.github import Hub
 
@@ -59,10 +60,8 @@ def job(hub: Hub, tmp_path: Path) -> Job:
     token = hub.create_token("github-actions[bot]", installation=True)
     work, store = builds.failed().write(tmp_path), tmp_path / "store"
     store.mkdir()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    work_files.write(
-        work / work_files.RUN, replace(run, policy=replace(run.policy, state=str(store)))
-    )
+    run = hand_over.read(work, work_files.Run)
+    hand_over.write(work, replace(run, policy=replace(run.policy, state=str(store))))
     return Job(hub=hub, work=work, store=store, token=token)
 
 
@@ -77,10 +76,11 @@ def test_all_three_are_done(job: Job) -> None:
 
 
 def test_a_report_that_fails_leaves_the_comment_and_the_registry(job: Job) -> None:
-    (job.work / work_files.SCHEMAS).write_text("{")
+    path = job.work / hand_over.PLAN
+    path.write_text(json.dumps({**json.loads(path.read_text()), "Schemas": "broken"}))
     ended = job.report()
     assert ended.returncode == 2, ended.stdout
-    assert "schemas.json cannot be read" in ended.stdout
+    assert "plan.json cannot be read" in ended.stdout
     assert "no report" in job.body().lower()
     assert job.is_registered()
 
@@ -95,7 +95,7 @@ def test_a_comment_that_fails_is_a_warning_and_the_registry_is_written(job: Job)
 
 
 def test_a_build_that_never_began_is_not_registered(job: Job) -> None:
-    (job.work / work_files.PLAN).unlink()
+    hand_over.remove(job.work, work_files.Plan)
     ended = job.report()
     assert ended.returncode == 0, ended.stdout
     assert job.hub.comments(REPOSITORY, NUMBER)

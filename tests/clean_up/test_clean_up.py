@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import hand_over
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.store import environment_settings, lease
 from dbtdeploy.store.environment_settings import Hold
@@ -53,7 +53,7 @@ def clean_up(place: Place, **asked: object) -> Ended:
     work = place.store.prepare(place.runs, run=run, build=None)
     nonce = deploys.take(place.store.open(), "clean-up")
     held = HeldLease(nonce=nonce, purpose="clean-up", taken_at="", seconds=lease.SECONDS)
-    work_files.write(work / deploy_files.LEASE, held)
+    hand_over.write(work, held)
     ended = place.store.script("clean_up/clean_up", work)
     place.end(work)
     return ended

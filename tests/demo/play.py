@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 
 import make_environments  # noqa: E402
-from dbtdeploy.context import release_files  # noqa: E402
+from dbtdeploy.context.release_files import ReleasePlan  # noqa: E402
 from demo import jobs, merge, processes, pull_requests, release, world  # noqa: E402
 from demo.jobs import Job  # noqa: E402
 from demo.progress import head, step  # noqa: E402
@@ -83,7 +83,7 @@ def leave(job: Job, folder: Path, *, title: str, pages: Mapping[str, str] | None
             (folder / f"{name}.md").write_text(text, encoding="utf-8")
             (folder / f"{name}.html").write_text(preview.to_html(text, title), encoding="utf-8")
     (folder / "report.json").write_bytes(job.report_json)
-    plan = Path(job.outputs.get("artifact-folder", "")) / release_files.RELEASE_PLAN
+    plan = Path(job.outputs.get("artifact-folder", "")) / ReleasePlan.FILE
     if plan.is_file():
         shutil.copy(plan, folder)
     (folder / "log.txt").write_text(job.log, encoding="utf-8")

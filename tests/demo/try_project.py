@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dbtdeploy.context import hand_over
 from standins import entry
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +65,9 @@ def main() -> int:
         print(INPUTS)
         return code
     for script in STEPS:
-        if (work / work_files.PLAN).exists():  # nothing is to be built, as was found without dbt
+        if hand_over.is_there(
+            work, work_files.Plan
+        ):  # nothing is to be built, as was found without dbt
             break
         code = _run(script, environ)
         if code:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.store import failed_nodes, lease
 from standins import leases, postgres
 from standins.production import Production
@@ -225,7 +225,7 @@ def test_without_the_lease_nothing_is_built(production: Production) -> None:
     leases.take(production.store, "another run")
     done = production.script("deploy/build_production")
     assert done.returncode == 51, done.stdout + done.stderr
-    assert not (production.work / work_files.BUILD).exists()
+    assert not hand_over.is_there(production.work, work_files.Build)
     assert production.database.value("select to_regclass('analytics.first')") is None
 
 
@@ -233,10 +233,9 @@ def test_without_the_lease_nothing_is_built(production: Production) -> None:
 def test_a_lease_that_is_lost_meanwhile_ends_dbt(production: Production) -> None:
     production.write({"models/first.sql": "select 1 as id, pg_sleep(60)::text as slept"})
     production.plan()
-    path = production.work / deploy_files.LEASE
-    held = work_files.read(path, deploy_files.HeldLease)
+    held = hand_over.read(production.work, deploy_files.HeldLease)
     # It lasts no longer than until the first renewal would be due.
-    work_files.write(path, replace(held, seconds=1))
+    hand_over.write(production.work, replace(held, seconds=1))
     done = production.script("deploy/build_production")
     assert done.returncode == 51, done.stdout + done.stderr
     assert not production.succeeded

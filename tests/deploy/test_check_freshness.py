@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import deploy_files, hand_over
 from dbtdeploy.deploy import freshness
 from standins import entry, postgres, runs
 from standins.production import Production
@@ -51,7 +51,7 @@ def check(production: Production, *tables: str, policy: str = "warn") -> tuple[i
 
 
 def found(production: Production) -> dict[str, str]:
-    written = work_files.read(production.work / deploy_files.FRESHNESS, deploy_files.Freshness)
+    written = hand_over.read(production.work, deploy_files.Freshness)
     return {source.name: source.status for source in written.sources}
 
 
@@ -99,7 +99,7 @@ def test_its_message_is_hidden_with_the_rows(production: Production) -> None:
     code, said = check(production, "gone")
     assert code == 0, said
     assert "does not exist" not in said
-    written = work_files.read(production.work / deploy_files.FRESHNESS, deploy_files.Freshness)
+    written = hand_over.read(production.work, deploy_files.Freshness)
     assert "does not exist" not in (written.sources[0].message or "")
 
 
@@ -114,7 +114,7 @@ def test_a_check_that_cannot_run_stops_the_deploy_where_it_shall(
     production.write({"models/first.sql": "{{ oops"})
     done = production.script("deploy/check_freshness")
     assert done.returncode == code, done.stdout + done.stderr
-    assert not (production.work / deploy_files.FRESHNESS).exists()
+    assert not hand_over.is_there(production.work, deploy_files.Freshness)
     assert not (production.target / "sources.json").exists()
 
 
@@ -125,10 +125,10 @@ def test_dbt_is_not_started_for_nothing(production: Production, policy: str) -> 
     production.ask(source_freshness=policy)
     production.plan()
     production.run = production.replaced(dbt={"command": "/nowhere/dbt"})
-    work_files.write(production.work / work_files.RUN, production.run)
+    hand_over.write(production.work, production.run)
     done = production.script("deploy/check_freshness")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not (production.work / deploy_files.FRESHNESS).exists()
+    assert not hand_over.is_there(production.work, deploy_files.Freshness)
 
 
 def test_a_manifest_that_says_nothing_is_no_reason_to_skip(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_release_asks_how_old_the_sources_are_as_a_deploy_does(
     tmp_path: Path,
 ) -> None:
     run = runs.run(runs.release(source_freshness="off"))
-    work_files.write(tmp_path / work_files.RUN, run)
+    hand_over.write(tmp_path, run)
     environ = {"PATH": os.defpath, "DBT_DEPLOY_WORK": str(tmp_path)}
     done = subprocess.run(
         entry.script("deploy/check_freshness"),

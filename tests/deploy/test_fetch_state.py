@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.policies import AnyPolicy, Ci
 from dbtdeploy.store import partial_parse, versions
 from standins import dbt_install, entry, parses, policies, runs, s3, stores
@@ -34,11 +34,11 @@ class Ended:
 
     @property
     def state(self) -> work_files.State:
-        return work_files.read(self.work / work_files.STATE, work_files.State)
+        return hand_over.read(self.work, work_files.State)
 
     @property
     def failure(self) -> work_files.Failure:
-        return work_files.read(self.work / work_files.FAILURE, work_files.Failure)
+        return hand_over.read(self.work, work_files.Failure)
 
     @property
     def fetched(self) -> dict[str, bytes]:
@@ -52,7 +52,7 @@ class Ended:
         assert f"::error title={kind.title}" in self.out
         assert self.failure.kind == kind.__name__
         assert "dbt was not started" in self.failure.not_done
-        assert not (self.work / work_files.STATE).exists()
+        assert not hand_over.is_there(self.work, work_files.State)
         assert not (self.work / work_files.STATE_FOLDER / "manifest.json").exists()
         return self.failure
 
@@ -93,11 +93,11 @@ def fetch(tmp_path: Path, work: Path) -> Fetch:
             selection=selection or work_files.Selection(),
             schema="pr_1",
         )
-        work_files.write(work / work_files.RUN, given)
+        hand_over.write(work, given)
         older = work / work_files.STATE_FOLDER
         older.mkdir(exist_ok=True)
         (older / "manifest.json").write_text(LEFT_OF_AN_OLDER_RUN)
-        (work / work_files.STATE).write_text("{}")
+        (work / hand_over.STATE).write_text("{}")
         ended = subprocess.run(
             SCRIPT,
             env={
@@ -462,7 +462,7 @@ def test_the_target_folder_as_state(
     }[through]
     ended = fetch(given, target=production)
     assert ended.code == errors.StateIsTarget.exit_code, ended.out
-    assert not (ended.work / work_files.STATE).exists()
+    assert not hand_over.is_there(ended.work, work_files.State)
     assert str(production) in ended.failure.what
     assert "not touched" in ended.failure.not_done
     assert "folder of their own" in ended.failure.remedy

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from standins import postgres
 from standins.production import Production
 
@@ -41,7 +41,7 @@ def test_the_page_shows_the_builds_own_manifest(
     page = (production.target / "static_index.html").read_bytes()
     assert before["manifest.json"] in page
     assert own(production) == before
-    docs = work_files.read(production.work / deploy_files.DOCS, deploy_files.Docs)
+    docs = hand_over.read(production.work, deploy_files.Docs)
     assert docs == deploy_files.Docs(file="static_index.html", bytes=len(page))
     catalog = json.loads((production.target / "catalog.json").read_bytes())
     assert set(catalog["nodes"]) == {f"model.shop.{name}" for name in ("first", "second", "third")}
@@ -72,12 +72,12 @@ def test_a_failure_is_named_and_leaves_the_build_alone(production: Production) -
     assert done.returncode == 65, done.stdout + done.stderr
     assert "only its documentation is missing" in production.failure().not_done
     assert own(production) == before
-    assert not (production.work / deploy_files.DOCS).exists()
+    assert not hand_over.is_there(production.work, deploy_files.Docs)
     assert not (production.target / "static_index.html").exists()
 
 
 def test_nobody_wants_it(production: Production) -> None:
     production.ask(docs=False)
-    work_files.write(production.work / work_files.RUN, production.run)
+    hand_over.write(production.work, production.run)
     assert production.script("deploy/generate_docs").returncode == 0
-    assert not (production.work / deploy_files.DOCS).exists()
+    assert not hand_over.is_there(production.work, deploy_files.Docs)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from standins import entry, runs
 
 SCRIPT = entry.script("deploy/plan_build")
@@ -56,8 +56,8 @@ class Planned:
 
     def start(self, *, secret: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the script."""
-        work_files.write(self.work / work_files.RUN, self.run)
-        work_files.write(self.work / work_files.STATE, work_files.State(location="s", found=True))
+        hand_over.write(self.work, self.run)
+        hand_over.write(self.work, work_files.State(location="s", found=True))
         return subprocess.run(
             SCRIPT,
             env={
@@ -89,8 +89,8 @@ def test_a_secret_that_equals_a_name_hides_nothing_from_the_guard(
 ) -> None:
     done = planned.start(secret=f"DB_PASSWORD={password}", SCHEMA_FROM="PRODUCTION")
     assert done.returncode == 20, done.stdout + done.stderr
-    assert not (planned.work / work_files.PLAN).exists()
-    failure = work_files.read(planned.work / work_files.FAILURE, work_files.Failure)
+    assert not hand_over.is_there(planned.work, work_files.Plan)
+    failure = hand_over.read(planned.work, work_files.Failure)
     assert failure.kind == "WouldWriteToProduction"
     assert f'"{password}"' not in failure.what
 
@@ -100,8 +100,8 @@ def test_a_secret_that_dbt_scrubs_out_of_a_schemas_name_is_refused(planned: Plan
     secret = "DB_PASSWORD=x\nDBT_ENV_SECRET_WORD=prod"
     done = planned.start(secret=secret, SCHEMA_FROM="PRODUCTION")
     assert done.returncode == 31, done.stdout + done.stderr
-    assert not (planned.work / work_files.PLAN).exists()
-    failure = work_files.read(planned.work / work_files.FAILURE, work_files.Failure)
+    assert not hand_over.is_there(planned.work, work_files.Plan)
+    failure = hand_over.read(planned.work, work_files.Failure)
     assert "cannot be understood" in failure.what
 
 
@@ -109,7 +109,7 @@ def test_how_the_caller_has_dbt_log_does_not_empty_the_plan(planned: Planned) ->
     logging = {"DBT_LOG_FORMAT": "json", "DBT_LOG_LEVEL": "none", "DBT_PRINT": "false"}
     done = planned.start(secret="DB_PASSWORD=hunter2", **logging)
     assert done.returncode == 0, done.stdout + done.stderr
-    (node,) = work_files.read(planned.work / work_files.PLAN, work_files.Plan).nodes
+    (node,) = hand_over.read(planned.work, work_files.Plan).nodes
     assert (node.name, node.schema) == ("orders", "pr_7_shop")
 
 

@@ -12,7 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
+from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.deploy import collect_artifacts
 from dbtdeploy.store import failed_nodes, fencing, lease, publish, version_reader, versions
@@ -254,7 +255,7 @@ def test_what_hangs_on_a_changed_node_and_was_left_out_is_not_forgotten(
 def test_word_of_a_build_that_began_goes_when_it_succeeded(place: Environment) -> None:
     work = place.prepare(2)
     assert place.script("deploy/take_lease", work).code == 0
-    run = work_files.read(work / work_files.RUN, work_files.Run)
+    run = hand_over.read(work, work_files.Run)
     publish.publish_failed(
         place.open(),
         collect_artifacts.begun(work, run, str),
@@ -454,7 +455,7 @@ def test_a_run_that_lost_its_lease_publishes_nothing(place: Environment, how: st
     assert ended.code == errors.LeaseLost.exit_code, ended.out
     assert place.current(place.temp / "seen") == dict.fromkeys(NAMES, 1)
     assert place.latest() == dict.fromkeys(NAMES, 1)
-    assert not (work / "publication.json").exists()
+    assert not hand_over.is_there(work, Publication)
 
 
 def test_number_in_docs_is_the_manifests(place: Environment) -> None:

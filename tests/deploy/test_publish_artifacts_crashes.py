@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import deploy_files, hand_over
 from dbtdeploy.store import lease, versions
 from standins import s3
 from standins.deploys import NAMES, Environment, publish_at_once
@@ -55,7 +55,7 @@ def next_deploy(place: Environment) -> deploy_files.HeldLease:
     assert seen is not None
     assert seen.is_open
     assert seen.lease.publishing is None
-    return work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    return hand_over.read(work, deploy_files.HeldLease)
 
 
 def history(place: Environment) -> list[str]:
@@ -116,7 +116,7 @@ def test_killed_just_after_the_pointer_moved(place: Environment, point: str) -> 
     taken = place.script("deploy/take_lease", work)
     assert taken.code == 0, taken.out
     assert place.latest() == dict.fromkeys(NAMES, 2)
-    held = work_files.read(work / deploy_files.LEASE, deploy_files.HeldLease)
+    held = hand_over.read(work, deploy_files.HeldLease)
     assert held.finished == second(place)
     assert place.script("deploy/release_lease", work).code == 0
     next_deploy(place)

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import HeldLease, NotNow
 from dbtdeploy.store import conditional_write_check, environment_settings, lease, versions
 from dbtdeploy.store.environment_settings import EnvironmentSettings as Decided
@@ -51,7 +51,7 @@ def take(place: Environment, number: int, *, event: str = "push", **variables: s
 
 
 def held(ended: Ended) -> HeldLease:
-    return work_files.read(ended.work / deploy_files.LEASE, HeldLease)
+    return hand_over.read(ended.work, HeldLease)
 
 
 def refused(ended: Ended, kind: type[errors.DbtDeployError]) -> work_files.Failure:
@@ -59,7 +59,7 @@ def refused(ended: Ended, kind: type[errors.DbtDeployError]) -> work_files.Failu
     assert ended.code == kind.exit_code, ended.out
     assert f"::error title={kind.title}" in ended.out
     assert ended.outputs == {}
-    assert not (ended.work / deploy_files.LEASE).exists()
+    assert not hand_over.is_there(ended.work, HeldLease)
     assert ended.failure.kind == kind.__name__
     assert ended.failure.not_done == "Nothing was built, nothing was published."
     return ended.failure
@@ -101,7 +101,7 @@ def test_two_deploys_race(place: Environment) -> None:
     won, lost = sorted(ended, key=lambda one: one.code)
     assert won.code == 0, won.out
     assert won.outputs == {"proceed": "true"}
-    winner = work_files.read(won.work / work_files.RUN, work_files.Run).event
+    winner = hand_over.read(won.work, work_files.Run).event
     failure = refused(lost, errors.LeaseHeld)
     assert failure.what.startswith("octocat has held production since ")
     assert "UTC (less than a minute): deploy of " in failure.what
@@ -159,7 +159,7 @@ def test_waiting_for_the_other(meanwhile: str, tmp_path: Path) -> None:
 def test_a_killed_holder_and_the_next_run(place: Environment, point: str) -> None:
     killed = take(place, 1, DBT_DEPLOY_TEST="1", DBT_DEPLOY_CRASH_AT=point)
     assert killed.code == -signal.SIGKILL
-    assert not (killed.work / deploy_files.LEASE).exists()
+    assert not hand_over.is_there(killed.work, HeldLease)
     refused(take(place, 2), errors.LeaseHeld)
     leases.expire(place)
     ended = take(place, 3)
@@ -192,7 +192,7 @@ def test_a_failure_between_taking_and_working_gives_the_lease_back(
         place = Environment(location=location, temp=tmp_path, variables=s3_open.environ | address)
         ended = take(place, 1)
         assert ended.code == errors.StateAccessDenied.exit_code, ended.out
-        assert not (ended.work / deploy_files.LEASE).exists()
+        assert not hand_over.is_there(ended.work, HeldLease)
         assert record(place.open()).state == "free"
 
 
@@ -240,7 +240,7 @@ def test_a_push_waits_for_a_version_tag_where_releases_drive(place: Environment)
     assert ended.outputs == {"proceed": "false"}
     assert "::notice title=Nothing was deployed::" in ended.out
     assert "goes live with the next version tag" in ended.out
-    told = work_files.read(ended.work / deploy_files.NOT_NOW, NotNow)
+    told = hand_over.read(ended.work, NotNow)
     assert told == NotNow(driver="release", version=index.version)
     assert is_free(place)
     assert place.pointer() == before

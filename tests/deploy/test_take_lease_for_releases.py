@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.store import environment_settings, in_flight, lease, versions
 from dbtdeploy.store.environment_settings import Hold
@@ -112,7 +112,7 @@ def test_a_tag_that_is_live_has_nothing_to_do(place: Environment) -> None:
     index = released(place, 1, "v1.0.0")
     ended = take(place, 1)
     assert ended.outputs == {"proceed": "true", "released": "true"}
-    told = work_files.read(ended.work / release_files.RELEASED, Released)
+    told = hand_over.read(ended.work, Released)
     assert told == Released(version=index.version, resumed="nothing")
     assert "::notice title=v1.0.0 was released already::" in ended.out
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import hand_over
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.policies import AnyPolicy
 from dbtdeploy.store import lease, version_reader, versions
@@ -57,7 +57,7 @@ def take(
 
 
 def taken_over(ended: Ended) -> str | None:
-    return work_files.read(ended.work / deploy_files.LEASE, HeldLease).taken_over
+    return hand_over.read(ended.work, HeldLease).taken_over
 
 
 def current(place: Environment) -> Index:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from standins import builds, deploy_builds, entry
 from standins.builds import Built, model, result
@@ -210,7 +210,7 @@ def test_a_job_cancelled_between_two_steps_is_cancelled(tmp_path: Path) -> None:
     ended = run(built.write(tmp_path), DBT_DEPLOY_JOB_STATUS="cancelled")
     assert ended.outputs["status"] == "cancelled"
     # post_comment.py reads it there, and leaves a newer run's comment alone.
-    assert work_files.read(ended.work / work_files.FAILURE, work_files.Failure).kind == "Cancelled"
+    assert hand_over.read(ended.work, work_files.Failure).kind == "Cancelled"
 
 
 def test_a_job_cancelled_after_the_build_failed_keeps_what_failed(tmp_path: Path) -> None:
@@ -224,9 +224,9 @@ def test_a_job_cancelled_after_the_build_failed_keeps_what_failed(tmp_path: Path
         phase=Phase.STATE,
         exit_code=15,
     )
-    work_files.write(work / work_files.FAILURE, first)
+    hand_over.write(work, first)
     run(work, DBT_DEPLOY_JOB_STATUS="cancelled")
-    assert work_files.read(work / work_files.FAILURE, work_files.Failure) == first
+    assert hand_over.read(work, work_files.Failure) == first
 
 
 def test_a_job_cancelled_after_a_whole_build_keeps_its_verdict(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_a_deploy_whose_job_was_cancelled(began: bool, says: str, tmp_path: Path
     ended = run(killed.write(tmp_path), DBT_DEPLOY_JOB_STATUS="cancelled")
     assert ended.outputs["status"] == "cancelled"
     assert says in ended.step_summary
-    left = work_files.read(ended.work / work_files.FAILURE, work_files.Failure)
+    left = hand_over.read(ended.work, work_files.Failure)
     assert (left.not_done == "Nothing was built.") != began
 
 

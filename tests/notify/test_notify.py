@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import deploy_files, release_files, rollback_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, rollback_files, work_files
 from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released
@@ -44,20 +44,20 @@ class Job:
     people: People
     work: Path
 
-    def leave(self, name: str, value: object) -> None:
-        """A file of an earlier step."""
-        work_files.write(self.work / name, value)
+    def leave(self, part: hand_over.HandOver) -> None:
+        """What an earlier step left."""
+        hand_over.write(self.work, part)
 
     def fail(
         self, what: str = "It was so.", kind: type[errors.DbtDeployError] | None = None
     ) -> None:
         made = (kind or errors.GateClosed)(what, not_done="Not done.", remedy="Do this.")
-        self.leave(work_files.FAILURE, work_files.Failure.of(made, phase=Phase.BUILD))
+        self.leave(work_files.Failure.of(made, phase=Phase.BUILD))
 
     def notify(self, run: work_files.Run = RELEASE, **environ: str) -> str:
         """Run the script; it must exit 0. Gives all it printed."""
-        self.leave(work_files.RUN, run)
-        before = (self.work / work_files.FAILURE).exists()
+        self.leave(run)
+        before = hand_over.is_there(self.work, work_files.Failure)
         done = subprocess.run(
             SCRIPT,
             env={
@@ -77,7 +77,7 @@ class Job:
         assert done.returncode == 0, printed
         secret = [receivers.SLACK_PATH, receivers.ROUTING_KEY, receivers.SECRET, "5c1f0aa8d7e2"]
         assert not [one for one in (*secret, SECRET) if one in printed], printed
-        assert (self.work / work_files.FAILURE).exists() is before
+        assert hand_over.is_there(self.work, work_files.Failure) is before
         return printed
 
     @property
@@ -103,9 +103,9 @@ def warned(printed: str) -> list[str]:
 
 
 def test_a_release_that_is_live(job: Job) -> None:
-    job.leave(release_files.RELEASED, LIVE)
+    job.leave(LIVE)
     release = GitHubRelease(tag="v1.4.0", state="published", url="https://github.com/acme/r")
-    job.leave(release_files.GITHUB_RELEASE, release)
+    job.leave(release)
     printed = job.notify()
     assert job.slack == ["✅ v1.4.0 is live in production"]
     assert job.people.pagerduty.incidents == {KEY: "resolved"}
@@ -118,14 +118,14 @@ def test_a_release_that_is_live(job: Job) -> None:
 
 
 def test_a_failure_opens_an_incident_and_the_next_success_closes_it(job: Job) -> None:
-    job.leave(work_files.BUILD, BROKEN)
+    job.leave(BROKEN)
     job.notify(DEPLOY, DBT_DEPLOY_JOB_STATUS="failure")
     assert job.slack == ["❌ The scheduled deploy of production failed"]
     assert job.people.pagerduty.incidents == {KEY: "open"}
     job.notify(DEPLOY, DBT_DEPLOY_JOB_STATUS="failure")
     assert list(job.people.pagerduty.incidents) == [KEY], "one incident, however often it fails"
-    (job.work / work_files.BUILD).unlink()
-    job.leave(deploy_files.PUBLICATION, PUBLISHED)
+    hand_over.remove(job.work, work_files.Build)
+    job.leave(PUBLISHED)
     job.notify(DEPLOY, DBT_DEPLOY_JOB_STATUS="success")
     assert job.people.pagerduty.incidents == {KEY: "resolved"}
     assert len(job.slack) == 2, "an ordinary deploy is no news"
@@ -149,7 +149,7 @@ def test_a_rollback(job: Job) -> None:
         environment="production", asked=None, from_version="v", to_version="w", to_tag="v1.3.0"
     )
     done = rollback_files.RolledBack(plan=plan, by="ann", run_url=URL, at="")
-    job.leave(release_files.ROLLED_BACK, done)
+    job.leave(done)
     job.notify(ROLLBACK)
     assert job.slack == ["↩️ production was rolled back to v1.3.0"]
     assert job.people.pagerduty.incidents == {KEY: "resolved"}
@@ -164,13 +164,13 @@ def test_a_hold_pages_nobody(job: Job) -> None:
 
 
 def test_a_push_that_waits_for_a_tag_is_no_news(job: Job) -> None:
-    job.leave(deploy_files.NOT_NOW, deploy_files.NotNow(driver="release"))
+    job.leave(deploy_files.NotNow(driver="release"))
     assert "Nobody is told" in job.notify(DEPLOY)
     assert (job.slack, job.hook) == ([], [])
 
 
 def test_only_who_is_named_is_told(job: Job) -> None:
-    job.leave(release_files.RELEASED, LIVE)
+    job.leave(LIVE)
     job.people.webhook.signed = False
     job.notify(
         DBT_DEPLOY_SLACK_WEBHOOK_URL="",
@@ -187,7 +187,7 @@ def test_only_who_is_named_is_told(job: Job) -> None:
 @pytest.mark.fault(49)
 @pytest.mark.parametrize("broken", ["slack", "pagerduty", "webhook"])
 def test_one_that_refuses_is_a_warning(job: Job, broken: str) -> None:
-    job.leave(release_files.RELEASED, LIVE)
+    job.leave(LIVE)
     getattr(job.people, broken).faults.append(Answer(status=404, body=b"no_service"))
     (line,) = warned(job.notify())
     assert line.startswith("::warning title=A notification could not be sent::")
@@ -199,7 +199,7 @@ def test_one_that_refuses_is_a_warning(job: Job, broken: str) -> None:
 
 @pytest.mark.fault(49)
 def test_a_fault_that_passes_is_waited_for(job: Job) -> None:
-    job.leave(release_files.RELEASED, LIVE)
+    job.leave(LIVE)
     job.people.slack.faults += [Answer(status=500), Answer(lost=True)]
     job.people.pagerduty.faults.append(Answer(status=429, headers={"Retry-After": "1"}))
     assert not warned(job.notify())
@@ -208,7 +208,7 @@ def test_a_fault_that_passes_is_waited_for(job: Job) -> None:
 
 @pytest.mark.fault(49)
 def test_nobody_listens(job: Job) -> None:
-    job.leave(release_files.RELEASED, LIVE)
+    job.leave(LIVE)
     nowhere = "http://127.0.0.1:9"
     printed = job.notify(
         DBT_DEPLOY_SLACK_WEBHOOK_URL=nowhere + receivers.SLACK_PATH,
@@ -222,7 +222,7 @@ def test_nobody_listens(job: Job) -> None:
 
 @pytest.mark.fault(49)
 def test_a_file_that_cannot_be_read_keeps_nobody_from_being_told(job: Job) -> None:
-    (job.work / release_files.RELEASED).write_text("[")
+    (job.work / hand_over.LIVE).write_text("[")
     job.notify()
     assert job.slack == ["❌ The release of v1.4.0 to production failed"]
 
@@ -230,7 +230,7 @@ def test_a_file_that_cannot_be_read_keeps_nobody_from_being_told(job: Job) -> No
 @pytest.mark.fault(49)
 def test_without_a_run_it_is_a_warning(job: Job) -> None:
     printed = job.notify()
-    (job.work / work_files.RUN).write_text("{}")
+    (job.work / hand_over.RUN).write_text("{}")
     assert len(job.slack) == 1
     done = subprocess.run(
         SCRIPT,

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Tag
 from standins import entry, runs
@@ -67,7 +67,7 @@ class Job:
             sha=self.sha,
             ref=self.policy.tag,
         )
-        work_files.write(self.work / work_files.RUN, run_of(event, self.checkout, self.policy))
+        hand_over.write(self.work, run_of(event, self.checkout, self.policy))
         done = subprocess.run(
             [*SCRIPT, what],
             env={
@@ -88,7 +88,7 @@ class Job:
         return done.returncode, printed
 
     def checked(self) -> Tag:
-        return work_files.read(self.work / release_files.TAG, Tag)
+        return hand_over.read(self.work, Tag)
 
 
 def run_of(event: work_files.Event, checkout: Path, policy: Release) -> work_files.Run:
@@ -132,15 +132,15 @@ def test_a_tag_on_main_passes(job: Job) -> None:
 def test_a_moved_tag_is_refused(job: Job) -> None:
     job.tag(job.commit())
     assert job.check()[0] == 0
-    (job.work / release_files.TAG).unlink()
+    hand_over.remove(job.work, Tag)
     assert job.hub
     moved = job.hub.create_commit(REPOSITORY, branch="main")
     job.hub.set_tag(REPOSITORY, "v1", moved)
     code, printed = job.check()
     assert code == errors.TagRefused.exit_code
     assert f"points to {moved[:12]}" in printed
-    assert not (job.work / release_files.TAG).exists()
-    failure = work_files.read(job.work / work_files.FAILURE, work_files.Failure)
+    assert not hand_over.is_there(job.work, Tag)
+    failure = hand_over.read(job.work, work_files.Failure)
     assert failure.kind == "TagRefused"
 
 
@@ -190,7 +190,7 @@ def labelled(job: Job) -> None:
     job.hub.create_pull_request(REPOSITORY, 7)
     job.hub.merge_pull_request(REPOSITORY, 7, commit, labels=["allow-breaking"])
     state = work_files.State(location="s3://bucket/prod", found=True, commit=before)
-    work_files.write(job.work / work_files.STATE, state)
+    hand_over.write(job.work, state)
     assert job.check()[0] == 0
     assert job.checked().breaking_allowed_by is None
 
@@ -224,7 +224,7 @@ def test_without_an_answer_breaking_changes_are_not_allowed(job: Job) -> None:
     assert job.checked().breaking_allowed_by is None
     assert "::warning title=Whether a breaking change is allowed could not be asked" in printed
     assert "pull-requests: read" in printed
-    assert not (job.work / work_files.FAILURE).exists()
+    assert not hand_over.is_there(job.work, work_files.Failure)
 
 
 @pytest.mark.parametrize(
@@ -237,9 +237,9 @@ def test_without_an_answer_breaking_changes_are_not_allowed(job: Job) -> None:
 )
 def test_without_a_version_no_label_is_asked_for(job: Job, state: work_files.State | None) -> None:
     labelled(job)
-    (job.work / work_files.STATE).unlink()
+    hand_over.remove(job.work, work_files.State)
     if state is not None:
-        work_files.write(job.work / work_files.STATE, state)
+        hand_over.write(job.work, state)
     assert job.check("label")[0] == 0
     assert job.checked().breaking_allowed_by is None
 
@@ -275,8 +275,8 @@ def test_git_alone_refuses_too(alone: Job) -> None:
 
 def test_it_is_a_release_or_nothing(alone: Job) -> None:
     alone.check()
-    run = work_files.read(alone.work / work_files.RUN, work_files.Run)
-    work_files.write(alone.work / work_files.RUN, runs.asked(run, runs.deploy()))
+    run = hand_over.read(alone.work, work_files.Run)
+    hand_over.write(alone.work, runs.asked(run, runs.deploy()))
     done = subprocess.run(
         [*SCRIPT, "tag"],
         env={"PATH": os.environ["PATH"], "DBT_DEPLOY_WORK": str(alone.work)},

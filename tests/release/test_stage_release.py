@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 import make_environments
 from dbtdeploy.base import errors
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.store import fencing, in_flight, lineage, version_reader, versions
 from standins import postgres, runs
@@ -79,17 +79,15 @@ def begin(
     production.store.delete("lease.json")
     fetched = version_reader.fetch(production.store, folder)
     production.plan(state=bool(fetched.names))
-    held = work_files.read(production.work / deploy_files.LEASE, deploy_files.HeldLease)
+    held = hand_over.read(production.work, deploy_files.HeldLease)
     commit = production.run.event.sha
-    work_files.write(production.work / deploy_files.LEASE, replace(held, commit=commit))
+    hand_over.write(production.work, replace(held, commit=commit))
     fencing.fence(production.store, held.nonce)
     state = work_files.State(
         location="s", found=bool(fetched.names), version=fetched.version, commit=fetched.commit
     )
-    work_files.write(production.work / work_files.STATE, state)
-    work_files.write(
-        production.work / release_files.TAG, Tag(name=tag, commit=commit, main_branch="main")
-    )
+    hand_over.write(production.work, state)
+    hand_over.write(production.work, Tag(name=tag, commit=commit, main_branch="main"))
 
 
 def release(
@@ -100,7 +98,7 @@ def release(
     for script in TO_THE_END:
         done = production.script(script)
         assert done.returncode == 0, done.stdout + done.stderr
-    return work_files.read(production.work / release_files.RELEASE_PLAN, ReleasePlan)
+    return hand_over.read(production.work, ReleasePlan)
 
 
 def current(production: Production) -> versions.Index:
@@ -145,7 +143,7 @@ def test_the_first_release_brings_everything_and_the_next_what_changed(
 
     # Nothing is modified against what it has published.
     begin(production, "v1.2.0", 3)
-    assert work_files.read(production.work / work_files.PLAN, work_files.Plan).nodes == ()
+    assert hand_over.read(production.work, work_files.Plan).nodes == ()
     assert production.script("release/plan_release").returncode == errors.ReleaseEmpty.exit_code
 
 
@@ -182,7 +180,7 @@ def test_a_release_of_nothing_is_refused(production: Production) -> None:
 def test_a_dry_run_ends_with_the_plan_and_settles_nothing(production: Production) -> None:
     begin(production, "v1.0.0", 1)
     asked = runs.asked(production.run, runs.release("v1.0.0", dry_run=True))
-    work_files.write(production.work / work_files.RUN, asked)
+    hand_over.write(production.work, asked)
     left = in_flight.InFlight(
         what="release",
         release_id="20261121t060000",

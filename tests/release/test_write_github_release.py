@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import deploy_files, release_files, rollback_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, release_files, rollback_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Gate, Released, ReleaseNode, ReleasePlan, Spot
 from dbtdeploy.github.release_body import GitHubRelease
@@ -93,13 +93,13 @@ class Job:
     run: work_files.Run = RUN
     outputs: str = field(default="", init=False)
 
-    def leave(self, name: str, value: object) -> None:
-        """A file of an earlier step."""
-        work_files.write(self.work / name, value)
+    def leave(self, part: hand_over.HandOver) -> None:
+        """What an earlier step left."""
+        hand_over.write(self.work, part)
 
     def write(self, when: str, **environ: str) -> str:
         """Run the script; it must exit 0. Gives all it printed."""
-        work_files.write(self.work / work_files.RUN, self.run)
+        hand_over.write(self.work, self.run)
         output = self.work / "outputs"
         output.unlink(missing_ok=True)
         done = subprocess.run(
@@ -134,15 +134,15 @@ class Job:
         return found
 
     def left(self) -> GitHubRelease:
-        return work_files.read(self.work / release_files.GITHUB_RELEASE, GitHubRelease)
+        return hand_over.read(self.work, GitHubRelease)
 
 
 @pytest.fixture
 def job(hub: Hub, work: Path) -> Job:
     hub.create_repository(REPOSITORY)
     made = Job(hub=hub, work=work, token=hub.create_token(BOT, installation=True))
-    made.leave(release_files.RELEASE_PLAN, PLAN)
-    made.leave(deploy_files.LEASE, LEASE)
+    made.leave(PLAN)
+    made.leave(LEASE)
     return made
 
 
@@ -161,8 +161,8 @@ def test_drafted_with_the_plan_then_published_with_the_version(job: Job) -> None
     assert "release-url" in job.outputs
     assert "https" not in job.outputs, "a draft is nothing to show to people"
     plan = job.hub.asset(REPOSITORY, "v1.4.0", "release_plan.json")
-    assert plan == (job.work / release_files.RELEASE_PLAN).read_text()
-    job.leave(release_files.RELEASED, LIVE)
+    assert plan == (job.work / ReleasePlan.FILE).read_text()
+    job.leave(LIVE)
     job.write("publish")
     body = job.only()["body"]
     assert not job.only()["draft"]
@@ -186,8 +186,8 @@ def test_the_manifest_only_if_it_is_asked_for(job: Job) -> None:
 @pytest.mark.parametrize("name", [*[name for name in HOSTILE if name.strip()][:12], SECRET])
 def test_hostile_names_are_inert_in_the_notes(job: Job, name: str) -> None:
     node = replace(ORDERS, name=name, breaking=(name,), exposures=(name,), outside=(name,))
-    job.leave(release_files.RELEASE_PLAN, replace(PLAN, nodes=(node,)))
-    job.leave(release_files.RELEASED, LIVE)
+    job.leave(replace(PLAN, nodes=(node,)))
+    job.leave(LIVE)
     job.write("publish")
     body = job.only()["body"]
     assert SECRET not in body
@@ -201,13 +201,13 @@ def test_hostile_names_are_inert_in_the_notes(job: Job, name: str) -> None:
 @pytest.mark.fault(47)
 def test_a_release_that_is_there_already_is_resumed(job: Job) -> None:
     job.write("draft")
-    job.leave(release_files.RELEASED, LIVE)
+    job.leave(LIVE)
     job.hub.add_fault(method="PATCH", status=403, message="Resource not accessible by integration")
     assert "contents: write" in warned(job.write("publish"))
     assert job.only()["draft"]
     # The next run of the tag finds it live, and makes no plan.
-    (job.work / release_files.RELEASE_PLAN).unlink()
-    job.leave(release_files.RELEASED, Released(version=LIVE.version, resumed="nothing"))
+    hand_over.remove(job.work, ReleasePlan)
+    job.leave(Released(version=LIVE.version, resumed="nothing"))
     job.write("publish")
     assert not job.only()["draft"]
     assert "orders" in job.only()["body"]
@@ -221,7 +221,7 @@ def test_somebody_elses_release_of_the_tag_keeps_its_text(job: Job) -> None:
     job.hub.create_release(REPOSITORY, "v1.4.0", "By hand.")
     job.write("draft")
     assert job.only()["body"] == "By hand."
-    job.leave(release_files.RELEASED, LIVE)
+    job.leave(LIVE)
     job.write("publish")
     assert job.only()["body"].startswith("By hand.\n\n<!-- dbt-deploy release ")
     assert job.left().state == "appended"
@@ -229,9 +229,9 @@ def test_somebody_elses_release_of_the_tag_keeps_its_text(job: Job) -> None:
 
 def test_built_in_place(job: Job) -> None:
     direct = replace(ORDERS, method="direct")
-    job.leave(release_files.RELEASE_PLAN, replace(PLAN, nodes=(direct,)))
+    job.leave(replace(PLAN, nodes=(direct,)))
     published = deploy_files.Publication(location="s3://b/p", version="v")
-    job.leave(deploy_files.PUBLICATION, published)
+    job.leave(published)
     job.write("publish")
     assert not job.only()["draft"]
 
@@ -244,7 +244,7 @@ LOST = work_files.Failure.of(errors.LeaseLost("no", not_done="", remedy=""), pha
 
 def test_a_failed_releases_draft_is_removed(job: Job) -> None:
     job.write("draft")
-    job.leave(work_files.FAILURE, GATE)
+    job.leave(GATE)
     assert "nothing of it is live" in job.write("publish")
     assert job.releases() == []
     assert job.left().state == "removed"
@@ -255,9 +255,9 @@ def test_a_failed_releases_draft_is_removed(job: Job) -> None:
 def test_the_draft_stays_where_the_next_run_decides(job: Job, what: str) -> None:
     job.write("draft")
     if what == "lost":
-        job.leave(work_files.FAILURE, LOST)
+        job.leave(LOST)
     else:
-        job.leave(release_files.RELEASED, replace(LIVE, version=None))
+        job.leave(replace(LIVE, version=None))
     assert "The draft stays" in job.write("publish")
     assert job.only()["draft"]
 
@@ -265,7 +265,7 @@ def test_the_draft_stays_where_the_next_run_decides(job: Job, what: str) -> None
 def test_a_run_without_the_lease_touches_no_draft(job: Job) -> None:
     """Another run of the same tag may be at it."""
     job.write("draft")
-    (job.work / deploy_files.LEASE).unlink()
+    hand_over.remove(job.work, deploy_files.HeldLease)
     job.write("publish")
     assert job.only()["draft"]
 
@@ -289,9 +289,9 @@ def test_without_a_github_it_says_so(job: Job) -> None:
 def released(job: Job) -> int:
     """v1.3.0, then v1.4.0; gives the deployment of the second."""
     job.hub.create_release(REPOSITORY, "v1.3.0")
-    job.leave(release_files.RELEASED, LIVE)
+    job.leave(LIVE)
     job.write("publish")
-    job.leave(release_files.ROLLED_BACK, DONE)
+    job.leave(DONE)
     job.run = runs.asked(RUN, runs.rollback())
     return job.hub.create_deployment(REPOSITORY, SHA, "production")
 
@@ -323,7 +323,7 @@ def test_without_the_permission_for_deployments_it_is_a_notice(job: Job) -> None
 
 def test_nothing_was_taken_back(job: Job) -> None:
     released(job)
-    (job.work / release_files.ROLLED_BACK).unlink()
+    hand_over.remove(job.work, rollback_files.RolledBack)
     assert "nothing was taken back" in job.write("rolled-back")
     assert "Rolled back" not in job.releases()[1]["body"]
 
@@ -334,19 +334,19 @@ def test_nothing_was_taken_back(job: Job) -> None:
 @pytest.mark.fault(49)
 @pytest.mark.parametrize("when", ["draft", "publish", "rolled-back"])
 def test_githubs_refusal_is_a_warning(job: Job, when: str) -> None:
-    job.leave(release_files.RELEASED, LIVE)
-    job.leave(release_files.ROLLED_BACK, DONE)
+    job.leave(LIVE)
+    job.leave(DONE)
     job.token = job.hub.create_token(BOT, installation=True)
     job.hub.add_fault(status=403, message="Resource not accessible by integration", times=9)
     line = warned(job.write(when))
     assert line.startswith(f"::warning title={errors.ReleaseNotWritten.title}::")
     assert "what is live stays as it is" in line
-    assert not (job.work / work_files.FAILURE).exists()
+    assert not hand_over.is_there(job.work, work_files.Failure)
 
 
 @pytest.mark.fault(49)
 def test_a_fault_of_ours_is_a_warning_too(job: Job) -> None:
-    (job.work / release_files.RELEASE_PLAN).write_text("[]")
+    (job.work / ReleasePlan.FILE).write_text("[]")
     assert "::warning" in job.write("draft")
-    (job.work / work_files.RUN).unlink()
-    assert not (job.work / work_files.FAILURE).exists()
+    hand_over.remove(job.work, work_files.Run)
+    assert not hand_over.is_there(job.work, work_files.Failure)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.base import json_codec
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.report.source_links import Sources
@@ -213,17 +213,10 @@ class Built(Struct, frozen=True, kw_only=True):
             (project / name).parent.mkdir(parents=True, exist_ok=True)
             (project / name).write_text(text, encoding="utf-8")
         dbt = replace(self.run.dbt, project_dir=str(project), target_path=str(target))
-        work_files.write(work / work_files.RUN, replace(self.run, dbt=dbt))
-        written = {
-            work_files.STATE: self.state,
-            work_files.PLAN: self.plan(),
-            work_files.SCHEMAS: self.schemas,
-            work_files.BUILD: self.build,
-            work_files.FAILURE: self.failure,
-        }
-        for name, value in written.items():
-            if value is not None:
-                work_files.write(work / name, value)
+        hand_over.write(work, replace(self.run, dbt=dbt))
+        for part in (self.state, self.plan(), self.schemas, self.build, self.failure):
+            if part is not None:
+                hand_over.write(work, part)
         (target / "manifest.json").write_bytes(self.manifest(self.now))
         if self.build and self.build.results:
             _results(work / work_files.RUN_RESULTS, self.results)

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.policies import Deploy
 from dbtdeploy.report.build_deploy_report import Steps
 from dbtdeploy.report.build_report import BuildReportInputs
@@ -86,18 +86,17 @@ class Deployed(Built, frozen=True, kw_only=True):
 
     def write(self, folder: Path) -> Path:
         work = super().write(folder)
-        written = {
-            deploy_files.NOT_NOW: self.not_now,
-            deploy_files.LEASE: self.lease,
-            deploy_files.FRESHNESS: self.freshness,
-            deploy_files.DEPENDENTS: self.dependents,
-            deploy_files.RESTORED: self.restored,
-            deploy_files.DOCS: self.docs,
-            deploy_files.PUBLICATION: self.publication,
-        }
-        for name, value in written.items():
-            if value is not None:
-                work_files.write(work / name, value)
+        for part in (
+            self.not_now,
+            self.lease,
+            self.freshness,
+            self.dependents,
+            self.restored,
+            self.docs,
+            self.publication,
+        ):
+            if part is not None:
+                hand_over.write(work, part)
         if self.began:
             (work / work_files.LOG).parent.mkdir(parents=True, exist_ok=True)
             (work / work_files.LOG).write_text("Running with dbt\n", encoding="utf-8")

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from dbtdeploy.base.settings import StoreAccess
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.store import fencing, lease, publish, store_location, version_reader, versions
 from dbtdeploy.store.lease_messages import Lease
 from dbtdeploy.store.object_store import Store
@@ -108,11 +108,11 @@ class Ended:
 
     @property
     def failure(self) -> work_files.Failure:
-        return work_files.read(self.work / work_files.FAILURE, work_files.Failure)
+        return hand_over.read(self.work, work_files.Failure)
 
     @property
     def publication(self) -> deploy_files.Publication:
-        return work_files.read(self.work / deploy_files.PUBLICATION, deploy_files.Publication)
+        return hand_over.read(self.work, deploy_files.Publication)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,23 +158,23 @@ class Environment:
         )
         dbt = replace(run.dbt, project_dir=str(project), target_path=str(target))
         policy = replace(run.policy, state=self.location)
-        work_files.write(work / work_files.RUN, replace(run, event=event, dbt=dbt, policy=policy))
+        hand_over.write(work, replace(run, event=event, dbt=dbt, policy=policy))
         nodes = [
             work_files.PlannedNode(unique_id=f"model.shop.{name}", resource_type="model", name=name)
             for name in planned
         ]
-        work_files.write(work / work_files.PLAN, work_files.Plan(nodes=tuple(nodes)))
+        hand_over.write(work, work_files.Plan(nodes=tuple(nodes)))
         made = {**artifacts_of(number), **(contents or {})}
         for name in ("manifest.json", *((("catalog.json", PAGE)) if docs else ())):
             (target / name).write_bytes(made[name])
         if docs:
             page = deploy_files.Docs(file=str(target / PAGE), bytes=len(made[PAGE]))
-            work_files.write(work / deploy_files.DOCS, page)
+            hand_over.write(work, page)
         if sources:
             (target / "sources.json").write_bytes(made["sources.json"])
-            work_files.write(work / deploy_files.FRESHNESS, deploy_files.Freshness())
+            hand_over.write(work, deploy_files.Freshness())
         if build is not None:
-            work_files.write(work / work_files.BUILD, build)
+            hand_over.write(work, build)
         if build is not None and build.results:
             results = json.loads(made["run_results.json"])
             if statuses is not None:
@@ -184,7 +184,7 @@ class Environment:
                 ]
             (work / work_files.RUN_RESULTS).write_text(json.dumps(results))
         if failure is not None:
-            work_files.write(work / work_files.FAILURE, failure)
+            hand_over.write(work, failure)
         (work / work_files.LOG).parent.mkdir(exist_ok=True)
         (work / work_files.LOG).write_text(f"dbt's words of {number}\n")
         return work
@@ -249,7 +249,7 @@ class Environment:
             artifacts=fetched.names,
             version=fetched.version,
         )
-        work_files.write(work / work_files.STATE, state)
+        hand_over.write(work, state)
 
     def command(
         self, command: str, *, actor: str = "octocat", run_id: str = "", sha: str = "", **asked: Any
@@ -257,7 +257,7 @@ class Environment:
         """Run a command on the store, as its action does."""
         work = self.temp / f"work-{command}"
         work.mkdir(exist_ok=True)
-        (work / work_files.FAILURE).unlink(missing_ok=True)
+        hand_over.remove(work, work_files.Failure)
         flags = {
             name: str(value).lower() for name, value in asked.items() if isinstance(value, bool)
         }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan
@@ -75,7 +75,7 @@ class Place:
         ``until`` names the point at which they are killed, so that the rest is left undone.
         """
         self.store.fetch(work)
-        held = work_files.read(work / deploy_files.LEASE, HeldLease)
+        held = hand_over.read(work, HeldLease)
         nonce = held.nonce
         dbt = MacroDbt(self.warehouse.owner)
         release_id = f"{datetime.now(timezone.utc):%Y%m%dt%H%M%S}"
@@ -85,7 +85,7 @@ class Place:
         look = release_macros.read_production(
             dbt, work=work, place=PLACE, wanted=wanted, removed=[]
         )
-        work_files.write(work / release_files.PRODUCTION_LOOK, look)
+        hand_over.write(work, look)
         opened = self.store.open()
         in_flight.write(
             opened,
@@ -122,7 +122,7 @@ class Place:
             self.warehouse.owner.run(one.sql.format(schema=green))
         pairs = [Pair(unique_id=unique_id(n), staging=spot(n, green)) for n in RELEASE]
         measured = release_macros.measure(dbt, work=work, pairs=pairs, checks=[])
-        work_files.write(work / release_files.MEASURED, measured)
+        hand_over.write(work, measured)
         self._artifacts(work, number)
         plan = ReleasePlan(
             tag=tag,
@@ -134,7 +134,7 @@ class Place:
             nodes=tuple(_node(name, green) for name in RELEASE),
             final=True,
         )
-        work_files.write(work / release_files.RELEASE_PLAN, plan)
+        hand_over.write(work, plan)
         if until == "release-checked":
             raise Killed
 

@@ -9,7 +9,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2] / "scripts")
 
 from dbtdeploy.base import settings
 from dbtdeploy.ci import prepare_schemas
-from dbtdeploy.context import cli, work_files
+from dbtdeploy.context import cli, hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.dbt import invoke
 
@@ -17,9 +17,9 @@ from dbtdeploy.dbt import invoke
 def main() -> None:
     """Prepare the warehouse for dbt build, or refuse."""
     work = settings.work_folder()
-    run = work_files.read(work / work_files.RUN, work_files.Run)
-    state = work_files.read(work / work_files.STATE, work_files.State)
-    plan = work_files.read(work / work_files.PLAN, work_files.Plan)
+    run = hand_over.read(work, work_files.Run)
+    state = hand_over.read(work, work_files.State)
+    plan = hand_over.read(work, work_files.Plan)
     prepare_schemas.prepare(invoke.dbt_of(run, work), run, work, state, plan)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.policies import Deploy
 from dbtdeploy.store import lease
 from dbtdeploy.store.folder_client import Folder
@@ -104,16 +104,16 @@ class Production:
 
     def plan(self, *, state: bool = False) -> work_files.Plan:
         """Begin a deploy: lease, state and plan."""
-        work_files.write(self.work / work_files.RUN, self.run)
-        work_files.write(self.work / work_files.STATE, work_files.State(location="s", found=state))
+        hand_over.write(self.work, self.run)
+        hand_over.write(self.work, work_files.State(location="s", found=state))
         nonce = leases.take(self.store, "this run")
         held = deploy_files.HeldLease(
             nonce=nonce, purpose="deploy", taken_at="", seconds=lease.SECONDS
         )
-        work_files.write(self.work / deploy_files.LEASE, held)
+        hand_over.write(self.work, held)
         done = self.script("deploy/plan_build")
         assert done.returncode == 0, done.stdout + done.stderr
-        return work_files.read(self.work / work_files.PLAN, work_files.Plan)
+        return hand_over.read(self.work, work_files.Plan)
 
     def keep_state(self) -> None:
         """Make what dbt has just built the state."""
@@ -163,7 +163,7 @@ class Production:
     @property
     def build(self) -> work_files.Build:
         """What build_production.py left."""
-        return work_files.read(self.work / work_files.BUILD, work_files.Build)
+        return hand_over.read(self.work, work_files.Build)
 
     def statuses(self) -> dict[str, str]:
         """The kept results by node's name, a test's digest left out."""
@@ -172,4 +172,4 @@ class Production:
 
     def failure(self) -> work_files.Failure:
         """The failure that the last script left."""
-        return work_files.read(self.work / work_files.FAILURE, work_files.Failure)
+        return hand_over.read(self.work, work_files.Failure)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.store import lease
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.store.lease_messages import Lease
@@ -131,14 +131,14 @@ class Production:
             self.store, Lease(nonce=lease.new_nonce(), holder="me", purpose="a test")
         )
         assert isinstance(taken, lease.Taken)
-        work_files.write(self.work / deploy_files.LEASE, taken.held)
+        hand_over.write(self.work, taken.held)
         run = runs.run(
             runs.deploy(state=state or self.store.location),
             dbt=runs.project(self.project, command=str(self.dbt_command)),
             selection=work_files.Selection(full_refresh=full_refresh),
         )
-        work_files.write(self.work / work_files.RUN, run)
-        work_files.write(self.work / work_files.PLAN, work_files.Plan(nodes=tuple(self.nodes)))
+        hand_over.write(self.work, run)
+        hand_over.write(self.work, work_files.Plan(nodes=tuple(self.nodes)))
 
     def check(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """check_production.py."""
@@ -175,24 +175,22 @@ class Production:
     @property
     def kept(self) -> tuple[deploy_files.Dependent, ...]:
         """What check_production.py says it kept."""
-        return work_files.read(self.work / deploy_files.DEPENDENTS, deploy_files.Dependents).kept
+        return hand_over.read(self.work, deploy_files.Dependents).kept
 
     @property
     def leftovers(self) -> tuple[str, ...]:
         """What it says a killed dbt left."""
-        return work_files.read(
-            self.work / deploy_files.DEPENDENTS, deploy_files.Dependents
-        ).leftovers
+        return hand_over.read(self.work, deploy_files.Dependents).leftovers
 
     @property
     def restored(self) -> deploy_files.Restored:
         """What restore_dependents.py says."""
-        return work_files.read(self.work / deploy_files.RESTORED, deploy_files.Restored)
+        return hand_over.read(self.work, deploy_files.Restored)
 
     @property
     def failure(self) -> work_files.Failure:
         """The failure of a script."""
-        return work_files.read(self.work / work_files.FAILURE, work_files.Failure)
+        return hand_over.read(self.work, work_files.Failure)
 
     @property
     def in_store(self) -> list[str]:

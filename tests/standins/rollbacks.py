@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dbtdeploy.clean_up import clean_up_files
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import hand_over, release_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.release_files import ReleaseRecord, Spot, SwappedNode
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
@@ -127,7 +127,7 @@ class Place:
         opened = self.store.open()
         nonce = deploys.take(opened, "rollback")
         held = HeldLease(nonce=nonce, purpose="rollback", taken_at="", seconds=lease.SECONDS)
-        work_files.write(work / deploy_files.LEASE, held)
+        hand_over.write(work, held)
         self.settle(nonce)
         return work
 
@@ -168,7 +168,7 @@ class Place:
 
     def end(self, work: Path) -> None:
         """Release the lease."""
-        held = work_files.read(work / deploy_files.LEASE, HeldLease)
+        held = hand_over.read(work, HeldLease)
         lease.release(self.store.open(), held.nonce)
 
     def answer(self, **over: Any) -> None:
@@ -193,15 +193,15 @@ def make(store: Environment) -> Place:
 
 
 def planned(ended: Ended) -> RollbackPlan:
-    """``rollback_plan.json``."""
-    return work_files.read(ended.work / release_files.ROLLBACK_PLAN, RollbackPlan)
+    """``RollbackPlan``."""
+    return hand_over.read(ended.work, RollbackPlan)
 
 
 def done(ended: Ended) -> RolledBack:
-    """``rolled_back.json``."""
-    return work_files.read(ended.work / release_files.ROLLED_BACK, RolledBack)
+    """``RolledBack``."""
+    return hand_over.read(ended.work, RolledBack)
 
 
 def cleaned_up(ended: Ended) -> clean_up_files.CleanUpDone:
-    """``cleaned_up.json``."""
-    return work_files.read(ended.work / clean_up_files.CLEANED_UP, clean_up_files.CleanUpDone)
+    """``CleanUpDone``."""
+    return hand_over.read(ended.work, clean_up_files.CleanUpDone)

@@ -11,9 +11,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.policies import AnyPolicy
-from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import Teardown
 from standins import entry, runs
 from standins.postgres import Database
@@ -100,7 +99,7 @@ class Job:
             schema=f"pr_{pull_request or 'main'}_shop",
             started_at=STARTED,
         )
-        work_files.write(self.work / work_files.RUN, run)
+        hand_over.write(self.work, run)
         return run
 
     def start(self, script: str, *arguments: str) -> subprocess.Popen[str]:
@@ -130,8 +129,8 @@ class Job:
 
     @property
     def teardown(self) -> Teardown:
-        """What teardown.json says."""
-        return work_files.read(self.work / teardown_files.TEARDOWN, Teardown)
+        """What Teardown says."""
+        return hand_over.read(self.work, Teardown)
 
     @property
     def dropped(self) -> list[str]:
@@ -146,7 +145,7 @@ class Job:
     @property
     def failure(self) -> work_files.Failure:
         """What failure.json says."""
-        return work_files.read(self.work / work_files.FAILURE, work_files.Failure)
+        return hand_over.read(self.work, work_files.Failure)
 
     @property
     def summary(self) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.github.comment_marker import Marker, RunMark, RunState
 from dbtdeploy.github.comment_marker import mark as comment_mark
-from dbtdeploy.teardown import comment_note, teardown_files
+from dbtdeploy.teardown import comment_note
 from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown
 from standins import preview, runs
 from standins.github import Hub
@@ -45,7 +45,7 @@ def job(work: Path, hub: Hub) -> Job:
 def post(job: Job, done: Teardown | None = DONE, *, when: str = "torn-down") -> str:
     job.describe(pull_request=7)
     if done:
-        work_files.write(job.work / teardown_files.TEARDOWN, done)
+        hand_over.write(job.work, done)
     return job.run("ci/post_comment", when)
 
 
@@ -89,7 +89,7 @@ def test_a_later_build_replaces_it_and_an_older_one_does_not(job: Job, hub: Hub)
     older = runs.asked(job.describe(pull_request=7), runs.ci())
     for run_id in (98, 101):
         run = replace(older, event=replace(older.event, run_id=run_id))
-        work_files.write(job.work / work_files.RUN, run)
+        hand_over.write(job.work, run)
         job.run("ci/post_comment", "started")
         assert ("torn-down" in body(hub)) is (run_id == 98)
 
@@ -160,4 +160,4 @@ def test_limits_are_waited_for_and_a_refusal_is_a_warning(job: Job, hub: Hub) ->
     hub.add_fault(status=403, message="Resource not accessible by integration", times=9)
     printed = post(job, replace(DONE, dropped=DONE.dropped[:1]))
     assert "pull-requests: write" in printed
-    assert not (job.work / work_files.FAILURE).exists()
+    assert not hand_over.is_there(job.work, work_files.Failure)

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import work_files
-from dbtdeploy.teardown import teardown_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, MarkedSchema, WantedSchema
 from dbtdeploy.warehouse.run_macro import PACKAGE
 from dbtdeploy.warehouse.schema_owner import Owner
@@ -316,7 +315,7 @@ def test_a_build_that_goes_on_is_left_alone_and_the_sweep_comes_back(
     warehouse.make("pr_8_shop", mark("pull_request=8"))
     wanted = tuple(want(name, mark(f"pull_request={n}"), n) for n, name in PULLS.items())
     job.describe(sweep=True)
-    work_files.write(job.work / teardown_files.CHOSEN_SCHEMAS, ChosenSchemas(wanted=wanted))
+    hand_over.write(job.work, ChosenSchemas(wanted=wanted))
     with building(job, warehouse) as dbt:
         job.run("teardown/drop_schemas", exit_code=70)
         assert dbt.poll() is None
@@ -337,7 +336,7 @@ def test_a_mark_renewed_while_the_sweep_drops_keeps_the_schema(
     warehouse.make("pr_7_shop", mark("pull_request=7"))
     job.describe(sweep=True)
     wanted = (want("pr_7_shop", mark("pull_request=7"), 7),)
-    work_files.write(job.work / teardown_files.CHOSEN_SCHEMAS, ChosenSchemas(wanted=wanted))
+    hand_over.write(job.work, ChosenSchemas(wanted=wanted))
     with warehouse.role.connect() as push, push.transaction():
         # What prepare_schemas sends as one string.
         push.execute("select pg_advisory_xact_lock(hashtext('dbt-deploy'), hashtext('pr_7_shop'))")
@@ -385,7 +384,7 @@ def test_a_push_and_a_teardown_at_one_time_leave_the_schema_marked_or_gone(
     push = Job(job.work.with_name("push"), job.dbt_command, job.environment)
     push.work.mkdir()
     push.describe(pull_request=7, policy=runs.ci())
-    work_files.write(push.work / work_files.STATE, work_files.State(location="s", found=False))
+    hand_over.write(push.work, work_files.State(location="s", found=False))
     node = work_files.PlannedNode(
         unique_id="model.shop.a",
         resource_type="model",
@@ -396,7 +395,7 @@ def test_a_push_and_a_teardown_at_one_time_leave_the_schema_marked_or_gone(
         relation_name='"pr_7_shop"."a"',
         materialized="table",
     )
-    work_files.write(push.work / work_files.PLAN, work_files.Plan(nodes=(node,)))
+    hand_over.write(push.work, work_files.Plan(nodes=(node,)))
     with (
         job.start("teardown/drop_schemas") as dropping,
         push.start("tests/standins/prepare_schema.py") as preparing,

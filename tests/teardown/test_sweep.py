@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.github.comment_marker import Marker, RunMark, RunState
 from dbtdeploy.github.comment_marker import mark as comment_mark
 from dbtdeploy.teardown import teardown_files
@@ -47,7 +47,7 @@ def make(database: Database, schema: str, comment: str) -> None:
 
 def sweep(job: Job, *, exit_code: int = 0) -> str:
     """All steps, as action.yml orders them."""
-    (job.work / work_files.FAILURE).unlink(missing_ok=True)
+    hand_over.remove(job.work, work_files.Failure)
     printed = job.run("teardown/find_schemas") + job.run("teardown/choose_schemas")
     printed += job.run("teardown/drop_schemas", exit_code=exit_code)
     printed += job.run("ci/register_pull_request", "forget")
@@ -210,12 +210,12 @@ def test_a_dbt_that_cannot_reach_the_warehouse_is_named(job: Job) -> None:
     assert "password authentication failed" in job.failure.what
     assert "No schema was looked at or dropped." in job.failure.not_done
     assert "hunter2-wrong" not in printed
-    assert not (job.work / teardown_files.FOUND_SCHEMAS).exists()
+    assert not hand_over.is_there(job.work, teardown_files.FoundSchemas)
 
 
 def test_a_sweep_needs_what_was_chosen(job: Job) -> None:
     job.describe(sweep=True)
     job.run("teardown/drop_schemas", exit_code=4)
-    work_files.write(job.work / teardown_files.CHOSEN_SCHEMAS, ChosenSchemas())
+    hand_over.write(job.work, ChosenSchemas())
     job.run("teardown/drop_schemas")
     assert "No schema bears the mark" in job.summary

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import work_files
-from dbtdeploy.teardown import teardown_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, FoundSchemas, WantedSchema
 from dbtdeploy.warehouse.schema_owner import Owner
 from standins import runs
@@ -78,8 +77,8 @@ def prepare(job: Job) -> str:
     manifest = {"nodes": {"model.shop.orders": {**relation, "relation_name": "analytics.orders"}}}
     (job.work / "state").mkdir(exist_ok=True)
     (job.work / "state" / "manifest.json").write_text(json.dumps(manifest))
-    work_files.write(job.work / work_files.STATE, work_files.State(location="s", found=True))
-    work_files.write(job.work / work_files.PLAN, work_files.Plan(nodes=(node,)))
+    hand_over.write(job.work, work_files.State(location="s", found=True))
+    hand_over.write(job.work, work_files.Plan(nodes=(node,)))
     printed = job.run("tests/standins/prepare_schema.py")
     job.describe(pull_request=7)
     return printed + run_file.schema
@@ -95,7 +94,7 @@ def test_a_pull_request_from_its_first_schema_to_its_last(job: Job) -> None:
     )
     prepare(job)
     assert run(job, "select count(*) from pr_7_shop.orders") == [[5]]
-    (laid,) = work_files.read(job.work / work_files.SCHEMAS, work_files.Schemas).baselines
+    (laid,) = hand_over.read(job.work, work_files.Schemas).baselines
     assert (laid.how, laid.rows) == ("all", 5)
     prepare(job)
 
@@ -127,11 +126,11 @@ def test_a_sweep(job: Job) -> None:
         )
     job.describe(sweep=True)
     job.run("teardown/find_schemas")
-    found = work_files.read(job.work / teardown_files.FOUND_SCHEMAS, FoundSchemas).schemas
+    found = hand_over.read(job.work, FoundSchemas).schemas
     assert [one.schema for one in found] == ["pr_7_shop", "pr_8_shop"]
     run(job, f"update pr_8_shop.dbt_deploy_mark set comment = '{mark('ref=x', 'now')}'")
     wanted = tuple(WantedSchema(schema=one, owner=Owner(ref="x"), why="old") for one in found)
-    work_files.write(job.work / teardown_files.CHOSEN_SCHEMAS, ChosenSchemas(wanted=wanted))
+    hand_over.write(job.work, ChosenSchemas(wanted=wanted))
     job.run("teardown/drop_schemas")
     assert schemas(job) == {"analytics", "pr_8_shop"}
     assert "used again" in job.kept["pr_8_shop"]

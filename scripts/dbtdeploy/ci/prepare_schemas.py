@@ -10,7 +10,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from dbtdeploy.base import actions_runner, errors
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.policies import Ci
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.warehouse import baselines, guard, production, schema_owner
@@ -26,7 +26,7 @@ WITHOUT_STATE = "production has no state yet"
 def prepare(
     dbt: Dbt, run: work_files.Run, work: Path, state: work_files.State, plan: work_files.Plan
 ) -> None:
-    """Make and mark the schemas, lay production's rows in, and write schemas.json.
+    """Make and mark the schemas, lay production's rows in, and write Schemas.
 
     Raises:
         Cancelled: the run was interrupted.
@@ -51,9 +51,7 @@ def prepare(
     for baseline in laid:
         actions_runner.say(f"{baseline.unique_id}: rows of production's: {baseline.how}")
     names = tuple(schema for _, schema in schemas)
-    work_files.write(
-        work / work_files.SCHEMAS, work_files.Schemas(schemas=names, baselines=tuple(laid))
-    )
+    hand_over.write(work, work_files.Schemas(schemas=names, baselines=tuple(laid)))
     actions_runner.say(f"Ready: {', '.join(names) or 'no schema needed'}.")
 
 

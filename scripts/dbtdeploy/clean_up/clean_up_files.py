@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from msgspec import Struct
-
+from dbtdeploy.context import hand_over
+from dbtdeploy.context.hand_over import HandOver
 from dbtdeploy.warehouse.release_macro_types import CleanedUp
 
-CLEANED_UP = "cleaned_up.json"
 
+class CleanUpDone(HandOver, frozen=True, kw_only=True):
+    """``CleanUpDone``."""
 
-class CleanUpDone(Struct, frozen=True, kw_only=True):
-    """``cleaned_up.json``."""
+    FILE: ClassVar[str] = hand_over.PUBLISHED
 
     environment: str
     outcomes: tuple[CleanedUp, ...] = ()

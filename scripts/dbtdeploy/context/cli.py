@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from dbtdeploy.base import actions_runner, errors, settings
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
 
 UNEXPECTED = 3
@@ -70,9 +70,9 @@ def _leave(failure: errors.DbtDeployError, phase: Phase) -> int:
     record = work_files.Failure.of(failure, phase=phase, redact=settings.redactor())
     actions_runner.error(record.title, f"{record.what}\n{record.not_done}\n{record.remedy}")
     work = settings.work_folder_if_known()
-    if work is not None and work.is_dir() and not (work / work_files.FAILURE).exists():
+    if work is not None and work.is_dir() and not hand_over.is_there(work, work_files.Failure):
         # The first failure is the cause; what fails after it is a consequence.
-        work_files.write(work / work_files.FAILURE, record)
+        hand_over.write(work, record)
     return failure.exit_code
 
 

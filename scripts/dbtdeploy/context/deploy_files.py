@@ -5,17 +5,13 @@ As in ``work_files.py``: all live in the work folder, and its ``write`` and ``re
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from msgspec import Struct
 
+from dbtdeploy.context import hand_over
+from dbtdeploy.context.hand_over import HandOver
 from dbtdeploy.context.work_files import Event
-
-LEASE = "held_lease.json"
-NOT_NOW = "not_now.json"
-FRESHNESS = "freshness.json"
-DEPENDENTS = "dependents.json"
-RESTORED = "restored.json"
-DOCS = "docs.json"
-PUBLICATION = "publication.json"
 
 STATIC_DOCS = "static_index.html"
 """What ``dbt docs generate --static`` writes into the target folder."""
@@ -38,8 +34,10 @@ class StoreCommand(Struct, frozen=True, kw_only=True):
     dry_run: bool = True
 
 
-class HeldLease(Struct, frozen=True, kw_only=True):
-    """``held_lease.json``: the lease that this run took."""
+class HeldLease(HandOver, frozen=True, kw_only=True):
+    """The lease that this run took."""
+
+    FILE: ClassVar[str] = hand_over.ADMISSION
 
     nonce: str
     """Proves ownership; no secret, for every write compares it."""
@@ -58,8 +56,10 @@ class HeldLease(Struct, frozen=True, kw_only=True):
     """What is checked out: not GITHUB_SHA where a schedule rebuilds the current version."""
 
 
-class NotNow(Struct, frozen=True, kw_only=True):
-    """``not_now.json``: a push that take_lease.py lets pass, for releases drive the environment."""
+class NotNow(HandOver, frozen=True, kw_only=True):
+    """A push that take_lease.py lets pass, for releases drive the environment."""
+
+    FILE: ClassVar[str] = hand_over.ADMISSION
 
     driver: str
     version: str | None = None
@@ -79,8 +79,10 @@ class SourceFreshness(Struct, frozen=True, kw_only=True):
     message: str | None = None
 
 
-class Freshness(Struct, frozen=True, kw_only=True):
-    """``freshness.json``: every source that has a freshness to check."""
+class Freshness(HandOver, frozen=True, kw_only=True):
+    """Every source that has a freshness to check."""
+
+    FILE: ClassVar[str] = hand_over.BUILT
 
     sources: tuple[SourceFreshness, ...] = ()
 
@@ -115,11 +117,13 @@ class Dependent(Struct, frozen=True, kw_only=True):
     """Whether an earlier run has failed over it; from then on it is tried, and warned of."""
 
 
-class Dependents(Struct, frozen=True, kw_only=True):
-    """``dependents.json``: what was kept before the build, parents first.
+class Dependents(HandOver, frozen=True, kw_only=True):
+    """What was kept before the build, parents first.
 
     ``leftovers`` are half-built relations of an earlier, killed dbt.
     """
+
+    FILE: ClassVar[str] = hand_over.PLAN
 
     kept: tuple[Dependent, ...] = ()
     leftovers: tuple[str, ...] = ()
@@ -133,28 +137,34 @@ class NotRestored(Struct, frozen=True, kw_only=True):
     statements: tuple[str, ...] = ()
 
 
-class Restored(Struct, frozen=True, kw_only=True):
-    """``restored.json``: what was made again after the build."""
+class Restored(HandOver, frozen=True, kw_only=True):
+    """What was made again after the build."""
+
+    FILE: ClassVar[str] = hand_over.BUILT
 
     restored: tuple[str, ...] = ()
     failed: tuple[NotRestored, ...] = ()
 
 
-class Docs(Struct, frozen=True, kw_only=True):
-    """``docs.json``: what ``dbt docs generate --static`` wrote.
+class Docs(HandOver, frozen=True, kw_only=True):
+    """What ``dbt docs generate --static`` wrote.
 
     ``uploaded_to`` is where publishing put it, ``url`` where people read it.
     """
+
+    FILE: ClassVar[str] = hand_over.BUILT
 
     file: str
     bytes: int
 
 
-class Publication(Struct, frozen=True, kw_only=True):
-    """``publication.json``: where the artifacts of this run went.
+class Publication(HandOver, frozen=True, kw_only=True):
+    """Where the artifacts of this run went.
 
     ``version`` is None for a failed run: its artifacts then lie under ``failed``, for reading.
     """
+
+    FILE: ClassVar[str] = hand_over.PUBLISHED
 
     location: str
     version: str | None = None

@@ -6,20 +6,12 @@ As in ``work_files.py``: all live in the work folder, and its ``write`` and ``re
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec import Struct
 
-TAG = "tag.json"
-RELEASE_PLAN = "release_plan.json"
-PRODUCTION_LOOK = "production_look.json"
-STAGING = "staging.json"
-MEASURED = "measured.json"
-SWAPPED = "swapped.json"
-RELEASED = "released.json"
-ROLLBACK_PLAN = "rollback_plan.json"
-ROLLED_BACK = "rolled_back.json"
-GITHUB_RELEASE = "github_release.json"
+from dbtdeploy.context import hand_over
+from dbtdeploy.context.hand_over import Alone, HandOver
 
 PRODUCTION_MANIFEST = "production_manifest.json"
 """dbt's manifest of the tagged commit, parsed with production's target."""
@@ -44,8 +36,10 @@ definition; an incremental table or snapshot stays as it is; a new relation is m
 built in place has to be built again."""
 
 
-class Tag(Struct, frozen=True, kw_only=True):
-    """``tag.json``: the version tag, proven to be where it should be."""
+class Tag(HandOver, frozen=True, kw_only=True):
+    """The version tag, proven to be where it should be."""
+
+    FILE: ClassVar[str] = hand_over.ADMISSION
 
     name: str
     commit: str
@@ -120,8 +114,10 @@ class Gate(Struct, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-class ReleasePlan(Struct, frozen=True, kw_only=True):
-    """``release_plan.json``: what a release changes; ``final`` once staging stands."""
+class ReleasePlan(Alone, frozen=True, kw_only=True):
+    """What a release changes; ``final`` once staging stands."""
+
+    FILE: ClassVar[str] = "release_plan.json"
 
     tag: str
     commit: str
@@ -169,8 +165,10 @@ class SwappedNode(Struct, frozen=True, kw_only=True):
     """Of a view that was live before: they make it again, by name, with its grants."""
 
 
-class ReleaseRecord(Struct, frozen=True, kw_only=True):
+class ReleaseRecord(Alone, frozen=True, kw_only=True):
     """``release.json`` of a version: what the swap does. Written before it, to outlive a kill."""
+
+    FILE: ClassVar[str] = RECORD
 
     release_id: str
     tag: str
@@ -187,8 +185,10 @@ class ReleaseRecord(Struct, frozen=True, kw_only=True):
     """Unique ids of what was built in place."""
 
 
-class Released(Struct, frozen=True, kw_only=True):
-    """``released.json``: how far a release came."""
+class Released(HandOver, frozen=True, kw_only=True):
+    """How far a release came."""
+
+    FILE: ClassVar[str] = hand_over.LIVE
 
     version: str | None = None
     """Current now."""

@@ -5,7 +5,12 @@ As in ``work_files.py``: all live in the work folder, and its ``write`` and ``re
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from msgspec import Struct
+
+from dbtdeploy.context import hand_over
+from dbtdeploy.context.hand_over import HandOver
 
 
 class TakenRelease(Struct, frozen=True, kw_only=True):
@@ -23,8 +28,10 @@ class TakenRelease(Struct, frozen=True, kw_only=True):
     """Unique ids of what it built in place."""
 
 
-class RollbackPlan(Struct, frozen=True, kw_only=True):
-    """``rollback_plan.json``. Names of relations are full, as the warehouse writes them."""
+class RollbackPlan(HandOver, frozen=True, kw_only=True):
+    """``RollbackPlan``. Names of relations are full, as the warehouse writes them."""
+
+    FILE: ClassVar[str] = hand_over.PLAN
 
     environment: str
     asked: str | None
@@ -72,8 +79,10 @@ class RollbackPlan(Struct, frozen=True, kw_only=True):
         return self.to_tag or self.to_version
 
 
-class RolledBack(Struct, frozen=True, kw_only=True):
-    """``rolled_back.json``: it is done, in the warehouse and in the store."""
+class RolledBack(HandOver, frozen=True, kw_only=True):
+    """It is done, in the warehouse and in the store."""
+
+    FILE: ClassVar[str] = hand_over.LIVE
 
     plan: RollbackPlan
     """With what the warehouse did in place of what it would do."""

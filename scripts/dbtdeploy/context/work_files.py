@@ -5,23 +5,20 @@ Reading is tolerant: unknown fields are ignored, so an older script reads a newe
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
-import msgspec
 from msgspec import Struct
 
-from dbtdeploy.base import errors, json_codec
+from dbtdeploy.base import errors
 from dbtdeploy.base.redact import Redact
-from dbtdeploy.context import shortcuts
+from dbtdeploy.context import hand_over, shortcuts
+from dbtdeploy.context.hand_over import Alone, HandOver
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import AnyPolicy, CommandPolicy
 
-RUN = "run.json"
 DBT_PROCESSES = "dbt_processes.jsonl"
 """What each dbt process took, one JSON object a line."""
 STATE_FOLDER = "state"
-STATE = "state.json"
 SAVED_PARSE = "saved_parse"
 """Folder of what the store gave to start from: ``environment/`` and ``pull-request/``, each with
 the two files of ``in_dbt/saved_parse/``, or not there."""
@@ -29,11 +26,6 @@ USED_PARSE = "saved_parse.json"
 """Which of them dbt started from."""
 KEPT_PARSE = "kept_parse"
 """Folder with the same two files, of a parse that the store shall keep."""
-FINGERPRINT = "fingerprint.json"
-PLAN = "plan.json"
-SCHEMAS = "schemas.json"
-BUILD = "build.json"
-FAILURE = "failure.json"
 ARTIFACT_FOLDER = "artifact"
 RUN_RESULTS = "run_results.json"
 LOG = "artifact/dbt.log"
@@ -110,8 +102,10 @@ class Selection(Struct, frozen=True, kw_only=True):
     full_refresh: bool = False
 
 
-class Run(Struct, frozen=True, kw_only=True):
-    """``run.json``: everything that is known before anything is done."""
+class Run(HandOver, frozen=True, kw_only=True):
+    """Everything that is known before anything is done."""
+
+    FILE: ClassVar[str] = hand_over.RUN
 
     event: Event
     dbt: DbtProject
@@ -146,8 +140,10 @@ class Run(Struct, frozen=True, kw_only=True):
         )
 
 
-class State(Struct, frozen=True, kw_only=True):
-    """``state.json``: what was fetched of production's last run."""
+class State(HandOver, frozen=True, kw_only=True):
+    """What was fetched of production's last run."""
+
+    FILE: ClassVar[str] = hand_over.STATE
 
     location: str
     found: bool
@@ -166,8 +162,10 @@ class State(Struct, frozen=True, kw_only=True):
     """Whether the checkout has nothing that dbt would find to differ; then nothing was fetched."""
 
 
-class Fingerprint(Struct, frozen=True, kw_only=True):
+class Fingerprint(HandOver, frozen=True, kw_only=True):
     """``fingerprint.json``: what this checkout holds for dbt; see ``checkout_digest.py``."""
+
+    FILE: ClassVar[str] = hand_over.STATE
 
     digest: str | None = None
     why_not: str | None = None
@@ -194,8 +192,10 @@ class PlannedNode(Struct, frozen=True, kw_only=True):
         return self.materialized != "ephemeral"
 
 
-class Plan(Struct, frozen=True, kw_only=True):
-    """``plan.json``: what would be built, in the order dbt listed it."""
+class Plan(HandOver, frozen=True, kw_only=True):
+    """What would be built, in the order dbt listed it."""
+
+    FILE: ClassVar[str] = hand_over.PLAN
 
     nodes: tuple[PlannedNode, ...] = ()
 
@@ -214,8 +214,10 @@ class Baseline(Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Schemas(Struct, frozen=True, kw_only=True):
-    """``schemas.json``: what stands ready in the warehouse before dbt builds."""
+class Schemas(HandOver, frozen=True, kw_only=True):
+    """What stands ready in the warehouse before dbt builds."""
+
+    FILE: ClassVar[str] = hand_over.PLAN
 
     schemas: tuple[str, ...] = ()
     baselines: tuple[Baseline, ...] = ()
@@ -242,8 +244,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """The warehouse's words about the first of them."""
 
 
-class Build(Struct, frozen=True, kw_only=True):
-    """``build.json``: how dbt's process ended. ``results`` is false without trusted run results."""
+class Build(HandOver, frozen=True, kw_only=True):
+    """How dbt's process ended. ``results`` is false without trusted run results."""
+
+    FILE: ClassVar[str] = hand_over.BUILT
 
     exit_code: int
     interrupted: bool
@@ -257,8 +261,10 @@ class Build(Struct, frozen=True, kw_only=True):
     """Every dbt process of a deploy, the first one too; empty in slim CI."""
 
 
-class Failure(Struct, frozen=True, kw_only=True):
-    """``failure.json``: the first expected failure of any script."""
+class Failure(Alone, frozen=True, kw_only=True):
+    """The first expected failure of any script."""
+
+    FILE: ClassVar[str] = hand_over.FAILURE
 
     kind: str
     title: str
@@ -283,39 +289,3 @@ class Failure(Struct, frozen=True, kw_only=True):
             phase=phase,
             exit_code=failure.exit_code,
         )
-
-
-def write(path: Path, value: object) -> None:
-    """Write one of the types above as JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-    partial.replace(path)
-
-
-def read(path: Path, kind: type[T]) -> T:
-    """Read one of the types above.
-
-    Raises:
-        EarlierStepMissing: the file is not there.
-        InvalidInput: the file is not what its name says.
-    """
-    try:
-        return json_codec.decode(path.read_bytes(), kind)
-    except FileNotFoundError:
-        raise errors.EarlierStepMissing(
-            f"{path.name} is not in {path.parent}.",
-            not_done="This step did nothing.",
-            remedy="Run the scripts in the order of action.yml, beginning with start_run.py.",
-        ) from None
-    except msgspec.DecodeError as cause:
-        raise errors.InvalidInput(
-            f"{path} cannot be read: {cause}",
-            not_done="This step did nothing.",
-            remedy="Delete the work folder and run the scripts again from start_run.py.",
-        ) from None
-
-
-def read_if_there(path: Path, kind: type[T]) -> T | None:
-    """Like ``read``, with None where the file is not there."""
-    return read(path, kind) if path.exists() else None

@@ -13,7 +13,7 @@ from msgspec import Struct
 from dbtdeploy.artifacts import approved_build, build_success, run_results
 from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.base import actions_runner, ansi, errors, settings, text, timestamps
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.dbt import dbt_error_hints, invoke
 from dbtdeploy.dbt.dbt_client import CheckedBuild, Dbt, Outcome, streamed
 from dbtdeploy.dbt.warm_server import SavedParse
@@ -186,7 +186,7 @@ class _Attempt:
         )
 
     def _strayed(self, found: Mapping[str, str] | None) -> tuple[str, ...]:
-        plan = work_files.read_if_there(self.work / work_files.PLAN, work_files.Plan)
+        plan = hand_over.read_if_there(self.work, work_files.Plan)
         if plan is None:
             # It stopped while it listed.
             return ()
@@ -202,7 +202,7 @@ def write_build(
     *,
     attempts: tuple[work_files.Attempt, ...] = (),
 ) -> work_files.Build:
-    """Write build.json, and the results and the compiled SQL without secrets.
+    """Write Build, and the results and the compiled SQL without secrets.
 
     Args:
         run: this run.
@@ -235,7 +235,7 @@ def write_build(
         errors=called.outcome.errors,
         attempts=attempts,
     )
-    work_files.write(work / work_files.BUILD, build)
+    hand_over.write(work, build)
     return build
 
 
@@ -257,7 +257,7 @@ def exit_code(run: work_files.Run, work: Path, called: Called, build: work_files
             raise _unknown(called)
         raise invoke.stopped(called.outcome, called.last, doing="before it finished")
     reason = build_success.why_not(
-        plan=work_files.read(work / work_files.PLAN, work_files.Plan),
+        plan=hand_over.read(work, work_files.Plan),
         build=build,
         statuses=called.found,
         failure=None,

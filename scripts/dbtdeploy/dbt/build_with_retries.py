@@ -12,7 +12,7 @@ from dbtdeploy.artifacts import artifacts, run_results, transient_errors
 from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.artifacts.transient_errors import Fault
 from dbtdeploy.base import actions_runner, timestamps
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import commands, dbt_error_hints
@@ -52,7 +52,7 @@ def build(
         extra: further variables for dbt.
         defer_to: see ``commands.building_again``.
     """
-    planned = work_files.read(work / work_files.PLAN, work_files.Plan)
+    planned = hand_over.read(work, work_files.Plan)
     whole = dbt_build.call(run, work, arguments, extra=extra)
     attempts, trouble = [_attempt(whole)], None
     for number in range(1, 1 + run.of(BuildsProduction).retries):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dbtdeploy.base import git_client, settings
-from dbtdeploy.context import shortcuts, work_files
+from dbtdeploy.context import hand_over, shortcuts, work_files
 from dbtdeploy.dbt import checkout_digest, installed_version
 from dbtdeploy.store.versions import Index
 
@@ -16,7 +16,7 @@ def take(run: work_files.Run, work: Path) -> work_files.Fingerprint:
     """The digest of this checkout; kept in the work folder for the version that is made of it."""
     digest, why_not = _digest(run)
     taken = work_files.Fingerprint(digest=digest, why_not=why_not)
-    work_files.write(work / work_files.FINGERPRINT, taken)
+    hand_over.write(work, taken)
     return taken
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.policies import Ci
 from dbtdeploy.dbt import commands, invoke
 from dbtdeploy.warehouse import guard, production
@@ -40,7 +40,7 @@ def write_plan(run: work_files.Run, work: Path, nodes: Nodes) -> work_files.Plan
     redact = settings.redactor()
     shown = (replace(n, relation_name=redact(n.relation_name or "") or None) for n in nodes)
     plan = work_files.Plan(nodes=tuple(shown))
-    work_files.write(work / work_files.PLAN, plan)
+    hand_over.write(work, plan)
     where = run.schema or "production"
     actions_runner.say(f"{len(nodes)} nodes to build in {where}." if nodes else "Nothing to build.")
     runner = settings.Runner.from_environ()

@@ -19,7 +19,7 @@ from dbtdeploy.artifacts.artifact_check import MANIFEST
 from dbtdeploy.artifacts.node_status import GOOD, OUTCOMES
 from dbtdeploy.base import actions_runner, errors, json_codec, timestamps
 from dbtdeploy.base.redact import Redact
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
 from dbtdeploy.context.policies import BuildsProduction, Release
 from dbtdeploy.dbt import checkout_digest
 from dbtdeploy.deploy import redact_artifacts
@@ -64,7 +64,7 @@ def success(
     gathered = _spliced(work, run, new, results, unsettled)
     contents = dict(gathered.contents)
     contents |= documentation(work, target, redact)
-    if (work / deploy_files.FRESHNESS).exists() and (found := _read(target / SOURCES)):
+    if hand_over.is_there(work, deploy_files.Freshness) and (found := _read(target / SOURCES)):
         contents[SOURCES] = redact_artifacts.artifact(SOURCES, found, redact)
     return replace(gathered, contents=contents, secrets_left=redact_artifacts.names(left, redact))
 
@@ -127,7 +127,7 @@ def _spliced(
 
 def _built_from(work: Path, run: work_files.Run) -> str | None:
     """The checkout's digest, where a pull request with the same one has nothing to build."""
-    taken = work_files.read_if_there(work / work_files.FINGERPRINT, work_files.Fingerprint)
+    taken = hand_over.read_if_there(work, work_files.Fingerprint)
     if taken is None:
         return None
     why_not = taken.why_not or checkout_digest.why_unsettled(run.dbt)
@@ -141,7 +141,7 @@ def _built_from(work: Path, run: work_files.Run) -> str | None:
 
 def begun(work: Path, run: work_files.Run, redact: Redact) -> Index:
     """What is to be said of a run that is killed before it can say how it ended."""
-    plan = work_files.read_if_there(work / work_files.PLAN, work_files.Plan) or work_files.Plan()
+    plan = hand_over.read_if_there(work, work_files.Plan) or work_files.Plan()
     return replace(
         _draft(work, run, b"{}", b"{}"),
         problem=redact("The run was stopped before it could say how its build ended."),
@@ -151,7 +151,7 @@ def begun(work: Path, run: work_files.Run, redact: Redact) -> Index:
 
 def began(work: Path, run: work_files.Run) -> datetime:
     """When a run took the lease, by the store's clock: runs under one lease are in its order."""
-    held = work_files.read_if_there(work / deploy_files.LEASE, deploy_files.HeldLease)
+    held = hand_over.read_if_there(work, deploy_files.HeldLease)
     known = timestamps.parse(held.taken_at if held else None) or timestamps.parse(run.started_at)
     return known or datetime.now(timezone.utc)
 
@@ -162,7 +162,7 @@ def failed(work: Path, run: work_files.Run, redact: Redact, *, problem: str) -> 
     Raises:
         PublishingFailed: an artifact is not JSON.
     """
-    build = work_files.read_if_there(work / work_files.BUILD, work_files.Build)
+    build = hand_over.read_if_there(work, work_files.Build)
     results = _read(work / work_files.RUN_RESULTS) if build and build.results else None
     made = _read(Path(run.dbt.target_path) / MANIFEST)
     manifest = redact_artifacts.artifact(MANIFEST, made, redact) if made else None
@@ -174,7 +174,7 @@ def failed(work: Path, run: work_files.Run, redact: Redact, *, problem: str) -> 
     }
     draft = _draft(work, run, manifest or b"{}", results or b"{}")
     contents = {name: content for name, content in there.items() if content is not None}
-    plan = work_files.read_if_there(work / work_files.PLAN, work_files.Plan) or work_files.Plan()
+    plan = hand_over.read_if_there(work, work_files.Plan) or work_files.Plan()
     statuses = _statuses(results) if results else {}
     draft = replace(
         draft,
@@ -208,7 +208,7 @@ def documentation(work: Path, target: Path, redact: Redact) -> dict[str, bytes]:
     Raises:
         PublishingFailed: one of them is not there, or is not JSON.
     """
-    docs = work_files.read_if_there(work / deploy_files.DOCS, deploy_files.Docs)
+    docs = hand_over.read_if_there(work, deploy_files.Docs)
     if docs is None:
         return {}
     made = _read(target / MANIFEST)
@@ -225,13 +225,13 @@ def documentation(work: Path, target: Path, redact: Redact) -> dict[str, bytes]:
 def _draft(work: Path, run: work_files.Run, manifest: bytes, results: bytes) -> Index:
     """Everything but the version, its time, its kind and its objects."""
     event = run.event
-    held = work_files.read_if_there(work / deploy_files.LEASE, deploy_files.HeldLease)
+    held = hand_over.read_if_there(work, deploy_files.HeldLease)
     metadata = json_codec.decode(manifest, _OfManifest).metadata
-    build = work_files.read_if_there(work / work_files.BUILD, work_files.Build)
-    state = work_files.read_if_there(work / work_files.STATE, work_files.State)
+    build = hand_over.read_if_there(work, work_files.Build)
+    state = hand_over.read_if_there(work, work_files.State)
     # What is checked out need not be what started the run.
     commit = (held.commit if held else None) or event.sha or None
-    plan = work_files.read_if_there(work / release_files.RELEASE_PLAN, release_files.ReleasePlan)
+    plan = hand_over.read_if_there(work, release_files.ReleasePlan)
     # A build of the released commit is still that release.
     same = state is not None and commit is not None and state.commit == commit
     return Index(

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec import Struct, field
 
 from dbtdeploy.base import errors, markdown
+from dbtdeploy.context import hand_over
 from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.context.hand_over import HandOver
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.context.work_files import Failure
 from dbtdeploy.github.comment_marker import encode
@@ -33,8 +35,10 @@ ANY_MARK = re.compile(r"<!-- (?=/?dbt-deploy )")
 BEGINS_OURS = re.compile(r"<!-- dbt-deploy (?:release|rolled-back) \S+ \S+ -->")
 
 
-class GitHubRelease(Struct, frozen=True, kw_only=True):
-    """``github_release.json``: what became of the tag's release."""
+class GitHubRelease(HandOver, frozen=True, kw_only=True):
+    """What became of the tag's release."""
+
+    FILE: ClassVar[str] = hand_over.PUBLISHED
 
     tag: str
     state: State

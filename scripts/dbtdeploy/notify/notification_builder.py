@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import ClassVar
 
 from msgspec import Struct
 
 from dbtdeploy.base import errors, text
+from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.context.hand_over import Alone
 from dbtdeploy.context.policies import InProduction, Release, Rollback
 from dbtdeploy.context.release_files import Released, ReleasePlan, Tag
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
@@ -56,8 +59,10 @@ class Glimpse(Struct, frozen=True, kw_only=True):
     outcome: str
 
 
-class ReportGlimpse(Struct, frozen=True, kw_only=True):
+class ReportGlimpse(Alone, frozen=True, kw_only=True):
     """The part of ``report.json`` that is told."""
+
+    FILE: ClassVar[str] = work_files.REPORT
 
     nodes: tuple[Glimpse, ...] = ()
     tests: tuple[Glimpse, ...] = ()

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import json_codec
-from dbtdeploy.context import release_files, work_files
+from dbtdeploy.context import hand_over, release_files
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.store import lineage, version_reader
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.versions import Index
 
-KEPT = {release_files.RECORD: ReleaseRecord, release_files.RELEASE_PLAN: ReleasePlan}
+KEPT: tuple[type[ReleaseRecord | ReleasePlan], ...] = (ReleaseRecord, ReleasePlan)
 
 
 def fetch(store: Store, work: Path, *, version: str | None = None) -> Index | None:
@@ -21,19 +21,19 @@ def fetch(store: Store, work: Path, *, version: str | None = None) -> Index | No
     Args:
         store: the environment's.
         work: the work folder.
-        version: that holds them; the one that ``released.json`` names if None.
+        version: that holds them; the one that ``Released`` names if None.
 
     Returns:
         The version's index; None where it is not there.
     """
     if version is None:
-        version = work_files.read(work / release_files.RELEASED, Released).version
+        version = hand_over.read(work, Released).version
     index = lineage.reader(store)(version) if version else None
     if index is not None and artifact_check.MANIFEST in index.objects:
         manifest = version_reader.read_object(store, index, artifact_check.MANIFEST)
         (work / release_files.PRODUCTION_MANIFEST).write_bytes(manifest)
-    for name, kind in KEPT.items():
-        if index is not None and name in index.objects:
-            content = version_reader.read_object(store, index, name)
-            work_files.write(work / name, json_codec.decode(content, kind))
+    for kind in KEPT:
+        if index is not None and kind.FILE in index.objects:
+            content = version_reader.read_object(store, index, kind.FILE)
+            hand_over.write(work, json_codec.decode(content, kind))
     return index

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dbtdeploy.base import timestamps
 from dbtdeploy.base.redact import Redact
-from dbtdeploy.context import deploy_files, release_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
 from dbtdeploy.context.policies import InProduction, Release
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.context.rollback_files import RolledBack
@@ -27,7 +27,7 @@ def of(run: work_files.Run, work: Path, redact: Redact) -> Notes:
         redact: takes secrets out of all of it.
     """
     policy = run.of(Release)
-    plan = work_files.read_if_there(work / release_files.RELEASE_PLAN, ReleasePlan)
+    plan = hand_over.read_if_there(work, ReleasePlan)
     text = _text(run, policy, work, plan) if plan is not None else None
     return Notes(
         tag=policy.tag,
@@ -54,14 +54,14 @@ def section(run: work_files.Run) -> Section:
 
 def is_built_in_place(work: Path) -> bool:
     """Whether nothing of the release was staged."""
-    plan = work_files.read_if_there(work / release_files.RELEASE_PLAN, ReleasePlan)
+    plan = hand_over.read_if_there(work, ReleasePlan)
     return plan is not None and not plan.staged
 
 
 def _text(run: work_files.Run, policy: Release, work: Path, plan: ReleasePlan) -> str:
-    released = work_files.read_if_there(work / release_files.RELEASED, Released)
-    record = work_files.read_if_there(work / release_files.RECORD, ReleaseRecord)
-    published = work_files.read_if_there(work / deploy_files.PUBLICATION, deploy_files.Publication)
+    released = hand_over.read_if_there(work, Released)
+    record = hand_over.read_if_there(work, ReleaseRecord)
+    published = hand_over.read_if_there(work, deploy_files.Publication)
     configured = policy.docs_url
     return release_render.release_notes(
         plan,
@@ -78,8 +78,8 @@ def _text(run: work_files.Run, policy: Release, work: Path, plan: ReleasePlan) -
 
 def _version(work: Path) -> str | None:
     """That is current now, if this run has published one."""
-    released = work_files.read_if_there(work / release_files.RELEASED, Released)
-    published = work_files.read_if_there(work / deploy_files.PUBLICATION, deploy_files.Publication)
+    released = hand_over.read_if_there(work, Released)
+    published = hand_over.read_if_there(work, deploy_files.Publication)
     # What is built in place after a swap becomes a version of its own.
     return (published.version if published else None) or (released.version if released else None)
 
@@ -90,7 +90,7 @@ def _environment(run: work_files.Run) -> str:
 
 def _assets(work: Path, policy: Release, redact: Redact) -> dict[str, bytes]:
     """The plan, and the manifest if it is asked for: it holds compiled values."""
-    names = {release_files.RELEASE_PLAN: release_files.RELEASE_PLAN}
+    names = {ReleasePlan.FILE: ReleasePlan.FILE}
     if policy.attach_manifest:
         names["manifest.json"] = release_files.PRODUCTION_MANIFEST
     found = {name: work / file for name, file in names.items() if (work / file).is_file()}

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from typing import ClassVar
 
 from dbtdeploy.artifacts.artifacts import TESTS, Manifest
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over
+from dbtdeploy.context.hand_over import HandOver
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.context.work_files import Plan, PlannedNode
 
-WHOLE = "whole_plan.json"
-"""plan.json as dbt listed it; from then on plan.json is what is built next."""
+
+class WholePlan(HandOver, frozen=True, kw_only=True):
+    """The plan as dbt listed it; from then on ``Plan`` is what is built next."""
+
+    FILE: ClassVar[str] = hand_over.PLAN
+
+    nodes: tuple[PlannedNode, ...]
 
 
 def keep_whole(work: Path) -> Plan:
     """All that dbt listed for the release, kept once."""
-    if not (work / WHOLE).exists():
-        shutil.copyfile(work / work_files.PLAN, work / WHOLE)
-    return work_files.read(work / WHOLE, Plan)
+    whole = hand_over.read_if_there(work, WholePlan)
+    if whole is None:
+        whole = WholePlan(nodes=hand_over.read(work, Plan).nodes)
+        hand_over.write(work, whole)
+    return Plan(nodes=whole.nodes)
 
 
 def staged(planned: Plan, plan: ReleasePlan, manifest: Manifest) -> list[PlannedNode]:

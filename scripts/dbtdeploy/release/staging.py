@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import ClassVar
 
-from msgspec import Struct, field
+from msgspec import field
 from msgspec.structs import replace
 
+from dbtdeploy.context import hand_over
+from dbtdeploy.context.hand_over import HandOver
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan, Spot
 from dbtdeploy.context.work_files import RUN_RESULTS, DbtProject, PlannedNode, Run
@@ -23,8 +26,10 @@ EXACTLY = "staging_state"
 """Folders in the work folder; the last holds results by which dbt selects what was planned."""
 
 
-class Staging(Struct, frozen=True, kw_only=True):
-    """``staging.json``: what stands ready in the warehouse before dbt builds."""
+class Staging(HandOver, frozen=True, kw_only=True):
+    """What stands ready in the warehouse before dbt builds."""
+
+    FILE: ClassVar[str] = hand_over.PLAN
 
     schema: str
     schemas: tuple[str, ...] = ()

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, crash, errors, settings
-from dbtdeploy.context import release_files, work_files
-from dbtdeploy.context.deploy_files import LEASE, HeldLease
-from dbtdeploy.context.release_files import ReleaseRecord
+from dbtdeploy.context import hand_over, work_files
+from dbtdeploy.context.deploy_files import HeldLease
+from dbtdeploy.context.release_files import ReleasePlan, ReleaseRecord
 from dbtdeploy.dbt import partial_parse_upload
 from dbtdeploy.deploy import collect_artifacts, redact_artifacts
 from dbtdeploy.release import release_refusals, results_in_production
@@ -40,12 +40,12 @@ def write(
     Raises:
         LeaseLost: the release that is under way is another one.
     """
-    nonce = work_files.read(work / LEASE, HeldLease).nonce
+    nonce = hand_over.read(work, HeldLease).nonce
     gathered = _gathered(store, run, work, known)
     redact_artifacts.warn(gathered.secrets_left)
     more = {
-        release_files.RECORD: msgspec.json.encode(record),
-        release_files.RELEASE_PLAN: msgspec.json.encode(known.plan),
+        ReleaseRecord.FILE: msgspec.json.encode(record),
+        ReleasePlan.FILE: msgspec.json.encode(known.plan),
     }
     index = publish.prepare(
         store,

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.base import errors, settings
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import build_report, deploy_inputs_of_report, project_files
 
 
 def of_checkout(run: work_files.Run, work: Path) -> work_files.Run:
     """The run with the commit that lies there: a release's, perhaps, and not the event's."""
-    lease = work_files.read_if_there(work / deploy_files.LEASE, deploy_files.HeldLease)
+    lease = hand_over.read_if_there(work, deploy_files.HeldLease)
     if lease is None or lease.commit is None:
         return run
     return replace(run, event=replace(run.event, sha=lease.commit))
@@ -26,7 +26,9 @@ def notice_cancellation(work: Path) -> None:
 
     A build that had ended by then has its own verdict.
     """
-    told = (work / work_files.FAILURE).exists() or (work / work_files.BUILD).exists()
+    told = hand_over.is_there(work, work_files.Failure) or hand_over.is_there(
+        work, work_files.Build
+    )
     if settings.job_was_cancelled() and not told:
         killed = deploy_inputs_of_report.building(work)
         failure = errors.Cancelled(
@@ -34,25 +36,23 @@ def notice_cancellation(work: Path) -> None:
             not_done="How far dbt got is not known." if killed else "Nothing was built.",
             remedy="Run the job again if the cancellation was not meant.",
         )
-        work_files.write(
-            work / work_files.FAILURE, work_files.Failure.of(failure, phase=Phase.REPORT)
-        )
+        hand_over.write(work, work_files.Failure.of(failure, phase=Phase.REPORT))
 
 
 def inputs(work: Path, run: work_files.Run) -> build_report.BuildReportInputs:
     """All that a report is made of; any of it may be missing."""
-    plan = work_files.read_if_there(work / work_files.PLAN, work_files.Plan)
-    build = work_files.read_if_there(work / work_files.BUILD, work_files.Build)
+    plan = hand_over.read_if_there(work, work_files.Plan)
+    build = hand_over.read_if_there(work, work_files.Build)
     state = work / work_files.STATE_FOLDER
     # dbt writes the manifest when it lists or builds; one that lies there without is another's.
     current = Path(run.dbt.target_path) / "manifest.json" if plan or build else None
     return build_report.BuildReportInputs(
         run=run,
-        state=work_files.read_if_there(work / work_files.STATE, work_files.State),
+        state=hand_over.read_if_there(work, work_files.State),
         plan=plan,
-        schemas=work_files.read_if_there(work / work_files.SCHEMAS, work_files.Schemas),
+        schemas=hand_over.read_if_there(work, work_files.Schemas),
         build=build,
-        failure=work_files.read_if_there(work / work_files.FAILURE, work_files.Failure),
+        failure=hand_over.read_if_there(work, work_files.Failure),
         manifest=artifacts.read_manifest(current) if current else None,
         results=artifacts.read_run_results(work / work_files.RUN_RESULTS)
         if build and build.results

@@ -12,7 +12,7 @@ from dbtdeploy.context.work_files import Event, Failure
 from dbtdeploy.report import render
 
 MOST = 300
-"""Names of one kind in a summary, which holds 1 MiB; the log and ``rollback_plan.json`` have all.
+"""Names of one kind in a summary, which holds 1 MiB; the log and ``RollbackPlan`` have all.
 """
 
 

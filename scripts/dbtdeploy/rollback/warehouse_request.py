@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from dbtdeploy.base import timestamps
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.policies import Rollback
 from dbtdeploy.context.release_files import ReleaseRecord
@@ -37,8 +37,8 @@ class Job(Struct, frozen=True, kw_only=True):
         """What the steps before have left in the work folder."""
         return cls(
             work=work,
-            run=work_files.read(work / work_files.RUN, work_files.Run),
-            held=work_files.read(work / deploy_files.LEASE, HeldLease),
+            run=hand_over.read(work, work_files.Run),
+            held=hand_over.read(work, HeldLease),
         )
 
     @property

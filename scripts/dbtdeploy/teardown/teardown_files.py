@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from msgspec import Struct
 
+from dbtdeploy.context import hand_over
+from dbtdeploy.context.hand_over import HandOver
 from dbtdeploy.warehouse.schema_owner import Owner
-
-FOUND_SCHEMAS = "found_schemas.json"
-CHOSEN_SCHEMAS = "chosen_schemas.json"
-TEARDOWN = "teardown.json"
 
 
 class MarkedSchema(Struct, frozen=True, kw_only=True):
@@ -19,8 +19,10 @@ class MarkedSchema(Struct, frozen=True, kw_only=True):
     database: str | None = None
 
 
-class FoundSchemas(Struct, frozen=True, kw_only=True):
-    """``found_schemas.json``: all schemas that bear a mark of this project and target."""
+class FoundSchemas(HandOver, frozen=True, kw_only=True):
+    """All schemas that bear a mark of this project and target."""
+
+    FILE: ClassVar[str] = hand_over.PLAN
 
     schemas: tuple[MarkedSchema, ...] = ()
 
@@ -46,8 +48,10 @@ class KeptSchema(Struct, frozen=True, kw_only=True):
     """Whether it is in the way: it was to be dropped, and could not be."""
 
 
-class ChosenSchemas(Struct, frozen=True, kw_only=True):
-    """``chosen_schemas.json``: what a sweep drops and what it leaves."""
+class ChosenSchemas(HandOver, frozen=True, kw_only=True):
+    """What a sweep drops and what it leaves."""
+
+    FILE: ClassVar[str] = hand_over.PLAN
 
     wanted: tuple[WantedSchema, ...] = ()
     kept: tuple[KeptSchema, ...] = ()
@@ -67,8 +71,10 @@ class DroppedSchema(Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-class Teardown(Struct, frozen=True, kw_only=True):
-    """``teardown.json``: what became of the schemas."""
+class Teardown(HandOver, frozen=True, kw_only=True):
+    """What became of the schemas."""
+
+    FILE: ClassVar[str] = hand_over.PUBLISHED
 
     dropped: tuple[DroppedSchema, ...] = ()
     kept: tuple[KeptSchema, ...] = ()

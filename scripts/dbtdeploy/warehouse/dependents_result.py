@@ -11,7 +11,7 @@ from dbtdeploy.context.deploy_files import Dependent, NotRestored, Restored
 from dbtdeploy.warehouse.dependents import MADE, MISSING
 
 STATEMENTS_SHOWN = 20_000
-"""Characters of statements in the message; restored.json has them all."""
+"""Characters of statements in the message; Restored has them all."""
 
 
 def result(kept: Iterable[Dependent], ends: Iterable[str]) -> Restored:
@@ -61,7 +61,7 @@ def refuse(kept: Iterable[Dependent], ends: Iterable[str], *, address: str) -> N
     said = "\n".join(f"- {one.name}: {one.message}" for one in failed)
     script = "\n\n".join(";\n".join((*one.statements, "")) for one in failed)
     if len(script) > STATEMENTS_SHOWN:
-        script = script[:STATEMENTS_SHOWN] + "\n-- and more, in restored.json"
+        script = script[:STATEMENTS_SHOWN] + "\n-- and more, in Restored"
     raise errors.DependentsNotRestored(
         f"dbt dropped these with what it rebuilt, and they could not be made again:\n{said}",
         not_done="They are missing in production. What the build made is not touched by this.",

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec import Struct
 
+from dbtdeploy.context import hand_over
+from dbtdeploy.context.hand_over import HandOver
 from dbtdeploy.context.release_files import Column, Spot
 from dbtdeploy.warehouse.preflight import Preflight
 
@@ -62,8 +64,10 @@ class KnownRelease(Struct, frozen=True, kw_only=True):
     swapped_at: str
 
 
-class LiveProduction(Struct, frozen=True, kw_only=True):
+class LiveProduction(HandOver, frozen=True, kw_only=True):
     """Production before a release."""
+
+    FILE: ClassVar[str] = hand_over.PLAN
 
     role: str
     database: str
@@ -138,8 +142,10 @@ class QueryResult(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class Measured(Struct, frozen=True, kw_only=True):
+class Measured(HandOver, frozen=True, kw_only=True):
     """Staging beside production."""
+
+    FILE: ClassVar[str] = hand_over.BUILT
 
     nodes: tuple[MeasuredNode, ...] = ()
     checks: tuple[QueryResult, ...] = ()
@@ -163,8 +169,10 @@ class SwapPair(Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
-class Swapped(Struct, frozen=True, kw_only=True):
+class Swapped(HandOver, frozen=True, kw_only=True):
     """How a swap or a take-back ended."""
+
+    FILE: ClassVar[str] = hand_over.LIVE
 
     outcome: SwapOutcome
     detail: tuple[str, ...] = ()
