@@ -1,10 +1,10 @@
-"""plan.json, kept_parse/ -> the store: which schemas a pull request uses, and its parse.
+"""plan.json -> the store: which schemas a pull request uses.
 
     python register_pull_request.py register    after the build, whatever became of it
     python register_pull_request.py forget      after Teardown was written
 
-The schemas are a hint for teardown, the parse saves the next push time. ``register`` is part of
-report_pull_request.py. Whatever goes wrong is a warning, and the exit code 0.
+They are a hint for teardown. ``register`` is part of report_pull_request.py. Whatever goes wrong
+is a warning, and the exit code 0.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import cli, hand_over, work_files
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.dbt import partial_parse_upload
 from dbtdeploy.store import pull_request_registry, store_location
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.teardown.teardown_files import Teardown
@@ -70,25 +68,12 @@ def _register(run: work_files.Run, work: Path) -> None:
         return
     plan = hand_over.read_if_there(work, work_files.Plan)
     if plan is None or not plan.nodes:
-        return  # no schema was made, and there is nothing that a later push could start from
+        return
     schemas = sorted({node.schema or "" for node in guard.written(plan.nodes)})
-    opened = store_location.opened(run.policy.state)
     if schemas:
+        opened = store_location.opened(run.policy.state)
         pull_request_registry.write(opened, run, number, schemas)
         actions_runner.say(f"Registered for pull request {number}: {len(schemas)} schemas.")
-    packed = partial_parse_upload.packed(
-        work, shown=lambda: _manifest(work), say=actions_runner.say
-    )
-    if packed is not None:
-        pull_request_registry.put_parse(opened, run, number, packed)
-        where = opened.address(pull_request_registry.parse_key(run, number))
-        actions_runner.say(f"Its parse is kept for the next push: {where}")
-
-
-def _manifest(work: Path) -> bytes:
-    """Production's, which whoever may read the parse may read too."""
-    path = work / work_files.STATE_FOLDER / artifact_check.MANIFEST
-    return path.read_bytes() if path.is_file() else b""
 
 
 def _forget(run: work_files.Run, work: Path) -> None:
@@ -108,8 +93,6 @@ def _forget(run: work_files.Run, work: Path) -> None:
 def _tell_unseen(opened: Store, run: work_files.Run, number: int, done: Teardown) -> None:
     """What the registry names and the warehouse did not show, as a notice."""
     entry = pull_request_registry.read(opened, run, number)
-    if entry is None and opened.get(pull_request_registry.key(run, number)) is None:
-        return  # there was a parse only
     if entry is None:
         actions_runner.annotate(
             "notice",
@@ -134,7 +117,7 @@ def _policy(run: work_files.Run) -> str:
     if not place.startswith("s3://"):
         return "Let the job's user write in that folder."
     return POLICY.format(
-        resource=f"arn:aws:s3:::{place[5:].rstrip('/')}/{pull_request_registry.PREFIX}*"
+        resource=f"arn:aws:s3:::{place[5:].rstrip('/')}/{pull_request_registry.PREFIX}*.json"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the build left -> the report, the pull request's comment, its entry and parse in the store.
+"""What the build left -> the report, the pull request's comment, its entry in the store.
 
 The work of write_report.py, post_comment.py and register_pull_request.py in one process, because
 each costs more to start than it works. Runs whatever happened before it, and never decides.

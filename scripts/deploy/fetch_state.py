@@ -1,4 +1,4 @@
-"""run.json + the store -> state/ and state.json: what production last ran; and saved parses.
+"""run.json + the store -> state/ and state.json: what production last ran; and its parse.
 
 Where the checkout holds for dbt what production was built from, nothing is fetched, and plan.json
 says that nothing is to be built.
@@ -13,7 +13,6 @@ import contextlib
 import functools
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -115,27 +114,20 @@ def _all_at_once(
     run: work_files.Run,
     store: Store,
     folder: Path,
-    parses: Path,
+    parse: Path,
     enough: Callable[[versions.Index], bool],
 ) -> artifact_check.Fetched:
-    """The state, and meanwhile a saved parse: the pull request's own, else the version's."""
-    shutil.rmtree(parses, ignore_errors=True)
+    """The state, and meanwhile the saved parse of that version."""
+    shutil.rmtree(parse, ignore_errors=True)
     if shortcuts.SAVED_PARSE not in run.dbt.shortcuts:
         return version_reader.fetch(store, folder)
     installed = functools.cache(lambda: _installed_if_known(run))
     said: list[str] = []
 
     def beside(index: versions.Index) -> None:
-        if not own.result():
-            partial_parse_download.of_version(
-                store, index, parses, installed=installed, say=said.append
-            )
+        partial_parse_download.of_version(store, index, parse, installed=installed, say=said.append)
 
-    with ThreadPoolExecutor(1) as pool:
-        own = pool.submit(
-            partial_parse_download.own, store, run, parses, installed=installed, say=said.append
-        )
-        fetched = version_reader.fetch(store, folder, beside=beside, enough=enough)
+    fetched = version_reader.fetch(store, folder, beside=beside, enough=enough)
     for line in said:
         actions_runner.say(line)
     return fetched

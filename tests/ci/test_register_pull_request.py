@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 
 from dbtdeploy.context import hand_over, work_files
-from dbtdeploy.store import partial_parse
 from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown
 from standins import parses, runs, s3
 from standins.teardowns import REPOSITORY, Job
 
 POLICY = Path(__file__).parents[1] / "fixtures" / "policy-pull-request.json"
 KEY = "pull-requests/7/shop-ci.json"
-PARSE = "pull-requests/7/shop-ci.saved_parse.tar.gz"
 
 
 @pytest.fixture
@@ -80,12 +78,8 @@ def test_without_a_pull_request_nothing_is_registered(job: Job) -> None:
 def test_under_the_policy_of_pull_requests(job: Job, s3_iam: s3.Store) -> None:
     bucket = on_s3(job, s3_iam, POLICY.read_text())
     job.describe(pull_request=7, policy=runs.ci())
-    kept = parses.read(parses.laid(job.work / work_files.KEPT_PARSE))
     printed = job.run("ci/register_pull_request", "register")
     assert "warning" not in printed.lower(), printed
-    there = s3_iam.client().get_object(Bucket=bucket, Key=f"prod/{PARSE}")["Body"].read()
-    partial_parse.unpack(there, job.work / "there", source=PARSE)
-    assert parses.read(job.work / "there") == kept
     stored = s3_iam.client().get_object(Bucket=bucket, Key=f"prod/{KEY}")["Body"].read()
     assert json.loads(stored)["schemas"] == ["pr_7_shop", "pr_7_shop_marts"]
     hand_over.write(job.work, Teardown(closed=(7,)))
@@ -105,50 +99,18 @@ def test_an_older_policy_is_a_warning_with_the_line_to_add(job: Job, s3_iam: s3.
     assert "The registry of pull requests was not changed" in printed
     assert "All else goes on without it." in printed
     assert '"Action": ["s3:PutObject", "s3:DeleteObject"]' in printed
-    assert f'"Resource": "arn:aws:s3:::{bucket}/prod/pull-requests/*"' in printed
+    assert f'"Resource": "arn:aws:s3:::{bucket}/prod/pull-requests/*.json"' in printed
     assert not hand_over.is_there(job.work, work_files.Failure)
 
 
-@pytest.mark.parametrize("shown", [True, False])
-@pytest.mark.parametrize("name", ["A_TOKEN", "WHERE"])
-def test_a_parse_with_a_hidden_value_is_not_kept(job: Job, name: str, shown: bool) -> None:
-    """Of values that are not named like secrets, those that production's manifest shows may be."""
-    job.describe(pull_request=7, policy=runs.ci())
-    job.environment["DBT_DEPLOY_DBT_ENV"] = f"{name}=hunter22"
-    parses.laid(job.work / work_files.KEPT_PARSE, content=b"\xa8hunter22\xff")
-    if shown:
-        (job.work / work_files.STATE_FOLDER).mkdir()
-        (job.work / work_files.STATE_FOLDER / "manifest.json").write_text(
-            '{"database": "hunter22"}'
-        )
-    printed = job.run("ci/register_pull_request", "register")
-    assert "hunter22" not in printed
-    kept = shown and name == "WHERE"
-    assert ("The parse of this run is not kept" in printed) is not kept
-    assert (Path(job.state) / PARSE).exists() is kept
-    assert entry(job).exists()
-
-
-def test_a_push_that_left_no_parse_leaves_the_one_before(job: Job) -> None:
-    job.describe(pull_request=7, policy=runs.ci())
-    before = Path(job.state) / PARSE
-    before.parent.mkdir(parents=True)
-    before.write_bytes(b"that of the push before")
-    job.run("ci/register_pull_request", "register")
-    assert before.read_bytes() == b"that of the push before"
-
-
-def test_a_parse_without_an_entry_is_forgotten_too(job: Job) -> None:
+@pytest.mark.fault(72)
+def test_a_pull_request_keeps_no_parse(job: Job) -> None:
+    """Not even one that its own code laid where a deploy's dbt leaves what is to be kept."""
     job.describe(pull_request=7, policy=runs.ci())
     parses.laid(job.work / work_files.KEPT_PARSE)
     job.run("ci/register_pull_request", "register")
-    entry(job).unlink()
-    job.describe(pull_request=7)
-    hand_over.write(job.work, Teardown(closed=(7,)))
-    printed = job.run("ci/register_pull_request", "forget")
-    assert "Forgotten: pull request 7." in printed
-    assert "cannot be read" not in printed
-    assert not (Path(job.state) / "pull-requests").exists()
+    assert list(Path(job.state).glob("**/*.json")) == [entry(job)]
+    assert not list(Path(job.state).rglob("*parse*"))
 
 
 @pytest.mark.parametrize("broken", ["store", "plan", "run"])

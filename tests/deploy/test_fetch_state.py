@@ -77,7 +77,9 @@ def fetch(tmp_path: Path, work: Path) -> Fetch:
         command = dbt_install.install(tmp_path / "env", core=dbt)
         project = tmp_path / "project"
         project.mkdir(exist_ok=True)
-        event = work_files.Event(name="pull_request", repository="o/r", sha="a" * 40, ref="f")
+        event = work_files.Event(
+            name="pull_request", repository="o/r", sha="a" * 40, ref="f", pull_request=7
+        )
         asked = asked or runs.ci()
         if isinstance(asked, Ci):
             asked = replace(asked, on_missing_state=policy)
@@ -203,14 +205,27 @@ def test_a_saved_parse_comes_with_the_state(
     place = stores.in_bucket(
         s3_iam, s3_iam.create_user(policies.policy_of("pull-request", bucket)), bucket=bucket
     )
+    # What an earlier run laid there is not taken for this one's.
     parses.laid(work / "saved_parse" / "pull-request")
     ended = fetch(place.location, **place.environ)
     assert ended.code == 0, ended.out
     assert ended.fetched == all_artifacts()
-    assert parses.read(ended.work / "saved_parse" / "environment") == parses.read(tmp_path / "kept")
+    assert parses.read(ended.work / "saved_parse") == parses.read(tmp_path / "kept")
     assert f"Version {index.version} has its parse: {place.location}/{key}" in ended.out
-    # What an earlier run laid there is not taken for this one's.
-    assert not (ended.work / "saved_parse" / "pull-request").exists()
+
+
+@pytest.mark.fault(72)
+def test_a_parse_that_a_pull_request_could_have_written_is_never_read(
+    tmp_path: Path, fetch: Fetch
+) -> None:
+    place = stores.in_folder(tmp_path / "store")
+    published(place.open())
+    packed = partial_parse.pack(parses.laid(tmp_path / "planted"))
+    place.open().put("pull-requests/7/shop-.saved_parse.tar.gz", packed.body)
+    ended = fetch("store")
+    assert ended.code == 0, ended.out
+    assert not (ended.work / "saved_parse").exists()
+    assert "parse" not in ended.out
 
 
 def test_the_current_version_of_a_folder(tmp_path: Path, fetch: Fetch) -> None:

@@ -2,7 +2,7 @@
 
 Reads a list of requests (JSON) from a file, writes a list of answers to another:
     {"do": "parse", "id": ..., "project": folder, "target": name, "env": {...}, "args": [...],
-     "start": {"folders": [...], "kept": folder, "report": file, "always_keep": bool} or null}
+     "start": {"folders": [...], "kept": folder or null, "report": file} or null}
     -> {"id": ..., "ok": bool, "error": text, "report": {...} or null}
     {"do": "compare", "id": ..., "one": id, "other": id} -> {"id": ..., "differences": [...]}
 """
@@ -91,12 +91,7 @@ def parse(request: dict[str, Any], out: str) -> dict[str, Any]:
         sys.path.insert(0, os.environ["IN_DBT"])
         module = importlib.import_module("saved_parse.start")
         del sys.path[0]
-        module.start_from(
-            start["folders"],
-            kept=start["kept"],
-            report=start["report"],
-            always_keep=start.get("always_keep", False),
-        )
+        module.start_from(start["folders"], kept=start["kept"], report=start["report"])
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
     args = ["--quiet", "--no-write-json", "parse", "--target", request["target"]]

@@ -97,9 +97,8 @@ class Session:
             self.expected[name] = how
             start = {
                 "folders": [str(each) for each in more.pop("folders", [])],
-                "kept": str(self.tmp / f"{name}.kept"),
+                "kept": str(self.kept(name)) if more.pop("keep", True) else None,
                 "report": str(self.tmp / f"{name}.report"),
-                "always_keep": more.pop("always_keep", False),
             }
         else:
             more["args"] = [*more.get("args", []), "--no-partial-parse"]
@@ -248,26 +247,27 @@ def test_a_later_push_and_a_later_deploy(session: Session) -> None:
     first = session.parse("first", main, "prod", how="full")
     macro = {"macros/own.sql": projects.PLAIN["macros/own.sql"].replace("/ 100", "/ 1000")}
     pushed = session.project("pushed", macro, projects.CHANGES)
-    push = session.parse("push", pushed, "ci", folders=[session.kept(first)], how="full")
+    production = [session.kept(first)]
+    session.parse("refused", pushed, "ci", folders=production, how="full", keep=False)
+    push = session.parse("push", pushed, "ci", folders=production, how="full")
     later = session.project(
         "later", macro, projects.CHANGES, {"models/marts/fresh.sql": "select 2"}
     )
     folders = [session.kept(push), session.kept(first)]
-    again = session.parse("again", later, "ci", folders=folders, how="as it is")
+    again = session.parse("again", later, "ci", folders=folders, how="as it is", keep=False)
     session.same(session.parse("again-full", later, "ci"), again)
     merged = session.project("merged", {}, projects.CHANGES)
-    second = session.parse(
-        "second", merged, "prod", folders=[session.kept(first)], how="as it is", always_keep=True
-    )
+    second = session.parse("second", merged, "prod", folders=production, how="as it is")
     session.same(session.parse("second-full", merged, "prod"), second)
     moved = session.parse("moved", merged, "ci", folders=[session.kept(second)], how="transferred")
     session.same(session.parse("moved-full", merged, "ci"), moved)
     kept = [session.kept(second)]
-    session.parse("nothing", merged, "prod", folders=kept, how="as it is", always_keep=True)
+    session.parse("nothing", merged, "prod", folders=kept, how="as it is")
     session.parse("off", merged, "prod", folders=kept, how="", args=["--no-partial-parse"])
     assert session.run() == []
     assert session.answers["push"]["report"]["why_not"] == "0: shop://macros/own.sql has changed"
     assert session.kept("push").exists()
+    assert not session.kept("refused").exists()
     assert not session.kept("again").exists()
     assert _content(session.kept("nothing")) == _content(session.kept("second"))
     assert session.answers["off"]["report"] is None

@@ -171,9 +171,7 @@ def lines(*selection: str, extra: Sequence[str] = (), then: Sequence[str] = ()) 
 
 def no_parse(folder: Path) -> SavedParse:
     """No saved parse to start from."""
-    return SavedParse(
-        folders=(), kept=str(folder / "parse"), always_keep=False, report=str(folder / "used.json")
-    )
+    return SavedParse(folders=(), kept=None, report=str(folder / "used.json"))
 
 
 PROFILE = """

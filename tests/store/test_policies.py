@@ -17,11 +17,10 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors
 from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.context import work_files
-from dbtdeploy.dbt import partial_parse_download
-from dbtdeploy.store import partial_parse, pull_request_registry, version_reader, versions
+from dbtdeploy.store import pull_request_registry, version_reader, versions
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.store_location import open_store
-from standins import parses, policies, runs, s3, stores
+from standins import parses, policies, s3, stores
 from standins.artifacts import all_artifacts
 from standins.deploys import RUN, Environment
 from standins.published import published
@@ -42,9 +41,10 @@ OF_PRODUCTION = [
 ]
 OF_PULL_REQUESTS = [
     "pull-requests/7/shop-prod.json",
-    "pull-requests/7/shop-prod.saved_parse.tar.gz",
     "pull-requests/8/other.json",
 ]
+OF_NOBODY = ["pull-requests/7/shop-prod.saved_parse.tar.gz"]
+"""Where a pull request's parse was kept, for each of them to read."""
 ELSEWHERE = ["../staging/current.json", "../prod-2/current.json", "../current.json"]
 
 As = Callable[[str], stores.Place]
@@ -127,22 +127,12 @@ def test_plain_artifacts_are_read(role: str, acting_as: As, tmp_path: Path) -> N
     assert (fetched.names, fetched.denied) == (tuple(all_artifacts()), ())
 
 
-def test_a_pull_request_keeps_its_schemas_and_its_parse_and_a_teardown_forgets_them(
-    acting_as: As, tmp_path: Path
-) -> None:
+def test_a_pull_request_keeps_its_schemas_and_a_teardown_forgets_them(acting_as: As) -> None:
     store = acting_as("pull-request").open()
     run = replace(RUN, event=replace(RUN.event, pull_request=7))
     assert pull_request_registry.read(store, run, 7) is None
     assert pull_request_registry.numbers(store, run) == []
     pull_request_registry.write(store, run, 7, ["dbt_pr_7"])
-    pull_request_registry.put_parse(
-        store, run, 7, partial_parse.pack(parses.laid(tmp_path / "kept"))
-    )
-    ci, said = runs.asked(run, runs.ci()), list[str]()
-    assert partial_parse_download.own(
-        store, ci, tmp_path, installed=lambda: None, say=said.append
-    ), said
-    assert parses.read(tmp_path / partial_parse_download.OWN) == parses.read(tmp_path / "kept")
     assert pull_request_registry.numbers(store, run) == [7]
     found = pull_request_registry.read(store, run, 7)
     assert found is not None
@@ -150,6 +140,13 @@ def test_a_pull_request_keeps_its_schemas_and_its_parse_and_a_teardown_forgets_t
     pull_request_registry.forget(store, run, 7)
     assert pull_request_registry.numbers(store, run) == []
     assert list(store.list("pull-requests/")) == []
+
+
+@pytest.mark.fault(72)
+def test_a_pull_request_writes_no_parse(acting_as: As) -> None:
+    of_production = [key for key in OF_PRODUCTION if versions.SAVED_PARSE in key]
+    assert of_production
+    may_not(acting_as, "pull-request", [*of_production, *OF_NOBODY])
 
 
 @pytest.mark.fault(13)

@@ -12,7 +12,7 @@ UNCHANGED = "unchanged"
 ONE_PROCESS = "one-process"
 """One process of dbt 1.11 or 1.12 lists, waits for the guard, and builds."""
 SAVED_PARSE = "saved-parse"
-"""That process starts from production's parse, or from an earlier push's."""
+"""That process starts from production's parse."""
 
 ALL = (UNCHANGED, ONE_PROCESS, SAVED_PARSE)
 

@@ -124,7 +124,7 @@ class Checked:
             called = self._finish(go_on=False)
             invoke.require_success(called.outcome, called.last, doing=invoke.LISTING)
             raise invoke.stopped(called.outcome, called.last, doing=invoke.LISTING)
-        invoke.tell_saved_parse(self._attempt.run, self._parse)
+        invoke.tell_saved_parse(self._parse)
         return invoke.listed(self._attempt.run, lines)
 
     def go_on(self) -> Called:

@@ -25,14 +25,11 @@ from dbtdeploy.context.work_files import (
 )
 from dbtdeploy.dbt import commands, dbt_error_hints, row_data
 from dbtdeploy.dbt.dbt_client import Dbt, Line, Outcome, echo, streamed
-from dbtdeploy.dbt.partial_parse_download import ENVIRONMENT, OWN
 from dbtdeploy.dbt.warm_server import SavedParse
 
 LAST_LINES = 30
 
 LISTING = "while it listed what has changed"
-
-WHOSE = {OWN: "the parse of an earlier push", ENVIRONMENT: "production's parse"}
 
 
 def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
@@ -147,24 +144,19 @@ def install_packages(dbt: Dbt, run: Run) -> None:
 def saved_parse(run: Run, work: Path) -> SavedParse | None:
     """Where a parse may start from, and where it is kept for the store; None if it may not.
 
-    A pull request's own comes first, and it keeps a full parse only; production keeps each.
+    A pull request's is kept nowhere: jobs of all pull requests could write where it would lie.
     """
     if shortcuts.SAVED_PARSE not in run.dbt.shortcuts:
         return None
     return SavedParse(
-        folders=tuple(str(work / SAVED_PARSE / name) for name in _parses(run)),
-        kept=str(work / KEPT_PARSE),
-        always_keep=not isinstance(run.policy, Ci),
+        folders=(str(work / SAVED_PARSE),),
+        kept=None if isinstance(run.policy, Ci) else str(work / KEPT_PARSE),
         report=str(work / USED_PARSE),
     )
 
 
-def _parses(run: Run) -> tuple[str, ...]:
-    return (OWN, ENVIRONMENT) if isinstance(run.policy, Ci) else (ENVIRONMENT,)
-
-
-def tell_saved_parse(run: Run, parse: SavedParse | None) -> None:
-    """Say which saved parse dbt started from, or why from none."""
+def tell_saved_parse(parse: SavedParse | None) -> None:
+    """Say whether dbt started from production's parse, or why not."""
     if parse is None:
         return
     path = Path(parse.report)
@@ -172,11 +164,9 @@ def tell_saved_parse(run: Run, parse: SavedParse | None) -> None:
     if used is None:
         return
     if used.used is not None:
-        actions_runner.say(f"Saved parse: dbt started from {WHOSE[_parses(run)[used.used]]}.")
+        actions_runner.say("Saved parse: dbt started from production's parse.")
         return
-    why_not = used.why_not
-    for number, name in enumerate(_parses(run)):
-        why_not = re.sub(rf"(^|; ){number}: ", rf"\g<1>of {WHOSE[name]}: ", why_not)
+    why_not = re.sub(r"(^|; )0: ", r"\g<1>of production's parse: ", used.why_not)
     actions_runner.say(f"Saved parse: dbt parsed every file. {why_not}".rstrip())
 
 
@@ -214,7 +204,7 @@ def list_nodes(
         saved_parse=parse,
     )
     require_success(outcome, lines, doing=LISTING)
-    tell_saved_parse(run, parse)
+    tell_saved_parse(parse)
     return listed(run, lines)
 
 

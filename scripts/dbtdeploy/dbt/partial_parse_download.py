@@ -1,6 +1,7 @@
-"""The store's saved parses -> ``saved_parse/``: the pull request's own, or the current version's.
+"""The current version's saved parse -> ``saved_parse/``.
 
-Neither is needed: what is missing, refused or damaged costs a full parse and a line in the log.
+It is an extra: what is missing, refused or damaged costs a full parse and a line in the log.
+Another parse is never read: dbt runs what a parse holds, and only deploys can write a version's.
 """
 
 from __future__ import annotations
@@ -9,50 +10,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dbtdeploy.base import errors
-from dbtdeploy.context.work_files import Run
-from dbtdeploy.store import partial_parse, pull_request_registry, versions
+from dbtdeploy.store import partial_parse, versions
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.versions import Index
-
-ENVIRONMENT, OWN = "environment", "pull-request"
 
 Say = Callable[[str], None]
 Installed = Callable[[], str | None]
 """The version of the dbt that would read it; None where that is not known."""
 
 
-def own(store: Store, run: Run, parses: Path, *, installed: Installed, say: Say) -> bool:
-    """Bring what an earlier push of this pull request left.
+def of_version(store: Store, index: Index, folder: Path, *, installed: Installed, say: Say) -> None:
+    """Bring that of a version, if it has one and this dbt could read it.
 
     Args:
         store: the environment's.
-        run: this run.
-        parses: the folder that it goes into.
+        index: of the version.
+        folder: where to; it appears whole or not at all.
         installed: see there.
         say: gets at most one line.
-
-    Returns:
-        Whether it is there, whole, and of this dbt: then the version's need not be fetched.
     """
-    number = run.event.pull_request
-    if number is None or run.command != "ci":
-        return False
-    key = pull_request_registry.parse_key(run, number)
-    try:
-        stored = store.get(key)
-        if stored is None:
-            return False
-        partial_parse.unpack(stored.body, parses / OWN, source=store.address(key))
-    except (errors.DbtDeployError, OSError) as cause:
-        say(_not_fetched(cause))
-        return False
-    made, there = partial_parse.dbt_version(parses / OWN), installed()
-    say(f"An earlier push left its parse: {store.address(key)}")
-    return made is None or there is None or made == there
-
-
-def of_version(store: Store, index: Index, parses: Path, *, installed: Installed, say: Say) -> None:
-    """Bring that of a version, if it has one and this dbt could read it; see ``own``."""
     item = index.objects.get(versions.SAVED_PARSE)
     if item is None or installed() not in (None, index.dbt_version):
         return
@@ -63,7 +39,7 @@ def of_version(store: Store, index: Index, parses: Path, *, installed: Installed
             say(_not_fetched(f"{store.address(key)} is not there."))
             return
         partial_parse.prove(item, stored.body, source=store.address(key))
-        partial_parse.unpack(stored.body, parses / ENVIRONMENT, source=store.address(key))
+        partial_parse.unpack(stored.body, folder, source=store.address(key))
     except (errors.DbtDeployError, OSError) as cause:
         say(_not_fetched(cause))
         return

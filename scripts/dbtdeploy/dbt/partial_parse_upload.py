@@ -12,20 +12,19 @@ from pathlib import Path
 from dbtdeploy.base import errors, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.store import partial_parse
-from dbtdeploy.store.partial_parse import Packed
 from dbtdeploy.store.publish import Extra
 
 NOT_KEPT = "The parse of this run is not kept, so that the next one parses everything anew."
 
 
-def packed(work: Path, *, shown: Callable[[], bytes], say: Callable[[str], None]) -> Packed | None:
-    """The kept parse as one object.
+def beside(work: Path, manifest: bytes, *, say: Callable[[str], None]) -> Extra | None:
+    """The kept parse as what ``publish.py`` stores beside a version.
 
     Args:
         work: the work folder.
-        shown: the published manifest, which everybody who may read the parse can read too. A
-            hidden value that state cannot do without stands there as well, and hinders nothing.
-        say: gets a line where there is one and it cannot be kept.
+        manifest: that the version publishes, which everybody who may read the parse can read too.
+            A hidden value that state cannot do without stands there as well, and hinders nothing.
+        say: gets a line where there is a parse and it is not kept.
 
     Returns:
         None where there is none to keep.
@@ -34,25 +33,12 @@ def packed(work: Path, *, shown: Callable[[], bytes], say: Callable[[str], None]
     if not folder.is_dir():
         return None
     try:
-        if _holds_secret(partial_parse.read(folder), shown):
+        if _holds_secret(partial_parse.read(folder), manifest):
             say(f"{NOT_KEPT} It holds a value of `dbt-env`, of `redact` or of a secret variable.")
             return None
-        return partial_parse.pack(folder)
+        made = partial_parse.pack(folder)
     except (partial_parse.NotWhole, OSError) as cause:
         say(f"{NOT_KEPT} {cause}.")
-        return None
-
-
-def beside(work: Path, manifest: bytes, *, say: Callable[[str], None]) -> Extra | None:
-    """The kept parse as what ``publish.py`` stores beside a version.
-
-    Args:
-        work: the work folder.
-        manifest: that the version publishes.
-        say: gets a line where there is one and it is not kept.
-    """
-    made = packed(work, shown=lambda: manifest, say=say)
-    if made is None:
         return None
 
     def missed(cause: errors.DbtDeployError) -> None:
@@ -61,9 +47,6 @@ def beside(work: Path, manifest: bytes, *, say: Callable[[str], None]) -> Extra 
     return Extra(packed=made, missed=missed)
 
 
-def _holds_secret(content: bytes, shown: Callable[[], bytes]) -> bool:
+def _holds_secret(content: bytes, manifest: bytes) -> bool:
     found = settings.redactor().words_in(content)
-    if not found:
-        return False
-    manifest = shown()
     return any(word.encode() not in manifest for word in found)

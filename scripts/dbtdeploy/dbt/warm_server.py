@@ -48,9 +48,8 @@ class SavedParse(Struct, frozen=True, kw_only=True):
 
     folders: tuple[str, ...]
     """Saved parses, the best first; any of them may be missing."""
-    kept: str
-    """A folder where a parse that is worth it is kept."""
-    always_keep: bool
+    kept: str | None
+    """A folder where the parse is kept for the store; None if it is not."""
     report: str
     """A file that tells which one was used."""
 

@@ -15,10 +15,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import Struct
 
-from dbtdeploy.base import json_codec
 from dbtdeploy.store import versions
 from dbtdeploy.store.versions import StoredObject
 
@@ -51,16 +49,6 @@ class Packed(Struct, frozen=True, kw_only=True):
 
     item: StoredObject
     body: bytes
-
-
-class _MadeWith(msgspec.Struct, frozen=True):
-    dbt: str | None = None
-
-
-class _About(msgspec.Struct, frozen=True):
-    """As far as it concerns us; ``in_dbt/saved_parse/`` writes and reads the whole."""
-
-    made_with: _MadeWith = _MadeWith()
 
 
 def read(folder: Path) -> bytes:
@@ -133,14 +121,6 @@ def unpack(stored: bytes, folder: Path, *, source: str) -> None:
         raise versions.corrupt(source, f"cannot be unpacked: {said}") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-
-
-def dbt_version(folder: Path) -> str | None:
-    """Which dbt made a saved parse, as ``about.json`` says; None where it does not."""
-    try:
-        return json_codec.decode((folder / ABOUT).read_bytes(), _About).made_with.dbt
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
 
 
 def _unpack(stored: bytes, fresh: Path) -> None:

@@ -1,4 +1,4 @@
-"""What pull requests keep in the store: which schemas they use, and dbt's parse of their last push.
+"""What pull requests keep in the store: which schemas they use.
 
 The role of every pull request may write all of it, so nothing is dropped because an entry says so,
 no entry is shown that is not as we would have written it, and a deploy reads none of it.
@@ -16,9 +16,7 @@ from msgspec import Struct
 
 from dbtdeploy.base import json_codec
 from dbtdeploy.context.work_files import Run
-from dbtdeploy.store import versions
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.partial_parse import Packed
 
 PREFIX = "pull-requests/"
 NUMBER = re.compile(r"[1-9][0-9]{0,9}")
@@ -46,12 +44,7 @@ class RegisteredPullRequest(Struct, frozen=True, kw_only=True):
 
 def key(run: Run, number: int) -> str:
     """Where the entry of a pull request is, for this run's project and target."""
-    return f"{PREFIX}{number}/{_stem(run)}.json"
-
-
-def parse_key(run: Run, number: int) -> str:
-    """Where the saved parse of a pull request is, for this run's project and target."""
-    return f"{PREFIX}{number}/{_stem(run)}.{versions.SAVED_PARSE}.gz"
+    return f"{PREFIX}{number}/{run.dbt.name}-{quote(run.dbt.target or '', safe='')}.json"
 
 
 def write(store: Store, run: Run, number: int, schemas: Iterable[str]) -> None:
@@ -70,18 +63,13 @@ def write(store: Store, run: Run, number: int, schemas: Iterable[str]) -> None:
 
 
 def numbers(store: Store, run: Run) -> list[int]:
-    """The pull requests that keep something for this run's project and target."""
+    """The pull requests that have an entry for this run's project and target."""
     found = set()
     for entry in islice(store.list(PREFIX), MOST_ENTRIES):
         number = entry.key.removeprefix(PREFIX).partition("/")[0]
-        if NUMBER.fullmatch(number) and entry.key in _keys(run, int(number)):
+        if NUMBER.fullmatch(number) and entry.key == key(run, int(number)):
             found.add(int(number))
     return sorted(found)
-
-
-def put_parse(store: Store, run: Run, number: int, packed: Packed) -> None:
-    """Keep the parse of a pull request's push for its next one."""
-    store.put(parse_key(run, number), packed.body, content_type="application/gzip")
 
 
 def read(store: Store, run: Run, number: int) -> RegisteredPullRequest | None:
@@ -100,14 +88,5 @@ def read(store: Store, run: Run, number: int) -> RegisteredPullRequest | None:
 
 
 def forget(store: Store, run: Run, number: int) -> None:
-    """Remove what a pull request keeps, its entry last: it is what a later sweep finds."""
-    for each in reversed(_keys(run, number)):
-        store.delete(each)
-
-
-def _keys(run: Run, number: int) -> tuple[str, str]:
-    return key(run, number), parse_key(run, number)
-
-
-def _stem(run: Run) -> str:
-    return f"{run.dbt.name}-{quote(run.dbt.target or '', safe='')}"
+    """Remove the entry of a pull request."""
+    store.delete(key(run, number))

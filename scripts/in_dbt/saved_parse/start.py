@@ -34,19 +34,17 @@ from . import changes, known_files, made_with, storage, transfer
 from .refused import RefusedError
 
 
-def start_from(
-    folders: Sequence[str], *, kept: str, report: str, always_keep: bool = False
-) -> None:
+def start_from(folders: Sequence[str], *, kept: str | None, report: str) -> None:
     """Makes the parse of this process start from the first of the folders that can be used.
 
     Args:
         folders: saved parses, the most wanted first; they may be missing.
-        kept: folder that gets the parse for later, about.json last, after a full parse.
+        kept: folder that gets the parse for later, about.json last; None if it is for this process
+            only. What dbt writes for its own next partial parse is left out then too, unless dbt
+            parsed every file.
         report: JSON file for {"used": index or null, "how": "as it is" | "transferred" | "full",
             "why_not": one sentence for each that was refused, or why none was looked at}; written
             once the parse is over.
-        always_keep: also keep a parse that started from a saved one, unless it is still that one.
-            Without it, what dbt writes for its own next partial parse is left out then, too.
     """
     from dbt.parser import manifest
 
@@ -57,7 +55,7 @@ def start_from(
         why_not = f"{differing[0]}{more} not what the saved parse was compared with"
         storage.write_json(report, _report(None, "full", [why_not]))
         return
-    _Run(folders, kept, report, always_keep).install(manifest.ManifestLoader)
+    _Run(folders, kept, report).install(manifest.ManifestLoader)
 
 
 def _report(used: int | None, how: str, refused: Iterable[str]) -> dict[str, Any]:
@@ -67,11 +65,10 @@ def _report(used: int | None, how: str, refused: Iterable[str]) -> dict[str, Any
 class _Run:
     """The one parse of this process."""
 
-    def __init__(self, folders: Sequence[str], kept: str, report: str, always_keep: bool) -> None:
+    def __init__(self, folders: Sequence[str], kept: str | None, report: str) -> None:
         self._folders = list(folders)
         self._kept = kept
         self._report = report
-        self._always_keep = always_keep
         self._next = 0
         self._refused: list[str] = []
         self._manifest: Any = None  # the saved one in use
@@ -139,7 +136,7 @@ class _Run:
 
     def write(self, loader: Any) -> None:
         """For write_manifest_for_partial_parse: left out where nobody would read it."""
-        if self._manifest is not None and not self._off and not self._always_keep:
+        if self._manifest is not None and not self._off and self._kept is None:
             return
         self._write(loader)
         self._wrote = True
@@ -294,9 +291,9 @@ class _Run:
         storage.write_json(self._report, _report(used, how, self._refused))
 
     def _keep(self, loader: Any) -> None:
-        started = self._manifest is not None
-        if started and not self._always_keep:
+        if self._kept is None:
             return
+        started = self._manifest is not None
         beside = os.path.join(loader.root_project.project_target_path, storage.PARSE)
         if started and self._how == "as it is" and not self._wrote:
             storage.keep_again(self._folders[self._next - 1], self._kept, beside)
