@@ -54,7 +54,7 @@ def main() -> None:
             goes_on = _settle(opened, run, work, held, record) or goes_on
         keeper.refuse_if_lost()
         _look_again(opened, run, held)
-    elif ctx.is_there(Released):
+    elif _is_live_already(ctx.read_if_there(Released)):
         load_release.fetch(opened, work)
         goes_on = {}
     ctx.set_outputs(goes_on)
@@ -94,6 +94,8 @@ def _settle(
             f"{began}. It had not gone live: production is as before, and its staging schemas are "
             "dropped.",
         )
+        if _is_ours(run, held, record):
+            hand_over.write(work, Released(resumed="undone"))
         return None
     if _is_ours(run, held, record):
         load_release.fetch(opened, work, version=record.version)
@@ -116,6 +118,10 @@ def _settle(
 
 def _only_plans(run: work_files.Run) -> bool:
     return isinstance(run.policy, Release | Rollback | CleanUp) and run.policy.dry_run
+
+
+def _is_live_already(there: Released | None) -> bool:
+    return there is not None and there.resumed == "nothing"
 
 
 def _is_ours(run: work_files.Run, held: HeldLease, record: InFlight) -> bool:

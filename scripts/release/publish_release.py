@@ -12,6 +12,7 @@ from dbtdeploy.context.release_files import Released
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.release import recover
 from dbtdeploy.store import in_flight, lease_messages, store_location
+from dbtdeploy.store.versions import Index
 
 PHASE = Phase.SWAP
 
@@ -30,23 +31,32 @@ def main() -> None:
             remedy="Run swap_release.py before this script, and let one run work at a time.",
         )
     by = run.event.run_url or lease_messages.who(run.event)
-    index = recover.go_live(opened, record, nonce=held.nonce, by=by)
+    index = recover.go_live(
+        opened,
+        record,
+        nonce=held.nonce,
+        by=by,
+        tell=lambda index: _tell(ctx, opened.location, index),
+    )
     if index is None:
         raise errors.PublishingFailed(
             f"{record.tag} is live, and another version has become current meanwhile.",
             not_done="The version of this release is not current.",
             remedy="Look who works on the environment (`command: status`).",
         )
+
+
+def _tell(ctx: RunContext[Release], location: str, index: Index) -> None:
+    """Leave word for the summary at once: the plain copies may fail, or the lease be lost."""
     there = ctx.read_if_there(Released) or Released()
     ctx.write(replace(there, version=index.version))
     done = Publication(
-        location=opened.location,
+        location=location,
         version=index.version,
         previous=index.previous,
         pending=index.pending,
         carried=index.carried,
     )
     ctx.write(done)
-    actions_runner.say(f"Version {index.version} is now the current one in {opened.location}.")
-    outputs = {"version": index.version}
-    ctx.set_outputs(outputs)
+    actions_runner.say(f"Version {index.version} is now the current one in {location}.")
+    ctx.set_outputs({"version": index.version})

@@ -61,9 +61,9 @@ def main() -> None:
     release_refusals.refuse_swap(known.plan, swapped)
     crash.point("swap-done")
     ctx.write(swapped)
-    hand_over.write(
-        work,
-        Released(
+    ctx.write(
+        replace(
+            ctx.read_if_there(Released) or Released(),
             swapped_at=swapped.at,
             swap_seconds=swapped.seconds,
             attempts=swapped.attempts,

@@ -10,7 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
+from dbtdeploy.context import hand_over
+from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.policies import Release
+from dbtdeploy.context.release_files import Released
 from dbtdeploy.store import environment_settings
 from standins import going_live, postgres, runs, swaps
 from standins.deploys import Environment
@@ -64,8 +67,10 @@ def test_killed_and_run_again_with_the_same_tag(place: Place, point: str) -> Non
     with pytest.raises(Killed):
         place.release(2, "v1.4.0", crash_at=point)
     assert place.warehouse.amounts() == (NEW if point in LIVE else OLD)
-    place.release(2, "v1.4.0")
+    work = place.release(2, "v1.4.0")
     assert place.live == "new"
+    told = hand_over.read(work, Released)
+    assert (told.resumed == "undone") == (point not in LIVE)
     tags = place.warehouse.admin.rows("select tag, state from dbt_deploy.releases")
     assert tags == [("v1.4.0", "live")]
 
@@ -108,6 +113,19 @@ def test_the_run_that_settles_is_killed_too(place: Place, first: str, second: st
         place.scheduled(crash_at=second)
     place.scheduled()
     assert place.live == ("new" if first in LIVE else "old")
+
+
+@pytest.mark.fault(78)
+def test_what_fails_once_the_version_is_current_leaves_word_that_it_is(place: Place) -> None:
+    work = place.begin(2, "v1.4.0")
+    place.stage(work, 2, "v1.4.0")
+    place.good("release/swap_release", work)
+    place.good("release/check_live", work)
+    with pytest.raises(Killed):
+        place.good("release/publish_release", work, crash_at="between-latest")
+    current = place.store.pointer().version
+    assert hand_over.read(work, Released).version == current
+    assert hand_over.read(work, Publication).version == current
 
 
 # A release that is taken back -------------------------------------------------------------------

@@ -91,6 +91,17 @@ def notes(plan: ReleasePlan, **over: Any) -> str:
             "⚠️ production is v1.4.0, but the GitHub release was not written",
         ),
         (
+            live(failure=failure("LeaseLost", "This run no longer holds the environment")),
+            "⚠️ production is v1.4.0, but this run no longer holds the environment",
+        ),
+        (
+            live(
+                released=replace(LIVE, resumed="finished"),
+                failure=failure("LeaseLost", "This run no longer holds the environment"),
+            ),
+            "⚠️ production is v1.4.0, but this run no longer holds the environment",
+        ),
+        (
             live(report=report(builds.failed())),
             "❌ production is v1.4.0, but 1 model failed after the swap",
         ),
@@ -286,8 +297,8 @@ def test_a_killed_swap_claims_nothing() -> None:
 @pytest.mark.parametrize(
     ("resumed", "says"),
     [
-        ("finished", "The run before was killed after the swap. Nothing was built again."),
-        ("undone", "What it had staged was dropped, and this run began anew."),
+        ("finished", "The previous run was killed after the swap. Nothing was built again."),
+        ("undone", "What it had staged was dropped, and this run started over."),
     ],
 )
 def test_a_resumed_release_says_so(resumed: Any, says: str) -> None:

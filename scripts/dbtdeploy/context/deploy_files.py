@@ -147,10 +147,7 @@ class Restored(HandOver, frozen=True, kw_only=True):
 
 
 class Docs(HandOver, frozen=True, kw_only=True):
-    """What ``dbt docs generate --static`` wrote.
-
-    ``uploaded_to`` is where publishing put it, ``url`` where people read it.
-    """
+    """The page that ``dbt docs generate --static`` wrote; ``Publication`` says where it went."""
 
     FILE: ClassVar[str] = hand_over.BUILT
 

@@ -201,4 +201,3 @@ class Released(HandOver, frozen=True, kw_only=True):
     """What became of an earlier, killed run of this tag; ``nothing``: it was live already."""
     repointed: tuple[str, ...] = ()
     """Outside objects that read the new relations now."""
-    said: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dbtdeploy.base import crash, errors, timestamps
 from dbtdeploy.store import in_flight, lease, publish, resume_publish, version_reader
 from dbtdeploy.store.in_flight import InFlight
@@ -11,7 +13,14 @@ from dbtdeploy.store.resume_publish import Whole
 from dbtdeploy.store.versions import Index
 
 
-def go_live(store: Store, record: InFlight, *, nonce: str, by: str) -> Index | None:
+def go_live(
+    store: Store,
+    record: InFlight,
+    *,
+    nonce: str,
+    by: str,
+    tell: Callable[[Index], object] = lambda _: None,
+) -> Index | None:
     """Make the version of a release that is live current. Doing it twice is no error.
 
     Args:
@@ -19,6 +28,7 @@ def go_live(store: Store, record: InFlight, *, nonce: str, by: str) -> Index | N
         record: of the release; its swap was committed.
         nonce: of the lease that we hold.
         by: who moves the pointer, a run's address or a person.
+        tell: told of the version as soon as it is current; what follows may still fail.
 
     Returns:
         The version's index; None where another version has become current since, so that this one
@@ -49,6 +59,7 @@ def go_live(store: Store, record: InFlight, *, nonce: str, by: str) -> Index | N
             at=timestamps.now(),
         )
     crash.point("after-release-pointer")
+    tell(found.index)
     publish.copy_latest(store, found.artifacts, prove=lambda: lease.renew(store, nonce))
     crash.point("before-forgotten")
     in_flight.forget(store)

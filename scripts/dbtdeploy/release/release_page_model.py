@@ -104,7 +104,8 @@ def release_view(
         ReleaseView(
             facts=facts,
             case=case,
-            but=case == "live" and (cause is not None or failed),
+            but=(case == "live" and (cause is not None or failed))
+            or (case == "finished" and cause is not None),
             environment=facts.run.of(Release).environment,
             before=before,
             cause=cause,
