@@ -104,7 +104,7 @@ def _places(
     return now, {place: node for place, node in last.items() if place not in now}
 
 
-def _by_place(relations: production.Relations) -> dict[dependents.RelationKey, str]:
+def _by_place(relations: production.RelationNames) -> dict[dependents.RelationKey, str]:
     return {(r.schema, r.identifier): unique_id for unique_id, r in relations.items()}
 
 

@@ -30,7 +30,7 @@ from dbtdeploy.store import (
 from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import release_macros
-from dbtdeploy.warehouse.release_macro_types import ReleaseScope, State
+from dbtdeploy.warehouse.release_macro_types import ReleaseScope, ReleaseState
 
 PHASE = Phase.RECOVERY
 
@@ -67,7 +67,7 @@ def _settle(
     place = ReleaseScope(environment=record.environment, project=record.project)
     by = run.event.run_url or lease_messages.who(run.event)
 
-    def state() -> State:
+    def state() -> ReleaseState:
         return release_macros.settled(
             invoke.dbt_of(run, work),
             work=work,

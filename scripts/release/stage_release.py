@@ -24,8 +24,6 @@ from dbtdeploy.warehouse.release_macro_types import LiveProduction, Prepared
 
 PHASE = Phase.STAGING
 
-Nodes = tuple[work_files.PlannedNode, ...]
-
 
 def main() -> None:
     """List what goes to staging, refuse what would land elsewhere, then make the schemas."""
@@ -57,7 +55,7 @@ def main() -> None:
     _tell(made, prepared, nodes)
 
 
-def _list(there: work_files.Run, work: Path, plan: ReleasePlan) -> Nodes:
+def _list(there: work_files.Run, work: Path, plan: ReleasePlan) -> work_files.PlannedNodes:
     """What dbt builds there: exactly what was planned."""
     manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
     planned = release_split.keep_whole(work)
@@ -82,7 +80,7 @@ def _list(there: work_files.Run, work: Path, plan: ReleasePlan) -> Nodes:
     return nodes
 
 
-def _guard(nodes: Nodes, there: work_files.Run, work: Path) -> None:
+def _guard(nodes: work_files.PlannedNodes, there: work_files.Run, work: Path) -> None:
     guard.refuse_long_names(nodes)
     manifest = work / release_files.PRODUCTION_MANIFEST
     live = {(one.database, one.schema) for one in production.read_relations(manifest).values()}
@@ -105,7 +103,11 @@ def _record(run: work_files.Run, plan: ReleasePlan, held: HeldLease) -> in_fligh
 
 
 def _prepare(
-    there: work_files.Run, work: Path, plan: ReleasePlan, held: HeldLease, nodes: Nodes
+    there: work_files.Run,
+    work: Path,
+    plan: ReleasePlan,
+    held: HeldLease,
+    nodes: work_files.PlannedNodes,
 ) -> Prepared:
     prepared = release_macros.prepare(
         invoke.dbt_of(there, work),
@@ -126,7 +128,7 @@ def _prepare(
     return prepared
 
 
-def _tell(made: Staging, prepared: Prepared, nodes: Nodes) -> None:
+def _tell(made: Staging, prepared: Prepared, nodes: work_files.PlannedNodes) -> None:
     for schema in prepared.dropped:
         actions_runner.say(f"Dropped what a stopped release had left: {schema}")
     for unique_id, rows in made.rows.items():

@@ -156,14 +156,20 @@ def test_no_script_hides_a_module_of_the_standard_library_or_of_dbt() -> None:
         assert not path.stem.startswith("dbt_")
 
 
-def test_a_class_name_means_one_thing_in_all_of_scripts() -> None:
-    names = [
-        found.name
-        for path in SCRIPTS.rglob("*.py")
-        for found in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(found, ast.ClassDef) and not found.name.startswith("_")
-    ]
-    assert sorted({one for one in names if names.count(one) > 1}) == []
+def test_a_types_name_means_one_thing_in_all_of_scripts() -> None:
+    names: list[str] = []
+    for path in SCRIPTS.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names += [found.name for found in ast.walk(tree) if isinstance(found, ast.ClassDef)]
+        names += [
+            target.id
+            for found in tree.body
+            if isinstance(found, ast.Assign)
+            for target in found.targets
+            if isinstance(target, ast.Name) and re.fullmatch(r"[A-Z][a-z]\w*", target.id)
+        ]
+    shared = {one for one in names if names.count(one) > 1 and not one.startswith("_")}
+    assert sorted(shared) == []
 
 
 def test_every_script_says_its_phase_and_nothing_hangs_on_its_file_name() -> None:

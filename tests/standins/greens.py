@@ -19,8 +19,8 @@ from dbtdeploy.warehouse.release_macro_types import (
     ProductionRelation,
     Query,
     ReleaseScope,
+    ReleaseState,
     StagingBaseline,
-    State,
     SwapPair,
     Swapped,
     TookBack,
@@ -116,7 +116,7 @@ class Shop:
         how = {"keep_hours": 0, "grace_days": 0, "current": (), "dry_run": False, **options}
         return list(release_macros.clean_up(self.dbt, work=self.folder, place=PLACE, **how))
 
-    def settled(self, release: Release, nonce: str = "settler", **options: Any) -> State:
+    def settled(self, release: Release, nonce: str = "settler", **options: Any) -> ReleaseState:
         return release_macros.settled(
             self.dbt,
             work=self.folder,

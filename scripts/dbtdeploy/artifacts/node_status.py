@@ -7,15 +7,17 @@ from typing import Literal
 
 from dbtdeploy.artifacts.artifacts import Manifest, Result, is_test
 
-Outcome = Literal["passed", "warned", "failed", "error", "partial", "skipped", "unknown", "missing"]
+NodeOutcome = Literal[
+    "passed", "warned", "failed", "error", "partial", "skipped", "unknown", "missing"
+]
 
-GOOD: frozenset[Outcome] = frozenset({"passed", "warned"})
-WAITING: frozenset[Outcome] = frozenset({"skipped", "missing"})
+GOOD: frozenset[NodeOutcome] = frozenset({"passed", "warned"})
+WAITING: frozenset[NodeOutcome] = frozenset({"skipped", "missing"})
 
 NODE_FAILED = 1
 """dbt's exit code when it ran to its end and something failed."""
 
-OUTCOMES: Mapping[str, Outcome] = {
+OUTCOMES: Mapping[str, NodeOutcome] = {
     "success": "passed",
     "pass": "passed",
     "no-op": "passed",
@@ -35,7 +37,7 @@ WRITTEN_CODES = frozenset({"INSERT", "MERGE", "UPDATE", "DELETE"})
 code that is not listed says nothing about rows."""
 
 
-def outcome(result: Result | None) -> Outcome:
+def outcome(result: Result | None) -> NodeOutcome:
     """A status as one of ours; a status nobody knows is ``unknown``, which never counts as good."""
     return "missing" if result is None else OUTCOMES.get(result.status, "unknown")
 
@@ -71,7 +73,7 @@ class Waiting:
         outcomes: of everything selected.
     """
 
-    def __init__(self, manifest: Manifest, outcomes: Mapping[str, Outcome]) -> None:
+    def __init__(self, manifest: Manifest, outcomes: Mapping[str, NodeOutcome]) -> None:
         self._manifest = manifest
         self._outcomes = outcomes
         self._causes: dict[str, tuple[str, ...]] = {}

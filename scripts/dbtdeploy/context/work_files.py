@@ -191,6 +191,9 @@ class PlannedNode(Struct, frozen=True, kw_only=True):
         return self.materialized != "ephemeral"
 
 
+PlannedNodes = tuple[PlannedNode, ...]
+
+
 class Plan(HandOver, frozen=True, kw_only=True):
     """What would be built, in the order dbt listed it."""
 

@@ -26,7 +26,7 @@ from dbtdeploy.github.comment_marker import encode
 LIMIT_CHARS = 124_000
 """Of a release's text; GitHub keeps 125,000 characters."""
 
-State = Literal["draft", "published", "appended", "removed", "nothing"]
+GitHubReleaseState = Literal["draft", "published", "appended", "removed", "nothing"]
 """``appended``: to the text of a release that others had published."""
 
 Fate = Literal["publish", "remove", "leave"]
@@ -41,7 +41,7 @@ class GitHubRelease(HandOver, frozen=True, kw_only=True):
     FILE: ClassVar[str] = hand_over.PUBLISHED
 
     tag: str
-    state: State
+    state: GitHubReleaseState
     url: str = ""
 
 

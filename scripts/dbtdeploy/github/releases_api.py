@@ -227,7 +227,7 @@ def _rewritten(published: GitRelease, notes: Notes) -> GitHubRelease:
     _write(published, notes, **({} if published.prerelease else {"make_latest": "true"}))
     if ours and not published.immutable:
         _attach(published, notes.assets)
-    state: release_body.State = "published" if ours else "appended"
+    state: release_body.GitHubReleaseState = "published" if ours else "appended"
     return GitHubRelease(tag=notes.tag, state=state, url=published.html_url)
 
 

@@ -22,7 +22,7 @@ from dbtdeploy.report.page_model import Limits, View, view
 from dbtdeploy.report.report import Place, Problem, Report
 from dbtdeploy.report.report_status import DBT_STOPPED
 
-Case = Literal[
+ReleaseCase = Literal[
     "live",
     "finished",
     "already",
@@ -68,7 +68,7 @@ class ReleaseView(Struct, frozen=True, kw_only=True):
     """What the summary shows besides the plan."""
 
     facts: ReleasePageInputs
-    case: Case
+    case: ReleaseCase
     but: bool
     """It is live, and something is wrong all the same."""
     environment: str
@@ -126,11 +126,11 @@ def release_view(
     )
 
 
-def _case(facts: ReleasePageInputs) -> Case:
+def _case(facts: ReleasePageInputs) -> ReleaseCase:
     released, failure = facts.released or Released(), facts.failure
     kind = failure.kind if failure else ""
     asked = facts.run.of(Release)
-    answers: tuple[tuple[bool, Case], ...] = (
+    answers: tuple[tuple[bool, ReleaseCase], ...] = (
         (released.taken_back is not None, "taken back"),
         (released.resumed == "nothing" and failure is None, "already"),
         (released.resumed == "finished" and released.version is not None, "finished"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from dbtdeploy.artifacts.artifacts import TESTS, Manifest, RunResults
-from dbtdeploy.artifacts.node_status import GOOD, Outcome, Waiting, outcome
+from dbtdeploy.artifacts.node_status import GOOD, NodeOutcome, Waiting, outcome
 from dbtdeploy.artifacts.state_diff import Reasons
 from dbtdeploy.base import timestamps
 from dbtdeploy.context import work_files
@@ -198,7 +198,7 @@ def _planned(unique_id: str, manifest: Manifest | None) -> PlannedNode:
 
 def _facts(inputs: BuildReportInputs, planned: list[PlannedNode]) -> node_report.NodeReportInputs:
     results = inputs.results.by_id() if inputs.results else {}
-    outcomes: dict[str, Outcome] = {
+    outcomes: dict[str, NodeOutcome] = {
         node.unique_id: outcome(results.get(node.unique_id)) for node in planned
     }
     manifest = inputs.manifest or Manifest()
@@ -225,7 +225,7 @@ def _counts(
 ) -> Counts:
     built = [node.outcome for node in nodes]
     tested = [test.outcome for test in tests]
-    bad: tuple[Outcome, ...] = ("failed", "error", "partial", "unknown")
+    bad: tuple[NodeOutcome, ...] = ("failed", "error", "partial", "unknown")
     return Counts(
         nodes=len(built),
         nodes_passed=sum(built.count(good) for good in GOOD),

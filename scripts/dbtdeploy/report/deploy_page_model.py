@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dbtdeploy.artifacts.node_status import GOOD, Outcome
+from dbtdeploy.artifacts.node_status import GOOD, NodeOutcome
 from dbtdeploy.base import text
 from dbtdeploy.report.deploy_report import (
     AttemptReport,
@@ -40,14 +40,16 @@ SECONDS_WORTH_TELLING = 10.0
 """A model is slower or faster when it takes twice or half the time, and ten seconds more or
 less: below that, a warehouse's mood tells."""
 
-Case = Literal["published", "nothing", "release", "cancelled", "stopped", "failed", "unpublished"]
+DeployCase = Literal[
+    "published", "nothing", "release", "cancelled", "stopped", "failed", "unpublished"
+]
 
 
 class DeployView(Struct, frozen=True, kw_only=True):
     """What the page of a deploy shows besides a pull request's."""
 
     deploy: DeployReport
-    case: Case
+    case: DeployCase
     but: bool
     """The environment is new or partly so, and something is wrong all the same."""
     failed_first: bool
@@ -127,10 +129,10 @@ def deploy_view(report: Report, deploy: DeployReport, limits: Limits) -> tuple[V
     )
 
 
-def _case(report: Report, deploy: DeployReport) -> Case:
+def _case(report: Report, deploy: DeployReport) -> DeployCase:
     counts = report.counts
     failed = counts.nodes_failed + counts.tests_failed > 0 or report.status == "failed"
-    answers: tuple[tuple[bool, Case], ...] = (
+    answers: tuple[tuple[bool, DeployCase], ...] = (
         (deploy.version is not None, "published"),
         (report.status == "skipped", "release"),
         (report.status == "nothing", "nothing"),
@@ -158,7 +160,7 @@ def _compared(nodes: list[NodeReport]) -> bool:
     return any(node.why.kind != "all" for node in nodes)
 
 
-def _names(nodes: list[NodeReport], *outcomes: Outcome) -> tuple[str, ...]:
+def _names(nodes: list[NodeReport], *outcomes: NodeOutcome) -> tuple[str, ...]:
     return tuple(node.name for node in nodes if node.outcome in outcomes)
 
 

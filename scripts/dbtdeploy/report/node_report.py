@@ -10,12 +10,12 @@ from msgspec import Struct, field
 
 from dbtdeploy.artifacts import state_diff
 from dbtdeploy.artifacts.artifacts import Checksum, Manifest, Node, Result, is_test
-from dbtdeploy.artifacts.node_status import GOOD, Outcome, Waiting, outcome, rows
+from dbtdeploy.artifacts.node_status import GOOD, NodeOutcome, Waiting, outcome, rows
 from dbtdeploy.base import ansi
 from dbtdeploy.context import work_files
 from dbtdeploy.context.work_files import PlannedNode
 from dbtdeploy.report import repro_commands, source_links
-from dbtdeploy.report.report import BaselineReport, InProduction, NodeReport, TestReport, Why
+from dbtdeploy.report.report import AgainstProduction, BaselineReport, NodeReport, TestReport, Why
 
 HEADER = re.compile(r"^[A-Z][A-Za-z ]+ in \w+ .*\(.*\)$")
 """dbt's first line, ``Database Error in model x (models/x.sql)``, says what the report says."""
@@ -182,7 +182,7 @@ def _baseline(baseline: work_files.Baseline | None) -> BaselineReport | None:
     )
 
 
-def _waits_for(unique_id: str, how: Outcome, facts: NodeReportInputs) -> tuple[str, ...]:
+def _waits_for(unique_id: str, how: NodeOutcome, facts: NodeReportInputs) -> tuple[str, ...]:
     if how != "skipped":
         return ()
     return tuple(facts.name(cause) for cause in facts.waiting.causes(unique_id))
@@ -206,7 +206,7 @@ def _selectors(known: Node | None, facts: NodeReportInputs) -> tuple[str, ...]:
 
 def _in_production(
     unique_id: str, result: Result | None, facts: NodeReportInputs
-) -> tuple[InProduction, int | None]:
+) -> tuple[AgainstProduction, int | None]:
     """How production's last run saw the same test, and the rows it found."""
     if facts.before is None:
         return "unknown", None

@@ -9,16 +9,18 @@ from typing import Literal
 
 from msgspec import Struct
 
-from dbtdeploy.artifacts.node_status import Outcome
+from dbtdeploy.artifacts.node_status import NodeOutcome
 from dbtdeploy.report.deploy_report import DeployReport
 from dbtdeploy.report.release_report import WhenReleased
 
 VERSION = 1
 
-Status = Literal["passed", "warned", "failed", "error", "cancelled", "nothing", "skipped"]
+ReportStatus = Literal["passed", "warned", "failed", "error", "cancelled", "nothing", "skipped"]
 Mode = Literal["ci", "deploy", "release"]
 WhyKind = Literal["changed", "downstream", "selected", "all", "again"]
-InProduction = Literal["passed", "same", "fewer", "more", "failing", "new", "not_run", "unknown"]
+AgainstProduction = Literal[
+    "passed", "same", "fewer", "more", "failing", "new", "not_run", "unknown"
+]
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     name: str
     relation: str | None
     materialized: str | None
-    outcome: Outcome
+    outcome: NodeOutcome
     dbt_status: str | None
     why: Why
     seconds: float | None
@@ -80,10 +82,10 @@ class TestReport(Struct, frozen=True, kw_only=True):
     resource_type: str
     name: str
     on: tuple[str, ...]
-    outcome: Outcome
+    outcome: NodeOutcome
     dbt_status: str | None
     failures: int | None
-    in_production: InProduction
+    in_production: AgainstProduction
     production_failures: int | None
     seconds: float | None
     message: str | None
@@ -155,7 +157,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
     version: int
     mode: Mode
-    status: Status
+    status: ReportStatus
     skip_reason: str | None
     project: str
     target: str | None

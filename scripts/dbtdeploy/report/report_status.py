@@ -7,7 +7,7 @@ from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.context import work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import report, source_links
-from dbtdeploy.report.report import Counts, Problem, Status
+from dbtdeploy.report.report import Counts, Problem, ReportStatus
 
 INTERRUPTED = frozenset({"Cancelled"})
 DBT_STOPPED = frozenset({"DbtStopped", "ResultsUnknown"})
@@ -24,11 +24,11 @@ def status(
     failure: work_files.Failure | None,
     counts: Counts,
     problem: Problem | None,
-) -> Status:
+) -> ReportStatus:
     """The verdict. dbt's exit code and every single result must say so before it is a good one."""
     failed = counts.nodes_failed + counts.tests_failed
     warned = counts.tests_warned > 0
-    answers: tuple[tuple[bool, Status], ...] = (
+    answers: tuple[tuple[bool, ReportStatus], ...] = (
         (bool(run.event.skip), "skipped"),
         (_interrupted(build, failure), "cancelled"),
         (failed > 0 and build is not None and build.results, "failed"),

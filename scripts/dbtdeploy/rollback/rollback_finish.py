@@ -30,7 +30,7 @@ from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.move_pointer import NOT_MOVED_BACK, move_pointer
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.versions import Index
-from dbtdeploy.warehouse.release_macro_types import State
+from dbtdeploy.warehouse.release_macro_types import ReleaseState
 
 EVENT = "rollback"
 """Of the record that names what is to be built again; ``status`` tells it from a failed deploy."""
@@ -39,7 +39,7 @@ HTML = "text/html; charset=utf-8"
 
 
 def finish_rollback(
-    store: Store, record: InFlight, *, state: Callable[[], State], nonce: str, by: str
+    store: Store, record: InFlight, *, state: Callable[[], ReleaseState], nonce: str, by: str
 ) -> str:
     """Finish a rollback whose run was stopped, or forget it if it never happened.
 

@@ -21,7 +21,7 @@ DAMAGED = (
     "delete this object; if it is, bring it back from the bucket's own versioning."
 )
 
-Phase = Literal["staging", "swapping", "rolling-back"]
+InFlightPhase = Literal["staging", "swapping", "rolling-back"]
 """``staging``: production is untouched. ``swapping``: the version is written, and the swap may have
 happened. ``rolling-back``: the take-back may have happened."""
 
@@ -33,7 +33,7 @@ class InFlight(Struct, frozen=True, kw_only=True):
     release_id: str
     """Of a rollback, the newest release that it takes back."""
     tag: str
-    phase: Phase
+    phase: InFlightPhase
     environment: str
     project: str
     commit: str | None = None

@@ -12,7 +12,7 @@ from dbtdeploy.base import errors, text
 from dbtdeploy.context import schema_name
 from dbtdeploy.context.work_files import PlannedNode
 
-Schema = tuple[str, str]
+SchemaName = tuple[str, str]
 """Database and schema, lower-case: adapters differ on case, and a false refusal is safe."""
 
 LISTED = 20
@@ -31,7 +31,7 @@ MACRO_BEGIN = (
 
 
 def refuse_production(
-    nodes: Iterable[PlannedNode], production: Iterable[Schema], *, pull_request_schema: str
+    nodes: Iterable[PlannedNode], production: Iterable[SchemaName], *, pull_request_schema: str
 ) -> None:
     """Refuse nodes that would be written into a schema of production's.
 
@@ -82,7 +82,7 @@ def refuse_elsewhere(nodes: Iterable[PlannedNode], *, pull_request_schema: str) 
 
 
 def refuse_outside_staging(
-    nodes: Iterable[PlannedNode], production: Iterable[Schema], *, staging: str
+    nodes: Iterable[PlannedNode], production: Iterable[SchemaName], *, staging: str
 ) -> None:
     """Refuse nodes that a release's build in staging would write elsewhere.
 
@@ -187,5 +187,5 @@ def _exclusion(nodes: list[PlannedNode]) -> str:
     return " ".join(node.name for node in nodes)
 
 
-def _folded(database: str, schema: str) -> Schema:
+def _folded(database: str, schema: str) -> SchemaName:
     return database.lower(), schema.lower()

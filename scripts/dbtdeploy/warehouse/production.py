@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from dbtdeploy.base import errors, json_codec
 from dbtdeploy.warehouse.baselines import RelationName
 
-Relations = dict[str, RelationName]
+RelationNames = dict[str, RelationName]
 """By unique id."""
 
 
@@ -28,7 +28,7 @@ class _Manifest(Struct, frozen=True, kw_only=True):
     """From dbt 1.11 on; without relation names."""
 
 
-def read_relations(manifest: Path) -> Relations:
+def read_relations(manifest: Path) -> RelationNames:
     """The relation of each node of production's that has one, and the place of each function.
 
     Stricter than what the report reads: a build is only safe when production's place is known.

@@ -20,7 +20,7 @@ SwapOutcome = Literal["done", "busy", "changed", "unfit", "fenced", "failed"]
 ``unfit``: an outside object cannot be made on the new columns. ``fenced``: another run took over.
 But for ``done``, nothing changed."""
 
-State = Literal["none", "live", "taken back"]
+ReleaseState = Literal["none", "live", "taken back"]
 
 
 class ReleaseScope(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class KnownRelease(Struct, frozen=True, kw_only=True):
 
     release_id: str
     tag: str
-    state: State
+    state: ReleaseState
     swapped_at: str
 
 

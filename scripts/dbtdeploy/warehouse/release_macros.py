@@ -27,8 +27,8 @@ from dbtdeploy.warehouse.release_macro_types import (
     Query,
     QueryResult,
     ReleaseScope,
+    ReleaseState,
     StagingBaseline,
-    State,
     SwapPair,
     Swapped,
     TookBack,
@@ -218,14 +218,14 @@ def take_back(
 
 def settled(
     dbt: Dbt, *, work: Path, place: ReleaseScope, release_id: str, nonce: str, taken_at: str = ""
-) -> State:
+) -> ReleaseState:
     """Whether a swap, or its take-back, was committed.
 
     Waits for one that is under way, and sets the fence, so that none comes after the answer: not
     even this run's own swap, which may go on trying in a session that dbt has lost.
     """
     job = {**_fenced(place, f"{nonce} has asked", taken_at), "release_id": release_id}
-    return _ask(dbt, "release_settled", job, State, work=work)  # type: ignore[arg-type]
+    return _ask(dbt, "release_settled", job, ReleaseState, work=work)  # type: ignore[arg-type]
 
 
 def drop_staging(dbt: Dbt, *, work: Path, place: ReleaseScope, release_id: str) -> tuple[str, ...]:
