@@ -11,15 +11,14 @@ import shlex
 from pathlib import Path
 
 from dbtdeploy.base import actions_runner
-from dbtdeploy.ci import prepare_schemas, preview_docs
+from dbtdeploy.ci import prepare_schemas, preview_docs, pull_request_plan
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Ci
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import build as dbt_build
-from dbtdeploy.dbt import commands, invoke, unchanged_check
+from dbtdeploy.dbt import build_plan, commands, invoke, unchanged_check
 from dbtdeploy.dbt.dbt_client import Dbt
-from dbtdeploy.deploy import build_plan
 
 PHASE = Phase.BUILD
 CATALOGS = "catalogs.yml"
@@ -52,7 +51,7 @@ def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_buil
     if state.unchanged:
         actions_runner.say(unchanged_check.NOTHING)
         return None
-    if build_plan.builds_nothing(run, state):
+    if pull_request_plan.builds_nothing(run, state):
         build_plan.write_plan(run, work, ())
         return None
     then = preview_docs.arguments(run)
@@ -61,13 +60,13 @@ def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_buil
     invoke.install_packages(dbt, run)
     parsing = _parsing(dbt, run)
     if parsing is None:
-        nodes = invoke.list_nodes(dbt, run, build_plan.listing(run, work, state))
+        nodes = invoke.list_nodes(dbt, run, pull_request_plan.listing(run, work, state))
         ready = _ready(dbt, run, work, state, nodes)
         called = dbt_build.call(run, work, arguments) if ready else None
         if called is not None and called.outcome.exit_code == 0 and then:
             invoke.call(dbt, [*then, *dbt.options()], name="docs", title=shlex.join(then))
         return called
-    listing = build_plan.listing(run, work, state, how=commands.SILENT)
+    listing = pull_request_plan.listing(run, work, state, how=commands.SILENT)
     lines = dbt_build.CommandLines(parse=parsing, listing=listing, build=arguments, then=then)
     with dbt_build.checked(dbt, run, work, lines) as build:
         ready = _ready(dbt, run, work, state, build.nodes())
@@ -92,10 +91,14 @@ def _parsing(dbt: Dbt, run: work_files.Run) -> list[str] | None:
 
 
 def _ready(
-    dbt: Dbt, run: work_files.Run, work: Path, state: work_files.State, nodes: build_plan.Nodes
+    dbt: Dbt,
+    run: work_files.Run,
+    work: Path,
+    state: work_files.State,
+    nodes: work_files.PlannedNodes,
 ) -> bool:
     """Check and prepare; False if there is nothing to build."""
-    build_plan.check(run, work, state, nodes)
+    pull_request_plan.check(run, work, state, nodes)
     plan = build_plan.write_plan(run, work, nodes)
     if nodes:
         prepare_schemas.prepare(dbt, run, work, state, plan)

@@ -1,4 +1,4 @@
-"""plan_build.py with the real dbt command, which lists without a warehouse."""
+"""What build_modified.py plans with the real dbt command, which lists without a warehouse."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over, work_files
 from standins import entry, runs
 
-SCRIPT = entry.script("deploy/plan_build")
+SCRIPT = entry.script("ci/build_modified")
 
 PROFILE = """
 shop:
@@ -54,8 +56,18 @@ class Planned:
             schema="pr_7_shop",
         )
 
-    def start(self, *, secret: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the script."""
+    def start(
+        self, *, secret: str, apart: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the script.
+
+        Args:
+            secret: the input ``dbt-env``.
+            apart: whether one dbt lists and another one builds.
+            environment: of the job.
+        """
+        if apart:
+            self.run = replace(self.run, dbt=replace(self.run.dbt, shortcuts=()))
         hand_over.write(self.work, self.run)
         hand_over.write(self.work, work_files.State(location="s", found=True))
         return subprocess.run(
@@ -96,24 +108,34 @@ def test_a_secret_that_equals_a_name_hides_nothing_from_the_guard(
 
 
 @pytest.mark.fault(24, 51)
-def test_a_secret_that_dbt_scrubs_out_of_a_schemas_name_is_refused(planned: Planned) -> None:
+@pytest.mark.parametrize(
+    ("apart", "kind"), [(True, errors.DbtStopped), (False, errors.WouldWriteToProduction)]
+)
+def test_a_secret_that_dbt_scrubs_out_of_a_schemas_name_is_refused(
+    planned: Planned, apart: bool, kind: type[errors.DbtDeployError]
+) -> None:
     secret = "DB_PASSWORD=x\nDBT_ENV_SECRET_WORD=prod"
-    done = planned.start(secret=secret, SCHEMA_FROM="PRODUCTION")
-    assert done.returncode == 31, done.stdout + done.stderr
+    done = planned.start(secret=secret, apart=apart, SCHEMA_FROM="PRODUCTION")
+    assert done.returncode == kind.exit_code, done.stdout + done.stderr
     assert not hand_over.is_there(planned.work, work_files.Plan)
     failure = hand_over.read(planned.work, work_files.Failure)
-    assert "cannot be understood" in failure.what
+    assert failure.kind == kind.__name__
+    assert ("cannot be understood" in failure.what) == apart
 
 
-def test_how_the_caller_has_dbt_log_does_not_empty_the_plan(planned: Planned) -> None:
+@pytest.mark.parametrize("apart", [True, False])
+def test_how_the_caller_has_dbt_log_does_not_empty_the_plan(planned: Planned, apart: bool) -> None:
     logging = {"DBT_LOG_FORMAT": "json", "DBT_LOG_LEVEL": "none", "DBT_PRINT": "false"}
-    done = planned.start(secret="DB_PASSWORD=hunter2", **logging)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = planned.start(secret="DB_PASSWORD=hunter2", apart=apart, **logging)
+    # It is planned, and then there is no warehouse to make the schema in.
+    assert done.returncode == errors.WarehouseStepFailed.exit_code, done.stdout + done.stderr
     (node,) = hand_over.read(planned.work, work_files.Plan).nodes
     assert (node.name, node.schema) == ("orders", "pr_7_shop")
 
 
 @pytest.mark.fault(46)
-def test_an_output_that_a_mask_would_empty_is_told_once(planned: Planned) -> None:
-    done = planned.start(secret="DB_PASSWORD=x\nSOME_KEY=pr_7_shop")
-    assert done.stdout.count("The output `schema` will be empty") == 1, done.stdout + done.stderr
+def test_a_secret_that_equals_an_output_does_not_let_the_runner_drop_it(planned: Planned) -> None:
+    secret = "DB_PASSWORD=hunter2\nSOME_KEY=pr_7_shop"
+    done = planned.start(secret=secret, GITHUB_ACTIONS="true")
+    assert "::add-mask::hunter2" in done.stdout
+    assert "::add-mask::pr_7_shop" not in done.stdout
