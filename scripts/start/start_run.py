@@ -17,6 +17,7 @@ from dbtdeploy.context import (
     event,
     hand_over,
     input_table,
+    input_values,
     inputs,
     production_branch,
     project,
@@ -35,7 +36,7 @@ def main() -> None:
     context = settings.GitHubContext.from_environ()
     given = settings.Inputs.from_environ(input_table.fields_of(command))
     runner = settings.Runner.from_environ()
-    folder = (context.workspace / (given.project_dir or ".")).resolve()
+    folder = input_values.path("project-dir", given.project_dir or ".", context.workspace)
     own = project.read_project(folder)
     run = inputs.parse(
         given,

@@ -46,8 +46,8 @@ COMMIT_VARIABLES = (
 """Where teams leave the commit, as DBT_ENV_CUSTOM_ENV_<NAME>; the first that holds one counts."""
 
 COMMIT = re.compile(r"[0-9a-f]{7,64}", re.IGNORECASE)
-SCHEMA = re.compile(r"/dbt/([a-z-]+)/v(\d+)(?:\.json)?$")
-VERSION = re.compile(r"v?(\d+)\.(\d+)")
+SCHEMA = re.compile(r"/dbt/([a-z-]+)/v(\d{1,4})(?:\.json)?$")
+VERSION = re.compile(r"v?(\d{1,9})\.(\d{1,9})")
 
 NOTHING_STARTED = "dbt was not started, nothing was written to the warehouse."
 
@@ -207,7 +207,7 @@ def _decode(content: bytes, kind: type[_A], source: str) -> _A:
         return json_codec.decode(content, kind)
     except msgspec.ValidationError as cause:
         raise _corrupt(source, content, f"is not an artifact of dbt's: {cause}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+    except msgspec.DecodeError as cause:
         cut = not content or "truncated" in str(cause)
         said = "is cut short" if cut else f"is not JSON: {cause}"
         raise _corrupt(source, content, said) from None

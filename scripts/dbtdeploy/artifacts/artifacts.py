@@ -208,7 +208,7 @@ def decoded(raw: msgspec.Raw) -> Any:
 def _read(path: Path, kind: type[T]) -> T | None:
     try:
         return json_codec.decode(path.read_bytes(), kind)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
         # The report explains dbt's verdict and must not change it: without the file it says less.
         return None
 

@@ -13,11 +13,7 @@ import yaml
 from msgspec import Struct
 
 from dbtdeploy.artifacts.artifacts import Node, decoded
-
-try:
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:  # a PyYAML built without libyaml
-    from yaml import SafeLoader  # type: ignore[assignment]
+from dbtdeploy.base import yaml_codec
 
 FILE = re.compile(r"(?P<file>[\w@.+~ -]+(?:/[\w@.+~ -]+)*\.(?:sql|py|ya?ml|csv|md))")
 IN_PARENTHESES = re.compile(r"\((?P<file>[^()\n]+\.(?:sql|py|ya?ml|csv|md))\)")
@@ -86,8 +82,8 @@ def line_of_test(test: Node, owner: Node | None, source: str) -> int | None:
         source: the yml file's text.
     """
     try:
-        root = yaml.compose(source, Loader=SafeLoader)
-    except yaml.YAMLError:
+        root = yaml_codec.compose(source)
+    except yaml_codec.NotYaml:
         return None
     if test.resource_type == "unit_test":
         named = _entries(root, "unit_tests", test.name)
@@ -167,11 +163,10 @@ def _same_arguments(arguments: yaml.Node | None, expected: dict[str, Any]) -> bo
 
 
 def _constructed(node: yaml.Node) -> object:
-    loader = SafeLoader("")
     try:
-        return loader.construct_object(node, deep=True)
-    finally:
-        loader.dispose()
+        return yaml_codec.construct(node)
+    except yaml_codec.NotYaml:
+        return None
 
 
 def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:

@@ -34,10 +34,16 @@ def decode(content: bytes | msgspec.Raw | str, kind: Any = Any) -> Any:
 
     Raises:
         msgspec.ValidationError: it is JSON, and not of this type.
-        msgspec.DecodeError: it is no JSON.
-        UnicodeDecodeError: it is not UTF-8.
+        msgspec.DecodeError: it is no JSON, not UTF-8, or deeper than can be read.
     """
-    return _decoder(kind).decode(content)
+    try:
+        return _decoder(kind).decode(content)
+    except UnicodeError as cause:
+        raise msgspec.DecodeError(
+            f"JSON is malformed: it is not UTF-8 ({type(cause).__name__})"
+        ) from None
+    except RecursionError:
+        raise msgspec.DecodeError("JSON is malformed: nested too deeply") from None
 
 
 def convert(value: Any, kind: type[T]) -> T:

@@ -70,7 +70,7 @@ def _of_json(value: str) -> Iterator[str]:
         return
     try:
         content = json.loads(value, strict=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     for text in _texts(content):
         yield text

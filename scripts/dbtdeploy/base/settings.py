@@ -395,7 +395,7 @@ def _stands_in_every(relations: str) -> Callable[[str], bool]:
     """Whether a value, the database's name for one, is part of the name of each relation."""
     try:
         names = ["\n".join(map(str, pair)).lower() for pair in json.loads(relations)]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         names = []
     return lambda value: bool(names) and all(value.strip().lower() in one for one in names)
 

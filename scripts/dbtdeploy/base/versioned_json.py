@@ -40,7 +40,7 @@ def decode(content: bytes, kind: type[T], *, source: str, remedy: str) -> T:
         layout = json_codec.decode(content, _Head).layout
         if layout <= LAYOUT:
             return json_codec.decode(content, kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+    except msgspec.DecodeError as cause:
         raise errors.StateCorrupt(
             f"{source} is damaged: {cause}.",
             not_done="It was not used, nothing was changed.",

@@ -5,12 +5,12 @@ Payloads: https://docs.github.com/webhooks/webhook-events-and-payloads
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from dbtdeploy.base import errors, json_codec
 from dbtdeploy.base.settings import GitHubContext
@@ -18,6 +18,7 @@ from dbtdeploy.context.work_files import Event
 
 DEPENDABOT = "dependabot[bot]"
 TAGS = "refs/tags/"
+NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class _Repository(Struct, frozen=True, kw_only=True):
@@ -37,7 +38,7 @@ class _Head(Struct, frozen=True, kw_only=True):
 
 
 class _PullRequest(Struct, frozen=True, kw_only=True):
-    number: int
+    number: Annotated[int, Meta(ge=1, lt=10**10)]
     head: _Head
     user: _User | None = None
     updated_at: str | None = None
@@ -67,6 +68,7 @@ def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
         A merge queue, a manual run and a schedule have no pull request number.
 
     Raises:
+        InvalidInput: GitHub's number of the run is none.
         msgspec.ValidationError: the payload is not GitHub's.
     """
     parsed = json_codec.convert(payload, _Payload)
@@ -77,7 +79,7 @@ def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
     elif parsed.merge_group is not None:
         sha = parsed.merge_group.head_sha or sha
         ref = parsed.merge_group.head_ref.removeprefix("refs/heads/") or ref
-    run_id = int(context.run_id or 0)
+    run_id = _number("GITHUB_RUN_ID", context.run_id, 0)
     return Event(
         name=context.event_name or "local",
         repository=context.repository,
@@ -85,7 +87,7 @@ def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
         ref=ref,
         pull_request=pull.number if pull else None,
         run_id=run_id,
-        run_attempt=int(context.run_attempt or 1),
+        run_attempt=_number("GITHUB_RUN_ATTEMPT", context.run_attempt, 1),
         run_url=f"{context.server_url}/{context.repository}/actions/runs/{run_id}"
         if run_id
         else "",
@@ -102,17 +104,30 @@ def of_run(context: GitHubContext) -> Event:
     """The event that started this run, by the file that the runner left.
 
     Raises:
-        InvalidInput: that file does not hold an event.
+        InvalidInput: that file does not hold an event, or GitHub's number of the run is none.
     """
     try:
-        payload = json.loads(context.event_path.read_text()) if context.event_path else {}
+        path = context.event_path
+        payload = json_codec.decode(path.read_bytes(), dict[str, Any]) if path else {}
         return read_event(context, payload)
-    except (OSError, ValueError, msgspec.ValidationError) as cause:
+    except (OSError, msgspec.DecodeError) as cause:
         raise errors.InvalidInput(
             f"GITHUB_EVENT_PATH does not hold an event of GitHub's: {cause}",
             not_done="dbt was not started, nothing was written.",
             remedy="Leave GITHUB_EVENT_PATH to the runner; unset it to run by hand.",
         ) from None
+
+
+def _number(name: str, text: str, default: int) -> int:
+    if not text:
+        return default
+    if not NUMBER.fullmatch(text):
+        raise errors.InvalidInput(
+            f"{name} is {text[:80]!r}, which is no number of GitHub's.",
+            not_done="dbt was not started, nothing was written.",
+            remedy=f"Leave {name} to the runner; unset it to run by hand.",
+        )
+    return int(text)
 
 
 def _skip(context: GitHubContext, pull: _PullRequest | None) -> str | None:

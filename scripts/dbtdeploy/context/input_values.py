@@ -8,21 +8,32 @@ from typing import overload
 
 from dbtdeploy.base import errors
 
+MOST_DIGITS = 18
+MOST = 100_000
+"""Days before now that Python's calendar still has, and more of anything than anybody wants."""
+
 
 @overload
-def number(name: str, text: str, *, default: int, least: int = 1) -> int: ...
+def number(name: str, text: str, *, default: int, least: int = 1, most: int = MOST) -> int: ...
 @overload
-def number(name: str, text: str, *, default: None = None, least: int = 1) -> int | None: ...
-def number(name: str, text: str, *, default: int | None = None, least: int = 1) -> int | None:
-    """A whole number of at least ``least``; the default where the input is empty.
+def number(
+    name: str, text: str, *, default: None = None, least: int = 1, most: int = MOST
+) -> int | None: ...
+def number(
+    name: str, text: str, *, default: int | None = None, least: int = 1, most: int = MOST
+) -> int | None:
+    """A whole number from ``least`` to ``most``; the default where the input is empty.
 
     Raises:
         InvalidInput: it is no such number.
     """
     if not text:
         return default
-    if not text.isdecimal() or int(text) < least:
+    # By its length first: Python does not read a number of thousands of digits.
+    if not text.isdecimal() or len(text) > MOST_DIGITS or int(text) < least:
         raise invalid(name, f"is {text!r}", f"Use a whole number, {least} or more.")
+    if int(text) > most:
+        raise invalid(name, f"is {text!r}", f"Use a whole number, {most:,} at most.")
     return int(text)
 
 
@@ -67,6 +78,21 @@ def one_of(name: str, value: str, known: tuple[str, ...]) -> str:
     return value
 
 
+def path(name: str, text: str, workspace: Path) -> Path:
+    """A path, absolute.
+
+    Raises:
+        InvalidInput: no file system has such a path.
+    """
+    try:
+        found = (workspace / text).resolve()
+        found.exists()  # asks for the name, which may be longer than any
+    except (OSError, RuntimeError, ValueError) as cause:
+        said = cause.strerror if isinstance(cause, OSError) else cause
+        raise invalid(name, f"is no path: {said}", "Name a folder of the checkout's.") from None
+    return found
+
+
 def query_folder(name: str, text: str, workspace: Path) -> str | None:
     """A folder of queries, absolute; None where the input is empty.
 
@@ -75,7 +101,7 @@ def query_folder(name: str, text: str, workspace: Path) -> str | None:
     """
     if not text:
         return None
-    folder = (workspace / text).resolve()
+    folder = path(name, text, workspace)
     if not any(folder.glob("*.sql")):
         raise invalid(
             name, f"is {text!r}, and no .sql file is there", "Name a folder of the checkout's."

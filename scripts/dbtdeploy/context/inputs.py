@@ -6,9 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-import yaml
-
-from dbtdeploy.base import dbt_variables, errors
+from dbtdeploy.base import dbt_variables, errors, yaml_codec
 from dbtdeploy.base.settings import Inputs
 from dbtdeploy.context import (
     deploy_inputs,
@@ -19,7 +17,7 @@ from dbtdeploy.context import (
     schema_name,
     shortcuts,
 )
-from dbtdeploy.context.input_values import flag, invalid, number
+from dbtdeploy.context.input_values import flag, invalid, number, path
 from dbtdeploy.context.policies import AnyPolicy, TeardownPolicy
 from dbtdeploy.context.project import Project
 from dbtdeploy.context.work_files import DbtProject, Event, Run, Selection
@@ -92,7 +90,7 @@ def parse(
     policy = _policy(command, inputs, event, workspace)
     teardown = policy if isinstance(policy, TeardownPolicy) else None
     pull_request = teardown.pull_request if teardown else event.pull_request
-    folder = (workspace / (inputs.project_dir or ".")).resolve()
+    folder = path("project-dir", inputs.project_dir or ".", workspace)
     if not inputs.profile and project.profile is None:
         raise invalid(
             "profile",
@@ -106,7 +104,7 @@ def parse(
             project_dir=str(folder),
             repository_path=_from_root(folder, workspace),
             name=project.name,
-            profiles_dir=str((workspace / inputs.profiles_dir).resolve())
+            profiles_dir=str(path("profiles-dir", inputs.profiles_dir, workspace))
             if inputs.profiles_dir
             else None,
             profile=inputs.profile or project.profile,
@@ -183,8 +181,8 @@ def _vars(text: str) -> str | None:
     if not text:
         return None
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError:
+        content = yaml_codec.load(text)
+    except yaml_codec.NotYaml:
         content = None
     if not isinstance(content, dict):
         raise invalid("vars", "is not a YAML mapping", 'Write it as {"name": "value"}.')

@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from msgspec import Struct
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, yaml_codec
 
 NAME = re.compile(r"[^\d\W]\w*")
 """What dbt takes as a project's name. It becomes part of a folder's, for forks too."""
@@ -154,8 +153,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InvalidInput: it is not YAML.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as cause:
+        content = yaml_codec.load(path.read_text(encoding="utf-8"))
+    except (yaml_codec.NotYaml, UnicodeDecodeError) as cause:
         raise errors.InvalidInput(
             f"{path} is not YAML: {cause}",
             not_done="dbt was not started.",

@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 
 from dbtdeploy.base.settings import Inputs
 from dbtdeploy.context import shared_inputs
-from dbtdeploy.context.input_values import flag, invalid, number, one_of
+from dbtdeploy.context.input_values import MOST_DIGITS, flag, invalid, number, one_of
 from dbtdeploy.context.policies import Ci, TeardownPolicy
 from dbtdeploy.context.work_files import Event
 
@@ -26,7 +26,7 @@ def ci(inputs: Inputs, workspace: Path) -> Ci:
     """
     rows, order_by = inputs.baseline_rows or "all", inputs.baseline_order_by or None
     if rows not in ("all", "none"):
-        if not rows.isdecimal() or int(rows) == 0:
+        if not rows.isdecimal() or len(rows) > MOST_DIGITS or int(rows) == 0:
             raise invalid("baseline-rows", f"is {rows!r}", "Use all, none or a number of rows.")
         if order_by is None:
             raise invalid(
@@ -55,7 +55,7 @@ def teardown(inputs: Inputs, event: Event, workspace: Path) -> TeardownPolicy:
         InvalidInput: neither is named.
     """
     sweep = flag("sweep", inputs.sweep, default=False)
-    pull_request = number("pull-request", inputs.pull_request) or event.pull_request
+    pull_request = number("pull-request", inputs.pull_request, most=10**9) or event.pull_request
     if not sweep and pull_request is None:
         raise invalid(
             "pull-request",

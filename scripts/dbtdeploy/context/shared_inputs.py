@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 
 from dbtdeploy.base.settings import Inputs
 from dbtdeploy.base.text import WEB
-from dbtdeploy.context.input_values import flag, invalid, number, one_of
+from dbtdeploy.context.input_values import flag, invalid, number, one_of, path
 from dbtdeploy.context.policies import (
     BuildsProduction,
     CommandPolicy,
@@ -28,7 +28,7 @@ def location(inputs: Inputs, workspace: Path) -> str:
     state = inputs.state
     if not state:
         raise invalid("state", "is empty", "Set it to `s3://bucket/prefix` or to a folder.")
-    return state if "://" in state else str((workspace / state).resolve())
+    return state if "://" in state else str(path("state", state, workspace))
 
 
 def every_command(inputs: Inputs, workspace: Path) -> CommandPolicy:
@@ -97,7 +97,7 @@ def builds_production(inputs: Inputs, workspace: Path, *, retry_failed: bool) ->
         retries=number("retries", inputs.retries, least=0, default=1),
         time_limit_minutes=number("time-limit-minutes", inputs.time_limit_minutes),
         docs=flag("docs", inputs.docs, default=True),
-        docs_location=(where if "://" in where else str((workspace / where).resolve()))
+        docs_location=(where if "://" in where else str(path("docs-location", where, workspace)))
         if where
         else None,
         source_freshness=one_of("source-freshness", inputs.source_freshness or "warn", FRESHNESS),

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, yaml_codec
 from dbtdeploy.context.work_files import DbtProject
 
 NAME = "profiles.yml"
@@ -55,11 +55,11 @@ def with_schema(
         InvalidInput: it is not YAML, or has no such profile with outputs, or no such reader.
     """
     try:
-        content = yaml.safe_load(text)
+        content = yaml_codec.load(text)
         outputs: dict[str, Any] = content[profile]["outputs"]
         for output in outputs.values():
             output["schema"] = schema
-    except yaml.YAMLError as cause:
+    except yaml_codec.NotYaml as cause:
         raise _refused(f"{source} is not YAML: {cause}") from None
     except (AttributeError, KeyError, TypeError):
         raise _refused(f"{source} has no profile `{profile}` with outputs.") from None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from dbtdeploy.base import errors, text, timestamps, versioned_json
 from dbtdeploy.context.work_files import Event
@@ -25,7 +26,7 @@ class Lease(Struct, frozen=True, kw_only=True):
     run_url: str = ""
     taken_at: str = ""
     """ISO 8601, UTC, by the store's clock where it told one."""
-    seconds: int = 900
+    seconds: Annotated[int, Meta(ge=0, le=100_000)] = 900
     state: str = HELD
     renewals: int = 0
     publishing: str | None = None

@@ -79,7 +79,7 @@ def read(store: Store, run: Run, number: int) -> RegisteredPullRequest | None:
         return None
     try:
         entry = json_codec.decode(stored.body, RegisteredPullRequest)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.DecodeError:
         return None
     place = (entry.repository, entry.pull_request, entry.project, entry.target)
     if place != (run.event.repository, number, run.dbt.name, run.dbt.target or ""):

@@ -12,10 +12,10 @@ import re
 import zlib
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors, json_codec
@@ -47,16 +47,21 @@ UNKNOWN_COMMIT = "unknown"
 T = TypeVar("T")
 
 
+Size = Annotated[int, Meta(ge=0)]
+KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+"""Of an object, below its version's prefix."""
+
+
 class StoredObject(Struct, frozen=True, kw_only=True):
     """One artifact of a version, as the index lists it."""
 
     key: str
     """Below the version's own prefix."""
-    size: int
+    size: Size
     """Of the stored, compressed bytes."""
     sha256: str
     """Of the stored, compressed bytes."""
-    content_size: int
+    content_size: Size
     content_sha256: str
 
 
@@ -241,7 +246,7 @@ def decode_index(content: bytes, *, source: str) -> Index:
     """
     index = _decode(content, Index, source)
     for item in index.objects.values():
-        if "/" in item.key or item.key in ("", ".", ".."):
+        if not KEY.fullmatch(item.key):
             raise corrupt(source, f"names an object outside its version: {item.key!r}")
     return index
 
@@ -280,7 +285,7 @@ def _decode(content: bytes, kind: type[T], source: str) -> T:
         layout = json_codec.decode(head.get("layout", b"null"), int)
         if layout <= LAYOUT:
             return json_codec.decode(content, kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+    except msgspec.DecodeError as cause:
         raise corrupt(source, f"is damaged: {cause}") from None
     raise errors.StoreTooNew(
         f"{source} has layout {layout}; this dbt-deploy knows up to {LAYOUT}.",
