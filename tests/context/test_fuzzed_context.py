@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dbtdeploy.base import errors
-from dbtdeploy.base.settings import GitHubContext, Inputs
+from dbtdeploy.base import errors, secret_spellings
+from dbtdeploy.base.settings import DbtEnvironment, GitHubContext, Inputs
 from dbtdeploy.context import event, input_table, inputs, project
 from dbtdeploy.context.project import Project
 from dbtdeploy.context.work_files import Event
@@ -93,6 +93,22 @@ def test_vars_that_are_no_yaml(text: str) -> None:
 def test_numbers_of_thousands_of_digits(command: str) -> None:
     for name in input_table.fields_of(command):
         parsed(command, {name: "9" * 5_000})
+
+
+@given(value=words, before=texts, name=st.sampled_from(("TOKEN", "A-B", "1", "", "é", "PATH")))
+def test_dbt_env(value: str, before: str, name: str) -> None:
+    secret = f"hunter22{value}"
+    try:
+        DbtEnvironment.from_environ({"DBT_DEPLOY_DBT_ENV": f"{before}\n{name}={secret}"})
+    except errors.InvalidInput as failure:
+        said = f"{failure.what} {failure.not_done} {failure.remedy}"
+        assert "hunter22" not in said
+    secret_spellings.every(secret.encode("utf-8", "ignore").decode())
+
+
+@pytest.mark.parametrize("depth", [900, 950, 960, 970, 980, 990, 1_000, 100_000])
+def test_a_secret_that_is_json_without_end(depth: int) -> None:
+    secret_spellings.every("[" * depth + '"hunter22"' + "]" * depth)
 
 
 def read(payload: bytes, **of_context: str) -> Event:

@@ -7,7 +7,6 @@ of several lines is printed line by line.
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import json
 import re
@@ -69,10 +68,10 @@ def _of_json(value: str) -> Iterator[str]:
     if not value.startswith(("{", "[")):
         return
     try:
-        content = json.loads(value, strict=False)
+        found = list(_texts(json.loads(value, strict=False)))
     except (ValueError, RecursionError):
         return
-    for text in _texts(content):
+    for text in found:
         yield text
         if "\n" in text:
             yield from _parts(text)
@@ -108,7 +107,7 @@ def _decoded(value: str) -> str | None:
         return None
     try:
         text = base64.b64decode(packed.translate(str.maketrans("-_", "+/")), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII, or not text
         return None
     return text if all(c.isprintable() or c in "\r\n\t" for c in text) else None
 
