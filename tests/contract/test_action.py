@@ -28,7 +28,7 @@ IN_WAREHOUSE = {
     "release": {
         *("deploy/recover_release", "deploy/plan_build", "release/plan_release"),
         *("deploy/check_freshness", "release/stage_release", "release/build_staging"),
-        *("release/check_release", "release/swap_release", "release/check_live"),
+        *("release/check_release", "release/swap_release"),
         *("deploy/check_production", "deploy/build_production", "deploy/restore_dependents"),
         "deploy/generate_docs",
     },
@@ -43,7 +43,7 @@ WRITING = {
     "ci": {"ci/post_comment", "ci/report_pull_request"},
     "deploy": {"deploy/publish_artifacts", "deploy/write_report", "notify/notify"},
     "release": {
-        *("deploy/publish_artifacts", "deploy/upload_docs", "release/publish_release"),
+        *("deploy/publish_artifacts", "deploy/upload_docs"),
         *("release/plan_direct", "release/write_github_release"),
         *("release/write_release_summary", "notify/notify"),
     },
@@ -215,8 +215,8 @@ def test_a_release_goes_live_only_after_all_that_can_refuse_it_and_is_published_
         *("release/check_tag", "deploy/take_lease", "deploy/recover_release", "deploy/fetch_state"),
         *("deploy/plan_build", "release/plan_release", "deploy/check_freshness"),
         *("release/stage_release", "release/build_staging", "release/check_release"),
-        *("release/write_github_release", "release/swap_release", "release/check_live"),
-        *("release/publish_release", "release/plan_direct", "deploy/check_production"),
+        *("release/write_github_release", "release/swap_release"),
+        *("release/plan_direct", "deploy/check_production"),
         *("deploy/build_production", "deploy/publish_artifacts", "deploy/upload_docs"),
         "deploy/release_lease",
     ]

@@ -158,10 +158,8 @@ class Place:
         try:
             if outputs.get("build") == "true":
                 self.stage(work, number, tag, until=crash_at)
-                self.good("release/swap_release", work, crash_at=crash_at)
             if outputs.get("build") == "true" or outputs.get("swapped") == "true":
-                self.good("release/check_live", work, crash_at=crash_at)
-                self.good("release/publish_release", work, crash_at=crash_at)
+                self.good("release/swap_release", work, crash_at=crash_at)
         finally:
             # The job's last steps run though a script was killed.
             self.good("deploy/release_lease", work)

@@ -60,6 +60,18 @@ def attempt(step: Callable[[], int | None], *, phase: Phase) -> int:
         return UNEXPECTED
 
 
+def attempt_each(*parts: tuple[Phase, Callable[[], int | None]]) -> int:
+    """Like ``attempt``, for the parts of a script in their order: the first that fails is the last.
+
+    Args:
+        parts: each with the phase that its failure is told to be of.
+    """
+    for phase, step in parts:
+        if code := attempt(step, phase=phase):
+            return code
+    return 0
+
+
 def print_trace(fault: BaseException) -> None:
     """A fault of ours, whole and without secrets, to the log and nowhere else."""
     with actions_runner.foreign_output(sys.stderr):

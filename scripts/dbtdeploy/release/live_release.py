@@ -1,4 +1,7 @@
-"""What is live -> production's tests and a reader's queries; what fails takes the release back."""
+"""What is live -> production's tests and a reader's queries, then the version made current.
+
+What fails takes the release back.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +13,28 @@ from dbtdeploy.artifacts import artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, crash, errors
 from dbtdeploy.context import hand_over, release_files, work_files
-from dbtdeploy.context.deploy_files import HeldLease
-from dbtdeploy.context.phases import Phase
+from dbtdeploy.context.deploy_files import HeldLease, Publication
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import live_checks, recover, release_refusals, staging
-from dbtdeploy.store import in_flight, lease_renewal, store_location
+from dbtdeploy.store import in_flight, lease_messages, lease_renewal, store_location
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.versions import Index
 from dbtdeploy.warehouse import release_macros, sql_files, sql_refs
 from dbtdeploy.warehouse.release_macro_types import TookBack
-
-PHASE = Phase.LIVE_CHECK
 
 TRIES = 60
 
 
-def main() -> None:
-    """Check, and take back at once if it is not well."""
-    ctx = RunContext.open(Release)
+def check(ctx: RunContext[Release]) -> None:
+    """Check what is live, and take it back at once if it is not well.
+
+    Raises:
+        TakenBack: it was not, and production is as before.
+        ReleaseStepFailed: it was not, and could not be taken back.
+    """
     work, run = ctx.work, ctx.run
     policy = ctx.policy
     opened = store_location.opened(run.policy.state)
@@ -125,3 +130,52 @@ def _stays(record: ReleaseRecord, took: TookBack, said: str) -> errors.DbtDeploy
         not_done="It is not published: the version before is still the current one in the store.",
         remedy="Run the release again: it checks again, and takes it back or publishes it.",
     )
+
+
+def publish(ctx: RunContext[Release]) -> None:
+    """Let the store say what the warehouse holds.
+
+    Raises:
+        EarlierStepMissing: there is no record of a release.
+        PublishingFailed: another version is current.
+    """
+    run = ctx.run
+    held = ctx.held
+    opened = store_location.opened(run.policy.state)
+    record = in_flight.read(opened)
+    if record is None:
+        raise errors.EarlierStepMissing(
+            f"{opened.address(in_flight.KEY)} is not there.",
+            not_done="Nothing was published.",
+            remedy="Look who works on the environment (`command: status`), then run it again.",
+        )
+    by = run.event.run_url or lease_messages.who(run.event)
+    index = recover.go_live(
+        opened,
+        record,
+        nonce=held.nonce,
+        by=by,
+        tell=lambda index: _tell(ctx, opened.location, index),
+    )
+    if index is None:
+        raise errors.PublishingFailed(
+            f"{record.tag} is live, and another version has become current meanwhile.",
+            not_done="The version of this release is not current.",
+            remedy="Look who works on the environment (`command: status`).",
+        )
+
+
+def _tell(ctx: RunContext[Release], location: str, index: Index) -> None:
+    """Leave word for the summary at once: the plain copies may fail, or the lease be lost."""
+    there = ctx.read_if_there(Released) or Released()
+    ctx.write(replace(there, version=index.version))
+    done = Publication(
+        location=location,
+        version=index.version,
+        previous=index.previous,
+        pending=index.pending,
+        carried=index.carried,
+    )
+    ctx.write(done)
+    actions_runner.say(f"Version {index.version} is now the current one in {location}.")
+    ctx.set_outputs({"version": index.version})
