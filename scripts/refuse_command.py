@@ -19,7 +19,7 @@ def main() -> None:
     """Say what to use, and fail."""
     command = sys.argv[1]
     actions_runner.error(
-        "The input `command` is no more",
+        "The input `command` has been removed",
         f"This action is slim CI, and `command: {command}` was asked for.\n"
         f"Nothing was started, nothing was written.\n{instead(command)}",
     )

@@ -14,14 +14,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dbtdeploy.context import hand_over
-from standins import entry
-
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 
-from dbtdeploy.context import work_files  # noqa: E402  found by the line above
-from standins import preview  # noqa: E402
+from dbtdeploy.context import hand_over, work_files  # noqa: E402  found by the line above
+from standins import entry, preview  # noqa: E402
 
 INPUTS = """
 Here an input is a variable, `target` for one is DBT_DEPLOY_TARGET=ci; and what the comment says of
@@ -65,9 +62,8 @@ def main() -> int:
         print(INPUTS)
         return code
     for script in STEPS:
-        if hand_over.is_there(
-            work, work_files.Plan
-        ):  # nothing is to be built, as was found without dbt
+        if hand_over.is_there(work, work_files.Plan):
+            # Nothing is to be built, as was found without dbt.
             break
         code = _run(script, environ)
         if code:

@@ -386,6 +386,19 @@ def test_the_commands_that_reproduce() -> None:
     )
 
 
+def test_the_commands_read_the_plain_copies_of_a_store_that_deploys_fill() -> None:
+    state = replace(builds.STATE, version="20260704T090000Z-a1b2c3d")
+    made = report(replace(builds.failed(), state=state))
+    assert "aws s3 cp s3://acme-dbt/prod/latest/manifest.json state/manifest.json" in (
+        made.prepare_commands
+    )
+    in_folder = replace(state, location="/mnt/state")
+    made = report(replace(builds.failed(), state=in_folder))
+    command = checked(made, "unique_stg_payments_id").show_command
+    assert command is not None
+    assert command.endswith("--defer --state /mnt/state/latest")
+
+
 def test_commands_are_quoted_and_name_target_and_vars() -> None:
     dbt = replace(builds.RUN.dbt, target="ci; rm", vars='{"a": 1}')
     made = report(replace(builds.failed(), run=replace(builds.RUN, dbt=dbt)))

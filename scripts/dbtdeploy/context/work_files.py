@@ -133,7 +133,7 @@ class Run(HandOver, frozen=True, kw_only=True):
         if isinstance(self.policy, kind):
             return self.policy
         raise errors.OtherCommand(
-            f"run.json is of `{self.command}`, and this step needs one of {kind.__name__}.",
+            f"The run in this work folder is of `{self.command}`, which does not have this step.",
             not_done="This step did nothing.",
             remedy="Start a run of that command first: `run.py start start_run COMMAND`.",
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.base import actions_runner, settings, text
 from dbtdeploy.context import hand_over, work_files
 
 
@@ -17,7 +17,9 @@ def write_plan(run: work_files.Run, work: Path, nodes: work_files.PlannedNodes) 
     plan = work_files.Plan(nodes=tuple(shown))
     hand_over.write(work, plan)
     where = run.schema or "production"
-    actions_runner.say(f"{len(nodes)} nodes to build in {where}." if nodes else "Nothing to build.")
+    actions_runner.say(
+        f"{text.plural(len(nodes), 'node')} to build in {where}." if nodes else "Nothing to build."
+    )
     runner = settings.Runner.from_environ()
     actions_runner.set_outputs(runner.output, {"nodes": str(len(nodes))})
     return plan

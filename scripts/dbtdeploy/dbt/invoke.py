@@ -166,8 +166,8 @@ def tell_saved_parse(parse: SavedParse | None) -> None:
     if used.used is not None:
         actions_runner.say("Saved parse: dbt started from production's parse.")
         return
-    why_not = re.sub(r"(^|; )0: ", r"\g<1>of production's parse: ", used.why_not)
-    actions_runner.say(f"Saved parse: dbt parsed every file. {why_not}".rstrip())
+    why_not = re.sub(r"(^|; )0: ", r"\g<1>production's: ", used.why_not)
+    actions_runner.say(f"Saved parse: not used, dbt parses every file. {why_not}".rstrip())
 
 
 class _UsedParse(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import shlex
 from urllib.parse import urlsplit, urlunsplit
 
 from dbtdeploy.context import work_files
+from dbtdeploy.store import versions
 
 ROWS_SHOWN = 20
 STATE_COPY = "state"
@@ -25,7 +26,7 @@ def prepare(run: work_files.Run, state: work_files.State | None) -> tuple[str, .
     if run.dbt.repository_path not in ("", "."):
         lines.insert(0, f"cd {shlex.quote(run.dbt.repository_path)}")
     if _in_s3(state) and not _deploys(run):
-        source = f"{without_credentials(state.location).rstrip('/')}/manifest.json" if state else ""
+        source = f"{_artifacts(state)}/manifest.json" if state else ""
         lines.append(f"aws s3 cp {shlex.quote(source)} {STATE_COPY}/manifest.json")
     return tuple(lines)
 
@@ -68,7 +69,13 @@ def _in_s3(state: work_files.State | None) -> bool:
 
 
 def _state_folder(state: work_files.State) -> str:
-    return STATE_COPY if _in_s3(state) else state.location
+    return STATE_COPY if _in_s3(state) else _artifacts(state)
+
+
+def _artifacts(state: work_files.State) -> str:
+    """Where manifest.json lies for dbt: a store that deploys fill has plain copies in a folder."""
+    location = without_credentials(state.location).rstrip("/")
+    return f"{location}/{versions.LATEST.rstrip('/')}" if state.version else location
 
 
 def _project(run: work_files.Run) -> list[str]:
