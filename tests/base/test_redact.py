@@ -7,9 +7,12 @@ import html
 import json
 import re
 import shlex
+import textwrap
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
+import jinja2
+import markupsafe
 import pytest
 
 from dbtdeploy.base import markdown, redact
@@ -111,12 +114,28 @@ def test_a_value_of_dbt_env_is_hidden_whatever_its_name(name: str) -> None:
         lambda v: v.replace("'", "''"),
         lambda v: repr(v)[1:-1],
         html.escape,
+        # {{ value|e }} and {{ value|tojson }} of Jinja.
+        lambda v: str(markupsafe.escape(v)),
+        lambda v: str(jinja2.utils.htmlsafe_json_dumps(v))[1:-1],
+        lambda v: (
+            json.dumps(v)[1:-1]
+            .replace("<", r"\u003c")
+            .replace(">", r"\u003e")
+            .replace("&", r"\u0026")
+        ),
+        lambda v: repr(v.encode())[2:-1],
+        lambda v: v.encode().hex(),
+        lambda v: html.escape(v).replace("&#x27;", "&apos;"),
+        lambda v: json.dumps(v)[1:-1].replace("/", r"\/"),
+        # E'...' of PostgreSQL.
+        lambda v: v.replace("\\", r"\\").replace("'", r"\'"),
+        lambda v: v.replace("\\", r"\\").replace("'", "''"),
         shlex.quote,
         markdown.inline,
     ],
 )
 def test_it_is_hidden_as_tools_write_it(spell: Callable[[str], str]) -> None:
-    value = "p@ss'w\"rd/\u00f6 <x>&%~"
+    value = "p@ss'w\"rd\\/\u00f6 <x>&%~"
     hidden = of_dbt_env(f"before {spell(value)} after", "X", value)
     assert re.fullmatch(r"before '?\*\*\*'? after", hidden), hidden
 
@@ -136,6 +155,26 @@ def test_it_is_hidden_in_base64_wherever_it_begins(
         left = hidden.removeprefix("Authorization: Basic ").split("***")
         assert len(left[0]) <= -(-before * 4 // 3)
         assert len(left[-1].rstrip("=")) <= -(-len(after) * 4 // 3) + 1
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize("before", [0, 1, 40, 50, 56, 100])
+@pytest.mark.parametrize("width", [64, 76])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n  "])
+def test_it_is_hidden_in_base64_of_several_lines(before: int, width: int, end: str) -> None:
+    around = b"u" * before
+    packed = base64.b64encode(around + KEY.encode() + b"!" * 99).decode()
+    text = f"key: {end.join(textwrap.wrap(packed, width))}\nend"
+    hide = redact.Redactor(redact.secret_values({}, given={"X": KEY}))
+    for shown in (text, json.dumps(text)):
+        left = "".join(hide(shown).replace("\\n", "").replace("\\r", "").split())
+        assert "***" in left
+        inside = packed[-(-before * 4 // 3) : (before + len(KEY)) * 4 // 3]
+        assert not any(part in left for part in textwrap.wrap(inside, 8)[:-1])
+        assert hide.within(shown)(text) == hide(text)
+        assert hide.names([shown]) == ["X"]
+        assert hide.words_in(shown.encode())
+    assert hide(text).endswith("\nend")
 
 
 @pytest.mark.fault(64)

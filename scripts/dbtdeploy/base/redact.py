@@ -7,10 +7,10 @@ variables of the job that are named like a secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dbtdeploy.base import secret_spellings
+from dbtdeploy.base import base64_lines, secret_spellings
 
 REPLACEMENT = "***"
 
@@ -112,7 +112,16 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """The text without secrets."""
         # `in` is several times as fast as one pattern of them all, and most texts hold none.
-        spans = sorted(span for word in self._words if word in text for span in _spans(word, text))
+        spans = sorted(
+            [
+                *(span for word in self._words if word in text for span in _spans(word, text)),
+                *(
+                    span
+                    for line, places in base64_lines.joined(text)
+                    for span in self._within(line, places)
+                ),
+            ]
+        )
         if not spans:
             return text
         kept, end = [], 0
@@ -124,11 +133,14 @@ class Redactor:
 
     def within(self, text: str) -> Redactor:
         """One for the values of a JSON text alone, which knows only what occurs there at all."""
+        lines = _lines(text)
         return Redactor(
             {
                 word: name
                 for word, name in self._words.items()
-                if word in text or any(s in text for s in secret_spellings.in_json(word))
+                if word in text
+                or any(s in text for s in secret_spellings.in_json(word))
+                or any(word in line for line in lines)
             }
         )
 
@@ -137,16 +149,32 @@ class Redactor:
         found = (
             name
             for text in texts
+            for one in (text, *_lines(text))
             for word, name in self._words.items()
-            if name and word in text and _spans(word, text)
+            if name and word in one and _spans(word, one)
         )
         return sorted(set(found))
 
     def words_in(self, content: bytes) -> list[str]:
         """The texts that occur in a file."""
-        found = [word for word in self._words if word.encode() in content]
-        text = content.decode("latin-1") if any(map(str.isdigit, found)) else ""
-        return [word for word in found if not word.isdigit() or _spans(word, text)]
+        text = content.decode("latin-1")
+        lines = _lines(text)
+        return [
+            word
+            for word in self._words
+            if (word.encode() in content and (not word.isdigit() or _spans(word, text)))
+            or any(_spans(word, line) for line in lines)
+        ]
+
+    def _within(self, line: str, places: Sequence[int]) -> Iterator[tuple[int, int]]:
+        for word in self._words:
+            if word in line:
+                for first, last in _spans(word, line):
+                    yield places[first], places[last - 1] + 1
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line, _places in base64_lines.joined(text)]
 
 
 def _spans(word: str, text: str) -> list[tuple[int, int]]:

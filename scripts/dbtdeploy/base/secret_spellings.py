@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+import itertools
 import json
 import re
 import shlex
@@ -119,6 +120,7 @@ def in_json(text: str) -> set[str]:
 
 def _written(text: str) -> set[str]:
     """A text in URLs, JSON, SQL, Python, HTML, a shell and Markdown."""
+    backslashes = text.replace("\\", "\\\\")
     found = {
         text,
         quote(text, safe=""),
@@ -127,16 +129,36 @@ def _written(text: str) -> set[str]:
         *in_json(text),
         # JSON in JSON: a log line that quotes another.
         json.dumps(json.dumps(text)[1:-1])[1:-1],
+        *(other for one in in_json(text) for other in _in_pages(one)),
         text.replace("'", "''"),
         text.replace('"', '""'),
+        # E'...' of PostgreSQL, and strings of BigQuery, Databricks and Snowflake.
+        backslashes.replace("'", "''"),
+        backslashes.replace("'", r"\'"),
         repr(text)[1:-1],
-        html.escape(text),
+        repr(text.encode())[2:-1],
+        text.encode().hex(),
         html.escape(text, quote=False),
+        *_in_html(text),
         shlex.quote(text).strip("'"),
         # A refusal's sentence is Markdown already when it is redacted.
         markdown.inline(text),
     }
     return found | {re.sub(r"%[0-9A-F]{2}", lambda m: m[0].lower(), one) for one in found}
+
+
+def _in_html(text: str) -> Iterator[str]:
+    """A text with its quotes as Python, MarkupSafe, Go and XML write them."""
+    plain = html.escape(text, quote=False)
+    for double, single in itertools.product(("&quot;", "&#34;"), ("&#x27;", "&#39;", "&apos;")):
+        yield plain.replace('"', double).replace("'", single)
+
+
+def _in_pages(escaped: str) -> Iterator[str]:
+    """JSON as it is written for a page: by ``tojson`` of Jinja, by Go, and by PHP."""
+    for characters in ("[<>&']", "[<>&]"):
+        yield re.sub(characters, lambda found: rf"\u{ord(found[0]):04x}", escaped)
+    yield escaped.replace("/", r"\/")
 
 
 def _base64(text: str) -> set[str]:
