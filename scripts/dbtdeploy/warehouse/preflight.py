@@ -140,6 +140,10 @@ EXPOSED = {
         "{name}, a partition or child of a table that it writes to, is {roles}'s",
         "ALTER TABLE {name} OWNER TO {role};",
     ),
+    "shape": (
+        "the {name} of {roles} is not the plain table that dbt-deploy makes",
+        "DROP {name};",
+    ),
     "trigger": ("the trigger {name} runs a function of {roles}", "DROP TRIGGER {name};"),
 }
 """By kind: what is told, and the statement that ends it."""

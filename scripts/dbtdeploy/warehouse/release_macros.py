@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
 
 from dbtdeploy.base import errors, json_codec, timestamps
 from dbtdeploy.context.release_files import ReleaseRecord, RemovedNode, Spot, SwappedNode
 from dbtdeploy.dbt.dbt_client import Dbt
-from dbtdeploy.warehouse import release_schemas
-from dbtdeploy.warehouse.preflight import Hanging
+from dbtdeploy.warehouse import preflight, release_schemas
+from dbtdeploy.warehouse.preflight import Hanging, Preflight
 from dbtdeploy.warehouse.release_macro_types import (
     CleanedUp,
     LiveProduction,
@@ -52,6 +52,12 @@ EXPECTED_KIND = {
 """The kind of relation that a materialization leaves; a project's own may leave any."""
 
 T = TypeVar("T")
+
+
+class _Refused(Struct, frozen=True, kw_only=True):
+    """In place of an answer: others could put their own into ``dbt_deploy``; nothing was read."""
+
+    exposed: Preflight
 
 
 def read_production(
@@ -293,6 +299,8 @@ def _ask(
         not_done=not_done,
         failure=errors.ReleaseStepFailed,
     )
+    if said.startswith(b'{"exposed"'):
+        preflight.refuse_exposed(json_codec.decode(said, _Refused).exposed)
     return json_codec.decode(said, answer)
 
 

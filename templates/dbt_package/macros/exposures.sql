@@ -97,11 +97,61 @@ select 'trigger', format('%I on dbt_deploy.%I', t.tgname, c.relname), array[s.sh
 from pg_namespace n join pg_class c on c.relnamespace = n.oid join pg_trigger t on t.tgrelid = c.oid and not t.tgisinternal
 join pg_proc p on p.oid = t.tgfoid join stranger s on s.oid = p.proowner
 where n.nspname = 'dbt_deploy' and not s.joined
+union all
+{{ dbtdeploy.postgres_own_tables_misshapen() }}
 {% endmacro %}
 
 
-{# For a block that writes to our own tables: the look may be long ago, or not have been asked for. #}
+{#
+  What bears the name of a table of ours and is not as we make it, whoever owns it: to read a view, or to
+  write where there is a rule, a policy, a default or a child, can be to run a function.
+#}
+{% macro postgres_own_tables_misshapen() %}
+select 'shape', format('%s dbt_deploy.%I', case c.relkind when 'v' then 'VIEW' when 'm' then 'MATERIALIZED VIEW'
+    when 'f' then 'FOREIGN TABLE' when 'S' then 'SEQUENCE' when 'c' then 'TYPE' when 'i' then 'INDEX' when 'I' then 'INDEX'
+    else 'TABLE' end, c.relname), array[quote_ident(pg_get_userbyid(c.relowner))]
+from pg_namespace n join pg_class c on c.relnamespace = n.oid
+where n.nspname = 'dbt_deploy'
+  and c.relname in ('releases', 'fence', 'dbt_deployments', 'dbt_model_row_counts', 'removed_models', 'baselines')
+  and (c.relkind <> 'r' or c.relrowsecurity
+    or exists (select from pg_rewrite w where w.ev_class = c.oid)
+    or exists (select from pg_attrdef d where d.adrelid = c.oid)
+    or exists (select from pg_inherits i where c.oid in (i.inhrelid, i.inhparent))
+    or exists (select from pg_index i where i.indrelid = c.oid and (i.indexprs is not null or i.indpred is not null))
+    or exists (select from pg_attribute a join pg_type t on t.oid = a.atttypid
+      where a.attrelid = c.oid and a.attnum > 0 and t.typnamespace <> 'pg_catalog'::regnamespace)
+    or exists (select from pg_constraint k join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid = k.oid
+      and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass) where k.conrelid = c.oid))
+{% endmacro %}
+
+
+{#
+  Before anything is read or written in dbt_deploy; the catalog alone is asked. Prints what is exposed as
+  the answer, {exposed: Preflight}, and returns whether there was any.
+#}
+{% macro postgres_own_schema_refused(job) %}
+  {% set found = run_query(dbtdeploy.postgres_own_names_only() ~ 'with ' ~ dbtdeploy.postgres_strangers()
+      ~ ', own(kind, name, roles) as (' ~ dbtdeploy.postgres_own_schema_exposed() ~ ') select (select count(*) from own), '
+      ~ dbtdeploy.postgres_answer("json_build_object('exposed', json_build_object('role', quote_ident(current_user),"
+        ~ " 'database', quote_ident(current_database()), 'exposures',"
+        ~ " (select json_agg(o order by o.kind, o.name) from own o)))")).rows[0] %}
+  {% if found[0] | int > 0 %}
+    {% do dbtdeploy.end_transaction() %}
+    {% do print(job.token ~ found[1][1:]) %}
+  {% endif %}
+  {{ return(found[0] | int > 0) }}
+{% endmacro %}
+
+
+{#
+  For a block that uses our own tables: the look may be long ago, or not have been asked for. Once the
+  schema is ours and closed to others, nobody else can put anything there; so it comes after what makes
+  it, or finds that it is there.
+#}
 {% macro postgres_refuse_strangers() %}
+  if not exists (select from pg_namespace n where n.nspname = 'dbt_deploy') then
+    raise exception 'the schema dbt_deploy is not there';
+  end if;
   if exists (with {{ dbtdeploy.postgres_strangers() }} {{ dbtdeploy.postgres_own_schema_exposed() }}) then
     raise exception 'another role can change what dbt-deploy keeps in the schema dbt_deploy: %',
       (with {{ dbtdeploy.postgres_strangers() }}

@@ -22,6 +22,9 @@
 
 {% macro postgres__release_clean_up(job) %}
   {{ dbtdeploy.postgres_itself('release_clean_up') }}
+  {% if dbtdeploy.postgres_own_schema_refused(job) %}
+    {{ return('') }}
+  {% endif %}
   {% set told = [] %}
   {% for group in dbtdeploy.kept_schemas(job) %}
     {% if group.due %}
@@ -103,6 +106,7 @@ declare
   it record;
 begin
   if to_regclass('dbt_deploy.removed_models') is not null then
+    {{ dbtdeploy.postgres_refuse_strangers() }}
     perform set_config('lock_timeout', '250ms', true);
     for it in
       select m.unique_id, m.schema, m.identifier, m.removed_at, c.oid, c.relowner,

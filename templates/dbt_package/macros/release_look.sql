@@ -18,10 +18,15 @@
 
 {% macro postgres__release_look(job) %}
   {{ dbtdeploy.postgres_itself('release_look') }}
-  {# to_regclass fails where the schema may not be used. #}
-  {% set there = run_query("select count(*) from pg_catalog.pg_namespace n join pg_catalog.pg_class c on c.relnamespace = n.oid"
+  {#
+    Told among the exposures, and not read: what another role made there. to_regclass fails where the
+    schema may not be used.
+  #}
+  {% set there = run_query(dbtdeploy.postgres_own_names_only() ~ 'with ' ~ dbtdeploy.postgres_strangers()
+      ~ " select count(*) from pg_namespace n join pg_class c on c.relnamespace = n.oid"
       ~ " where n.nspname = 'dbt_deploy' and c.relname = 'releases' and has_schema_privilege(n.oid, 'USAGE')"
-      ~ " and has_table_privilege(c.oid, 'SELECT')").rows[0][0] | int == 1 %}
+      ~ " and has_table_privilege(c.oid, 'SELECT') and not exists ("
+      ~ dbtdeploy.postgres_own_schema_exposed() ~ ")").rows[0][0] | int == 1 %}
   {% set sql %}
 {{ dbtdeploy.postgres_own_names_only() }}
 select {{ dbtdeploy.postgres_answer("json_build_object('role', current_user, 'database', current_database(),"

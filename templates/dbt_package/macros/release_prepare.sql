@@ -22,6 +22,9 @@
 
 {% macro postgres__release_prepare(job) %}
   {{ dbtdeploy.postgres_itself('release_prepare') }}
+  {% if dbtdeploy.postgres_own_schema_refused(job) %}
+    {{ return('') }}
+  {% endif %}
   {% set line = job.mark.split('\n')[0] %}
   {% set foreign, dropped = [], [] %}
   {% for name in job.schemas %}
@@ -94,6 +97,7 @@ declare
   source oid; counted bigint; writes bigint;
   it record; part record;
 begin
+  {{ dbtdeploy.postgres_refuse_strangers() }}
   perform from dbt_deploy.fence f where f.environment = job ->> 'environment' and f.project = job ->> 'project'
     and f.nonce = job ->> 'nonce';
   if not found then

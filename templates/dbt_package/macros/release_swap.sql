@@ -23,7 +23,9 @@
 
 {% macro postgres__release_swap(job) %}
   {{ dbtdeploy.postgres_itself('release_swap') }}
-  {% do print(job.token ~ dbtdeploy.postgres_do(job, dbtdeploy.postgres_swap_block())) %}
+  {% if not dbtdeploy.postgres_own_schema_refused(job) %}
+    {% do print(job.token ~ dbtdeploy.postgres_do(job, dbtdeploy.postgres_swap_block())) %}
+  {% endif %}
 {% endmacro %}
 
 
@@ -80,6 +82,7 @@ end
 {% macro postgres_swap_may() %}
       perform set_config('lock_timeout', '5s', true);
       perform {{ dbtdeploy.postgres_place_lock() }};
+      {{ dbtdeploy.postgres_refuse_strangers() }}
       perform from dbt_deploy.fence f where f.environment = job ->> 'environment' and f.project = job ->> 'project'
         and f.nonce = job ->> 'nonce' for update;
       if not found then

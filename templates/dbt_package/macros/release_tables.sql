@@ -44,7 +44,6 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
 #}
 {% macro postgres_make_tables() %}
   perform {{ dbtdeploy.postgres_lock("'dbt_deploy'") }};
-  {{ dbtdeploy.postgres_refuse_strangers() }}
   if to_regnamespace('dbt_deploy') is null then
     create schema dbt_deploy;
     comment on schema dbt_deploy is 'Releases of dbt-deploy, and what they brought.';
@@ -78,6 +77,7 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
       oid bigint not null, rows bigint not null, writes bigint not null,
       primary key (environment, project, release_id, unique_id));
   end if;
+  {{ dbtdeploy.postgres_refuse_strangers() }}
 {% endmacro %}
 
 {#
@@ -154,5 +154,7 @@ begin
   {{ dbtdeploy.postgres_tell("to_jsonb(coalesce(known, 'none'))") }}
 end
   {% endset %}
-  {% do print(job.token ~ dbtdeploy.postgres_do(job, block)) %}
+  {% if not dbtdeploy.postgres_own_schema_refused(job) %}
+    {% do print(job.token ~ dbtdeploy.postgres_do(job, block)) %}
+  {% endif %}
 {% endmacro %}

@@ -21,7 +21,9 @@
 
 {% macro postgres__release_take_back(job) %}
   {{ dbtdeploy.postgres_itself('release_take_back') }}
-  {% do print(job.token ~ dbtdeploy.postgres_do(job, dbtdeploy.postgres_take_back_block())) %}
+  {% if not dbtdeploy.postgres_own_schema_refused(job) %}
+    {% do print(job.token ~ dbtdeploy.postgres_do(job, dbtdeploy.postgres_take_back_block())) %}
+  {% endif %}
 {% endmacro %}
 
 
@@ -95,6 +97,7 @@ end
         said := array['there is no table dbt_deploy.releases: the warehouse knows no release'];
         raise exception using errcode = 'DD001', message = said[1];
       end if;
+      {{ dbtdeploy.postgres_refuse_strangers() }}
       if not dry then
         {{ dbtdeploy.postgres_set_fence() }}
         if not found then
