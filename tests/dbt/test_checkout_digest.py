@@ -209,6 +209,85 @@ def test_in_doubt_there_is_no_digest(checkout: Checkout, doubt: Callable[[Checko
     assert checkout.digest() is None
 
 
+NESTED = {
+    "ours/packages.yml": "packages: [{local: ../deep}]",
+    "deep/dbt_project.yml": "name: deep",
+    # And round again.
+    "deep/dependencies.yml": "packages: [{local: ../ours}, {local: ../deeper}]",
+    "deep/macros/x.sql": "{% macro x() %}1{% endmacro %}",
+    "deeper/macros/y.sql": "{% macro y() %}1{% endmacro %}",
+    "locked/macros/z.sql": "{% macro z() %}1{% endmacro %}",
+    "dbt/package-lock.yml": "packages: [{local: ../locked}]",
+}
+
+
+def _read_again(checkout: Checkout) -> str | None:
+    reads = project.read_project(checkout.folder / "dbt").reads
+    checkout.run = replace(checkout.run, dbt=replace(checkout.run.dbt, reads=reads))
+    return checkout.digest()
+
+
+@pytest.mark.fault(52)
+@pytest.mark.parametrize(
+    "name",
+    ["deep/macros/x.sql", "deep/macros/new.sql", "deeper/macros/y.sql", "locked/macros/z.sql"],
+)
+def test_a_package_of_a_local_package_counts(checkout: Checkout, name: str) -> None:
+    checkout.commit(dict(NESTED))
+    before = _read_again(checkout)
+    assert before
+    checkout.commit({name: "{% macro x() %}2{% endmacro %}"})
+    assert checkout.digest() not in (None, before)
+
+
+@pytest.mark.fault(52)
+def test_where_a_package_lies_may_be_told_from_the_project_or_the_package(
+    checkout: Checkout,
+) -> None:
+    # dbt 1.x looks for dbt/inner; others may look beside the package.
+    checkout.commit({"ours/packages.yml": "packages: [{local: inner}]"})
+    for name in ("dbt/inner/macros/x.sql", "ours/inner/macros/x.sql"):
+        checkout.commit({name: "{% macro x() %}1{% endmacro %}"})
+        before = _read_again(checkout)
+        assert before
+        checkout.commit({name: "{% macro x() %}2{% endmacro %}"})
+        assert checkout.digest() not in (None, before)
+
+
+@pytest.mark.fault(52)
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"ours/packages.yml": "packages: [{local: ../../outside}]"},
+        {"ours/packages.yml": "packages: [{local: \"{{ var('x') }}\"}]"},
+        {"ours/packages.yml": "packages: [{package: a/b}]", "dbt/package-lock.yml": None},
+        {"ours/packages.yml": "packages: ["},
+        {"ours/dbt_project.yml": "macro-paths: [../src]"},
+        {"ours/dbt_project.yml": "macro-paths: macros"},
+    ],
+)
+def test_where_a_local_package_leads_elsewhere_there_is_no_digest(
+    checkout: Checkout, written: dict[str, str | None]
+) -> None:
+    checkout.commit({"dbt/packages.yml": "packages: [{local: ../ours}]"})
+    assert _read_again(checkout)
+    checkout.commit(written)
+    assert _read_again(checkout) is None
+    taken = unchanged_check.take(checkout.run, checkout.work)
+    run = replace(RUN, selection=work_files.Selection(select="state:modified+"))
+    assert "not known, or not all in the repository" in (
+        unchanged_check.why_not(run, taken, replace(INDEX, partial=False)) or ""
+    )
+
+
+@pytest.mark.fault(52)
+def test_a_package_beyond_a_link_is_not_known(checkout: Checkout) -> None:
+    checkout.commit({"real/inner/macros/x.sql": "1"})
+    (checkout.folder / "link").symlink_to("real")
+    checkout.commit({"ours/packages.yml": "packages: [{local: ../link/inner}]"})
+    assert _read_again(checkout) is None
+
+
 @pytest.mark.parametrize(
     ("written", "known"),
     [

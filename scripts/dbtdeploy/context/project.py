@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,11 @@ def reads(folder: Path) -> tuple[str, ...] | None:
 
 
 def _reads(folder: Path, content: dict[str, Any]) -> tuple[str, ...] | None:
+    own, local = _resource_paths(content), _local_packages(folder)
+    return None if own is None or local is None else tuple(dict.fromkeys((*own, *local)))
+
+
+def _resource_paths(content: dict[str, Any]) -> tuple[str, ...] | None:
     found: list[object] = []
     for name, default in RESOURCE_PATHS.items():
         said = content.get(name)
@@ -104,18 +111,62 @@ def _reads(folder: Path, content: dict[str, Any]) -> tuple[str, ...] | None:
         if not isinstance(paths, list):
             return None
         found += paths
-    packages = [
-        package
-        for name in PACKAGES
-        if (folder / name).is_file()
-        for package in read_yaml(folder / name).get("packages") or ()
-    ]
-    local = [package["local"] for package in packages if _is_local(package)]
+    return _all_plain(found)
+
+
+def _local_packages(folder: Path) -> tuple[str, ...] | None:
+    """The folders of local packages, and of those that they name; None if it cannot be said."""
+    found, pending = {os.path.normpath(folder): ""}, [""]
+    while pending:
+        package = pending.pop()
+        named = _named_by(folder, package)
+        if named is None:
+            return None
+        for path in named:
+            # dbt 1.x takes it from the project's folder, whichever package names it.
+            elsewhere = Path(package, path).as_posix()
+            for name in (path, elsewhere) if (folder / elsewhere).is_dir() else (path,):
+                place = os.path.normpath(folder / name)
+                if place not in found:
+                    found[place] = name
+                    pending.append(name)
+    return tuple(name for name in found.values() if name)
+
+
+def _named_by(folder: Path, package: str) -> tuple[str, ...] | None:
+    """The local packages that the project, or a local package of it, names."""
+    try:
+        listed = [
+            one
+            for name in (*PACKAGES, *([] if package else [LOCK]))
+            if (folder / package / name).is_file()
+            for one in read_yaml(folder / package / name).get("packages") or ()
+        ]
+        if package and not _reads_its_own(folder / package):
+            return None
+    except errors.InvalidInput:
+        if package:
+            return None
+        raise
+    local = [one["local"] for one in listed if _is_local(one)]
     # Without a lock file another day may bring other packages.
-    if len(local) < len(packages) and not (folder / LOCK).is_file():
+    if len(local) < len(listed) and not (folder / LOCK).is_file():
         return None
-    plain = [_plain(path) for path in (*found, *local)]
-    return None if None in plain else tuple(dict.fromkeys(path for path in plain if path))
+    return _all_plain(local)
+
+
+def _reads_its_own(package: Path) -> bool:
+    """Whether a local package reads nothing outside its folder."""
+    path = package / "dbt_project.yml"
+    paths = _resource_paths(read_yaml(path)) if path.is_file() else ()
+    return paths is not None and not any(
+        Path(path).is_absolute() or ".." in Path(path).parts for path in paths
+    )
+
+
+def _all_plain(paths: Iterable[object]) -> tuple[str, ...] | None:
+    plain = [_plain(path) for path in paths]
+    return None if None in plain else tuple(path for path in plain if path)
 
 
 def _is_local(package: object) -> bool:

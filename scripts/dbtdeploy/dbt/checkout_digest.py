@@ -99,7 +99,8 @@ def pathspecs(dbt: work_files.DbtProject, top: Path) -> tuple[str, ...] | None:
     if dbt.reads is None or not folder.is_relative_to(top) or GLOB.search(dbt.project_dir):
         return None
     read = [_inside(folder / name, top) for name in (*dbt.reads, dbt.packages_path)]
-    if None in read:
+    # git lists nothing that lies beyond a link; a link itself shows in its list.
+    if any(name is None or _is_beyond_a_link(top / name) for name in read):
         return None
     folders = [folder]
     if dbt.profiles_dir and Path(dbt.profiles_dir).is_relative_to(top):
@@ -258,6 +259,10 @@ def _closes(inside: str) -> bool:
         if depth == 0:
             return True
     return False
+
+
+def _is_beyond_a_link(path: Path) -> bool:
+    return path.parent.resolve() != path.parent
 
 
 def _inside(path: Path, top: Path) -> str | None:
