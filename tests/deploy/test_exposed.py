@@ -135,3 +135,30 @@ def test_triggers_and_partitions_of_others_are_refused(production: Production) -
     assert role in production.database.value(
         "select pg_get_userbyid(relowner) from pg_class where oid = 'pr_1.part'::regclass"
     )
+
+
+@pytest.mark.fault(109)
+def test_the_check_makes_productions_missing_schemas_so_that_nobody_else_can(
+    production: Production,
+) -> None:
+    attacker = attackers(production)
+    production.plan("sales", schema="marts")
+    production.begin()
+    done = production.check()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert production.database.value(OWNER_OF_MARTS) == production.owner.user
+    attacker.run("create schema if not exists marts")
+    assert production.database.value(OWNER_OF_MARTS) == production.owner.user
+
+
+@pytest.mark.fault(109)
+def test_a_refused_deploy_makes_no_schema(production: Production) -> None:
+    production.database.run("grant create on schema public to public")
+    attackers(production)
+    production.plan("sales", schema="marts")
+    production.begin()
+    assert production.check().returncode == 67
+    assert production.database.rows(OWNER_OF_MARTS) == []
+
+
+OWNER_OF_MARTS = "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'marts'"

@@ -467,3 +467,39 @@ def test_a_staged_relation_of_another_name_is_renamed_on_its_way(shop: Shop) -> 
     assert swapped.outcome == "done", swapped
     assert shop.reader.rows("select * from analytics.orders") == [(3, 30)]
     assert shop.reader.rows("select * from analytics.big") == [(4,)]
+
+
+@pytest.mark.fault(109)
+def test_a_schema_that_another_role_made_since_the_plan_is_not_moved_into(shop: Shop) -> None:
+    attacker = shop.other
+    shop.database.run(
+        f"grant create on database {shop.database.name} to {attacker.user}; drop schema marts"
+    )
+    release = shop.begin(schemas=("analytics", "marts"))
+    release.stage("sums", "select 7 as n", schema="marts")
+    release.plan()
+    attacker.run(f"create schema marts; grant usage, create on schema marts to {shop.owner.user}")
+    said = refused(shop, shop.state(), release.swap(), "changed")
+    assert said == f"the schema marts belongs to {attacker.user}, who could replace what is in it"
+    attacker.run("drop schema marts")
+    assert release.swap().outcome == "done"
+    assert (
+        shop.database.value(
+            "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'marts'"
+        )
+        == shop.owner.user
+    )
+
+
+@pytest.mark.fault(109)
+def test_what_was_kept_does_not_go_back_to_a_schema_of_another_role(shop: Shop) -> None:
+    release = shop.begin()
+    release.stage("orders", "select 3 as id, 30 as amount")
+    assert release.go().outcome == "done"
+    shop.database.run(f"alter schema analytics owner to {shop.other.user}")
+    shop.database.run(f"grant usage, create on schema analytics to {shop.owner.user}")
+    before = shop.state()
+    took = shop.take_back(release)
+    assert took.swapped.outcome == "changed"
+    assert f"the schema analytics belongs to {shop.other.user}" in took.swapped.detail[0]
+    assert shop.state() == before

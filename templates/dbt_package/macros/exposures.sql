@@ -144,6 +144,21 @@ where n.nspname = 'dbt_deploy'
 
 
 {#
+  Where a block moves relations to: what was made there since the look may be another role's, who could
+  then put anything in their place. names: a select of schemas, all of which are there.
+#}
+{% macro postgres_refuse_schemas_of_others(names) %}
+      said := array(with {{ dbtdeploy.postgres_strangers() }}
+        select format('the schema %I belongs to %s, who could replace what is in it', n.nspname, s.shown)
+        from pg_namespace n join stranger s on s.oid = n.nspowner and not s.joined
+        where n.nspname in (select w.name::name from ({{ names }}) w(name)) order by 1);
+      if said <> '{}' then
+        raise exception using errcode = 'DD001', message = said[1];
+      end if;
+{% endmacro %}
+
+
+{#
   For a block that uses our own tables: the look may be long ago, or not have been asked for. Once the
   schema is ours and closed to others, nobody else can put anything there; so it comes after what makes
   it, or finds that it is there.

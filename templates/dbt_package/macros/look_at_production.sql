@@ -67,9 +67,42 @@ select 'x' || translate(encode(convert_to(json_build_object(
   'hanging', (select coalesce(json_agg(h), '[]') from hanging h),
   'lost', (select coalesce(json_agg(l), '[]') from lost l),
   'exposures', {{ dbtdeploy.postgres_exposures(job.schemas, 'select p.oid from planned p') }}
-)::text, 'UTF8'), 'base64'), E'\n', '')
+)::text, 'UTF8'), 'base64'), E'\n', ''),
+  (not exists (select from schemas s where not s.ready) and not exists (select from planned p where not p.allowed)
+    and not exists (select from foreign_functions) and not exists (select from hanging h where h.gone and not h.ours)
+    and not exists (select from lost)
+    and {{ dbtdeploy.postgres_exposures(job.schemas, 'select p.oid from planned p') }}::text = '[]')::int
   {% endset %}
-  {{ return(run_query(sql).rows[0][0][1:]) }}
+  {% set found = run_query(sql).rows[0] %}
+  {% if found[1] | int == 1 %}
+    {% do dbtdeploy.postgres_make_missing_schemas(job) %}
+  {% endif %}
+  {{ return(found[0][1:]) }}
+{% endmacro %}
+
+
+{#
+  Where nothing is refused: between this look and dbt's own `create schema` another role could make it.
+  What it made since the look is refused.
+#}
+{% macro postgres_make_missing_schemas(job) %}
+  {% do run_query(dbtdeploy.postgres_own_names_only()
+      ~ "select set_config('dbt_deploy.job', " ~ dbtdeploy.literal(tojson({'schemas': job.schemas})) ~ ', true);\ndo $' ~ job.quote ~ '$\n'
+      ~ dbtdeploy.postgres_make_schemas_block() ~ '\n$' ~ job.quote ~ '$;\ncommit') %}
+{% endmacro %}
+
+{% macro postgres_make_schemas_block() %}
+declare
+  job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
+  said text[];
+  it record;
+begin
+  for it in select w.name from jsonb_array_elements_text(job -> 'schemas') w(name)
+      where not exists (select from pg_namespace n where n.nspname = w.name::name) order by 1 loop
+    execute format('create schema if not exists %I', it.name);
+  end loop;
+  {{ dbtdeploy.postgres_refuse_schemas_of_others("select jsonb_array_elements_text(job -> 'schemas')") }}
+end
 {% endmacro %}
 
 

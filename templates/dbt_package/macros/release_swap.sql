@@ -247,6 +247,7 @@ end
           where not exists (select from pg_namespace n where n.nspname = (value ->> 'schema')::name) order by 1 loop
         execute format('create schema %I', it.name);
       end loop;
+      {{ dbtdeploy.postgres_refuse_schemas_of_others("select value ->> 'schema' from jsonb_array_elements(pairs)") }}
       for it in select distinct value ->> 'keep' as name from jsonb_array_elements(pairs) where value ->> 'old' is not null order by 1 loop
         execute format('create schema %I', it.name);
         execute format('comment on schema %I is %L', it.name, job ->> 'mark');

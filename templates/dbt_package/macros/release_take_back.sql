@@ -218,6 +218,7 @@ end
         execute format('create schema %I', it.name);
         execute format('comment on schema %I is %L', it.name, it.mark);
       end loop;
+      {{ dbtdeploy.postgres_refuse_schemas_of_others('select unnest(moved_to)') }}
       for it in select relation, name from unnest(moved, moved_to) with ordinality t(relation, name, n) order by n loop
         {{ dbtdeploy.postgres_move('it.relation', 'it.name') }}
       end loop;
