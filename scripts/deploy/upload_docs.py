@@ -28,6 +28,8 @@ def main() -> None:
     done = ctx.read(Publication)
     lease.renew(opened, held.nonce)
     opened.put(versions.LATEST + collect_artifacts.CATALOG, made[collect_artifacts.CATALOG])
+    if STATIC_DOCS not in made:
+        return
     shown = docs_step.upload(run, opened, made[STATIC_DOCS], done)
     ctx.write(shown)
     outputs = {"docs-url": shown.docs_url or ""}

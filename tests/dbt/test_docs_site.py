@@ -8,11 +8,13 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, redact
 from dbtdeploy.base.redact import redactor
+from dbtdeploy.dbt import docs_site
 from dbtdeploy.deploy import redact_artifacts
 
 HOSTILE = (
@@ -50,14 +52,14 @@ class Scripts(HTMLParser):
             self.policy = dict(attrs)["content"] or ""
 
 
-def published(page: bytes, manifest: bytes, catalog: bytes, *secrets: str) -> bytes:
-    return redact_artifacts.page(page, {manifest: manifest, catalog: catalog}, redactor(secrets))
+def published(page: bytes, *secrets: str) -> bytes:
+    return redact_artifacts.page(page, redactor(secrets))
 
 
-def written_in(page: bytes) -> list[object]:
+def written_in(page: bytes) -> list[Any]:
     """Manifest and catalog, as the page's script reads them."""
     text = page.decode()
-    decoder, found = json.JSONDecoder(), []
+    decoder, found = json.JSONDecoder(), list[Any]()
     at = text.index("{manifest:") + len("{manifest:")
     for _ in range(2):
         value, end = decoder.raw_decode(text, at)
@@ -71,7 +73,7 @@ def written_in(page: bytes) -> list[object]:
 def test_no_text_ends_the_script(dbt_command: Path, text: str) -> None:
     manifest, catalog = artifacts(f"{text}{HOSTILE}")
     page = page_of_dbt(dbt_command, manifest, catalog)
-    made = published(page, manifest, catalog)
+    made = published(page)
     seen = Scripts(made)
     assert seen.found == 1
     assert re.match(r"script-src 'sha256-[\w+/]{43}=' 'unsafe-eval'; object-src", seen.policy)
@@ -79,21 +81,54 @@ def test_no_text_ends_the_script(dbt_command: Path, text: str) -> None:
 
 
 @pytest.mark.fault(69)
-def test_a_page_that_holds_other_artifacts_is_made_safe_too(dbt_command: Path) -> None:
-    manifest, catalog = artifacts(f"hunter22 {HOSTILE}")
-    page = page_of_dbt(dbt_command, manifest.replace(b'"m"', b'"other"'), catalog)
-    made = published(page, manifest, catalog, "hunter22")
-    assert Scripts(made).found == 1
-    assert b"hunter22" not in made
-    # Exactly what dbt takes for the place of the catalog.
+def test_an_artifact_stands_where_dbt_puts_it_even_inside_the_other(dbt_command: Path) -> None:
     manifest, catalog = artifacts("CATALOG.JSON INLINE DATA")
-    assert Scripts(published(page_of_dbt(dbt_command, manifest, catalog), manifest, catalog)).found
+    assert Scripts(published(page_of_dbt(dbt_command, manifest, catalog))).found == 1
 
 
-@pytest.mark.fault(69)
-def test_a_page_of_an_unknown_form_is_refused() -> None:
+SECRETS = ("hunter<22", "O'Brien\"s", "main", "user", "483920", "</script>")
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize("secret", SECRETS)
+def test_secrets_go_from_the_artifacts_and_dbts_script_stays(
+    dbt_command: Path, secret: str
+) -> None:
+    node = {"unique_id": "model.shop.m", "meta": {"pin": 483920}, "description": f"by {secret} x"}
+    node["compiled_code"] = "select '" + secret.replace("'", "''") + "'"
+    manifest = json.dumps({"nodes": {"model.shop.m": node}}).encode()
+    catalog = json.dumps({"nodes": {}, "errors": [secret]}).encode()
+    page = page_of_dbt(dbt_command, manifest, catalog)
+    made = published(page, *redact.secret_values({}, given={"A_PASSWORD": secret}))
+    (seen, listed), clean = written_in(made), published(page)
+    assert seen["nodes"]["model.shop.m"]["description"] == "by *** x"
+    assert seen["nodes"]["model.shop.m"]["compiled_code"] == "select '***'"
+    assert listed["errors"] == ["***"]
+    for before, after in zip(around(clean), around(made), strict=True):
+        assert before == after
+
+
+def around(page: bytes) -> tuple[bytes, bytes, bytes]:
+    """Dbt's own text of a page, without our policy, which holds the script's digest."""
+    found = docs_site.split(page)
+    return re.sub(rb"sha256-[^']+", b"", found.before), found.between, found.after
+
+
+@pytest.mark.fault(64, 69)
+@pytest.mark.parametrize(
+    "script",
+    [
+        "let x = {}",
+        "n={manifest:{} ,catalog:[]}",
+        'n={manifest:{"a": hunter22},catalog:{}}',
+        "n={manifest:{},other:{},catalog:{}}",
+        'n={manifest:{"a": NaN},catalog:{}}',
+        "n={manifest:" + "[" * 100_000 + ",catalog:{}}",
+    ],
+)
+def test_a_page_of_an_unknown_form_is_refused(script: str) -> None:
     with pytest.raises(errors.DocsFailed, match="does not know"):
-        published(b"<html><script>let x = {}</script></html>", *artifacts("x"))
+        published(f"<html><script>{script}</script></html>".encode(), "hunter22")
 
 
 @pytest.mark.fault(69)
@@ -103,7 +138,7 @@ def test_a_browser_shows_it_and_runs_nothing_of_it(dbt_command: Path, tmp_path: 
         pytest.skip("there is no chromium on PATH")
     manifest, catalog = artifacts(HOSTILE)
     page = tmp_path / "index.html"
-    page.write_bytes(published(page_of_dbt(dbt_command, manifest, catalog), manifest, catalog))
+    page.write_bytes(published(page_of_dbt(dbt_command, manifest, catalog)))
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]
     address = f"file://{page}#!/model/model.shop.m"
     shown = subprocess.run(

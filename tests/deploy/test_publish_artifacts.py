@@ -321,6 +321,19 @@ def test_documentation_elsewhere(place: Environment, bucket: Environment) -> Non
     assert ended.publication.docs == f"{bucket.location}/site/index.html"
 
 
+@pytest.mark.fault(64, 69)
+def test_a_page_of_an_unknown_form_is_left_out_and_said(place: Environment) -> None:
+    page = b"<html><script>n={manifests:{}}</script></html>"
+    ended = place.deploy(place.prepare(2, contents={PAGE: page}))
+    assert ended.code == 0, ended.out
+    assert "The documentation was not written" in ended.out
+    assert "The page was not published" in ended.out
+    assert place.current(place.temp / "seen") == dict.fromkeys(NAMES, 2)
+    assert place.docs() is None
+    assert PAGE not in index_of(place).objects
+    assert "catalog.json" in index_of(place).objects
+
+
 def test_documentation_that_cannot_be_uploaded(place: Environment) -> None:
     run = replace(
         RUN,
@@ -351,7 +364,8 @@ def test_secrets_are_not_published(place: Environment) -> None:
     manifest["metadata"]["env"] = {"KEY": "hunter22"}
     catalog = json.loads(artifacts_of(2)["catalog.json"]) | {"errors": ["hunter22"]}
     made = {"manifest.json": json.dumps(manifest), "catalog.json": json.dumps(catalog)}
-    made[PAGE] = f"<html>hunter2{made['manifest.json']}{made['catalog.json']}</html>"
+    script = f"n={{manifest:{made['manifest.json']},catalog:{made['catalog.json']}}}"
+    made[PAGE] = f"<html>hunter2<script>{script}</script></html>"
     given = secretive(place, DBT_DEPLOY_DBT_ENV="DBT_PASSWORD=hunter22")
     work = given.prepare(2, contents={name: text.encode() for name, text in made.items()})
     ended = given.deploy(work)
@@ -366,7 +380,7 @@ def test_secrets_are_not_published(place: Environment) -> None:
     assert published["nodes"]["model.shop.a"]["compiled_code"] == "select '***' as k"
     page = place.open().get(versions.DOCS)
     assert page is not None
-    assert page.body.startswith(b"<html>hunter2{")
+    assert page.body.startswith(b"<html>hunter2<script>n={manifest:{")
 
 
 @pytest.mark.parametrize(

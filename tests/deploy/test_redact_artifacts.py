@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -117,3 +118,23 @@ def test_the_warning_names_variables_and_no_value(capsys: pytest.CaptureFixture[
     assert "planted" not in said
     redact_artifacts.warn([])
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize("secret", ["O'Brien\"s", "ab\"cd'ef", "a\\b'c<d"])
+@pytest.mark.parametrize("sql", [("'", "''"), ('"', '""')])
+@pytest.mark.parametrize("escaped", [("", ""), ("<", "\\u003c"), ("'", "\\u0027")])
+def test_a_value_is_found_in_sql_in_json_however_it_is_escaped(
+    secret: str, sql: tuple[str, str], escaped: tuple[str, str]
+) -> None:
+    text = json.dumps({"nodes": {"m": {"compiled_code": f"a {secret.replace(*sql)} b"}}})
+    text = text.replace(*escaped) if escaped[0] else text
+    hide = redact.Redactor(redact.secret_values({}, given={"A": secret}))
+    made = json.loads(redact_artifacts.artifact("manifest.json", text.encode(), hide))
+    assert made["nodes"]["m"]["compiled_code"] == "a *** b"
+
+
+def test_an_artifact_without_secrets_stays_byte_for_byte() -> None:
+    content = b'{"nodes": {"m": {"description": "hunter 22 \\u003c"} } }'
+    hide = redact.Redactor(redact.secret_values({}, given={"A": "hunter22", "B": "<hunter>"}))
+    assert redact_artifacts.artifact("manifest.json", content, hide) is content

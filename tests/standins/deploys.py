@@ -71,8 +71,8 @@ def artifacts_of(number: int, *, nodes: Mapping[str, Any] | None = None) -> dict
         "results": [{"unique_id": i, "status": "success", "execution_time": 1.5} for i in ids],
     }
     written = {name: json.dumps(content).encode() for name, content in made.items()}
-    script = f"<script>let n = {{manifest: {written['manifest.json'].decode()}, "
-    script += f"catalog: {written['catalog.json'].decode()}}};</script>"
+    script = f"<script>let n = {{manifest:{written['manifest.json'].decode()},"
+    script += f"catalog:{written['catalog.json'].decode()}}};</script>"
     return written | {PAGE: f"<html>{script}</html>".encode()}
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dbtdeploy.artifacts.artifact_check import MANIFEST
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS
 from dbtdeploy.context.policies import Ci
 from dbtdeploy.dbt import docs_site
 from dbtdeploy.deploy import redact_artifacts
-from dbtdeploy.deploy.collect_artifacts import CATALOG
 
 PAGE = "docs/index.html"
 """In the artifact folder."""
@@ -39,15 +37,9 @@ def store_preview(run: work_files.Run, work: Path) -> None:
         return
     copy = work / work_files.ARTIFACT_FOLDER / PAGE
     copy.parent.mkdir(parents=True, exist_ok=True)
-    redact = settings.redactor()
-    inside = {
-        path.read_bytes(): redact_artifacts.artifact(path.name, path.read_bytes(), redact)
-        for name in (MANIFEST, CATALOG)
-        if (path := page.with_name(name)).is_file()
-    }
     try:
-        copy.write_bytes(redact_artifacts.page(page.read_bytes(), inside, redact))
+        copy.write_bytes(redact_artifacts.page(page.read_bytes(), settings.redactor()))
     except errors.DocsFailed as cause:
-        actions_runner.say(f"The documentation is not kept. {cause.what}")
+        actions_runner.warning(cause.title, f"The documentation is not kept. {cause.what}")
         return
     actions_runner.say(f"The documentation of this pull request is in the artifact folder, {PAGE}.")

@@ -9,9 +9,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import itertools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,7 +25,7 @@ from dbtdeploy.context.deploy_files import STATIC_DOCS
 MANIFEST = "manifest.json"
 WRITTEN = (STATIC_DOCS, "catalog.json")
 
-BEFORE_MANIFEST, BEFORE_CATALOG = b"{manifest:", b",catalog:"
+BEFORE_MANIFEST, BEFORE_CATALOG = "{manifest:", ",catalog:"
 """In dbt's page, in front of each of the two artifacts."""
 
 SCRIPT = re.compile(rb"<script[^>]*>(?P<script>.*)</script>", re.DOTALL)
@@ -68,31 +71,57 @@ def embedded(artifact: bytes) -> bytes:
     return artifact.replace(b"<", rb"\u003c")
 
 
-def inert(page: bytes, catalog: bytes) -> bytes:
-    """Dbt's page, in which no text of the project or the warehouse is read as HTML of the page.
+class Page(NamedTuple):
+    """Dbt's page in its parts: both artifacts as JSON, and dbt's own text around them."""
 
-    dbt writes both artifacts into a script of the page as they are, so that ``</script>`` in a
-    description or in a comment of the warehouse ends it.
+    before: bytes
+    manifest: bytes
+    between: bytes
+    catalog: bytes
+    after: bytes
+
+
+def split(page: bytes) -> Page:
+    """Dbt's page, taken apart at the artifacts that ``dbt docs generate --static`` writes into it.
+
+    Where an artifact ends is read from its JSON: it may hold whatever else marks an end.
 
     Args:
         page: ``static_index.html``.
-        catalog: ``catalog.json``, which ends what is written in.
 
     Raises:
         DocsFailed: the page is not as dbt's are, so nothing can be said of it.
     """
-    begin = page.find(BEFORE_MANIFEST)
-    last = BEFORE_CATALOG + catalog.strip()
-    end = page.rfind(last)
-    if begin < 0 or end < begin:
-        raise errors.DocsFailed(
-            "dbt's page holds its artifacts in a way that dbt-deploy does not know, so "
-            "it cannot be made safe against HTML in descriptions.",
-            not_done="The page was not published. What was built stays as it is.",
-            remedy="Report it with your dbt version, and set `docs: false` until then.",
-        )
-    end += len(last)
-    return page[:begin] + embedded(page[begin:end]) + page[end:]
+    try:
+        text = page.decode()
+        first = text.index(BEFORE_MANIFEST) + len(BEFORE_MANIFEST)
+        end = _end_of_json(text, first)
+        second = text.index(BEFORE_CATALOG, end) + len(BEFORE_CATALOG)
+        last = _end_of_json(text, second)
+        if text[end:second].strip() != BEFORE_CATALOG or not text[last:].lstrip().startswith("}"):
+            raise unknown_form()
+    except (ValueError, RecursionError):
+        raise unknown_form() from None
+    cuts = (0, first, end, second, last, len(text))
+    return Page(*(text[a:b].encode() for a, b in itertools.pairwise(cuts)))
+
+
+def _end_of_json(text: str, begin: int) -> int:
+    begin += len(text[begin : begin + 80]) - len(text[begin : begin + 80].lstrip())
+    value, end = json.JSONDecoder().raw_decode(text, begin)
+    if not isinstance(value, dict):
+        raise unknown_form()
+    return end
+
+
+def unknown_form() -> errors.DocsFailed:
+    """What is said of a page that is not as dbt's are."""
+    return errors.DocsFailed(
+        "dbt's page holds its artifacts in a way that dbt-deploy does not know, so it cannot be "
+        "kept free of the values of `dbt-env` and safe against HTML in descriptions.",
+        not_done="The page was not published. What was built stays as it is.",
+        remedy="Report it with your dbt version, and set `docs: false` until then.",
+    )
 
 
 def guarded(page: bytes) -> bytes:

@@ -203,7 +203,7 @@ def _planned(plan: work_files.Plan) -> tuple[str, ...]:
 
 
 def documentation(work: Path, target: Path, redact: Redact) -> dict[str, bytes]:
-    """Catalog and page, where this run made them.
+    """Catalog and page, where this run made them; a page of an unknown form is left out, and said.
 
     Raises:
         PublishingFailed: one of them is not there, or is not JSON.
@@ -211,15 +211,14 @@ def documentation(work: Path, target: Path, redact: Redact) -> dict[str, bytes]:
     docs = hand_over.read_if_there(work, deploy_files.Docs)
     if docs is None:
         return {}
-    made = _read(target / MANIFEST)
-    inside = {made: redact_artifacts.artifact(MANIFEST, made, redact)} if made else {}
-    catalog = _needed(target / CATALOG)
-    safe = redact_artifacts.artifact(CATALOG, catalog, redact)
+    made = {CATALOG: redact_artifacts.artifact(CATALOG, _needed(target / CATALOG), redact)}
     page = _needed(target / docs.file)
-    return {
-        CATALOG: safe,
-        deploy_files.STATIC_DOCS: redact_artifacts.page(page, {**inside, catalog: safe}, redact),
-    }
+    try:
+        made[deploy_files.STATIC_DOCS] = redact_artifacts.page(page, redact)
+    except errors.DocsFailed as cause:
+        # What was built is published all the same: the page is for people, state is for dbt.
+        actions_runner.warning(cause.title, f"{cause.what} {cause.not_done} {cause.remedy}")
+    return made
 
 
 def _draft(work: Path, run: work_files.Run, manifest: bytes, results: bytes) -> Index:

@@ -166,12 +166,15 @@ def artifact(name: str, content: bytes, redact: Redact) -> bytes:
         PublishingFailed: it is not JSON, or would not be any more.
     """
     try:
-        text = content.decode()
-        if redact(text) == text:
+        within = redact.within(content.decode()) if isinstance(redact, Redactor) else redact
+        if isinstance(within, Redactor) and within.is_empty:
             json_codec.decode(content, msgspec.Raw)
             return content
-        within = redact.within(text) if isinstance(redact, Redactor) else redact
-        redacted = msgspec.json.encode(in_values(json_codec.decode(content), within, kept=IDENTITY))
+        whole = json_codec.decode(content)
+        made = in_values(whole, within, kept=IDENTITY)
+        if made == whole:
+            return content
+        redacted = msgspec.json.encode(made)
         json_codec.decode(redacted, Mapping[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
         raise errors.PublishingFailed(
@@ -183,24 +186,26 @@ def artifact(name: str, content: bytes, redact: Redact) -> bytes:
     return redacted
 
 
-def page(content: bytes, inside: Mapping[bytes, bytes], redact: Redact) -> bytes:
+def page(content: bytes, redact: Redact) -> bytes:
     """The documentation's page without secrets, and with nothing of others that a browser runs.
 
-    ``dbt docs generate --static`` writes the artifacts word for word into a page that holds nothing
-    else of the project's; the page's own JavaScript is left as it is.
+    Only the two artifacts in it are redacted, as JSON, and before anything in them is escaped; the
+    page's own JavaScript stays as dbt wrote it.
 
     Args:
         content: the page.
-        inside: artifacts as dbt wrote them, to what takes their place; the catalog last.
-        redact: for a page that does not hold them so.
+        redact: hides every secret there is.
 
     Raises:
         DocsFailed: the page is not as dbt's are.
     """
-    if all(original in content for original in inside):
-        for original, redacted in inside.items():
-            content = content.replace(original, docs_site.embedded(redacted))
-    else:
-        content = docs_site.inert(content, list(inside)[-1] if inside else b"")
-        content = redact(content.decode(errors="replace")).encode()
-    return docs_site.guarded(content)
+    found = docs_site.split(content)
+    try:
+        manifest = artifact("manifest.json", found.manifest, redact)
+        catalog = artifact("catalog.json", found.catalog, redact)
+    except errors.PublishingFailed:
+        raise docs_site.unknown_form() from None
+    parts = found._replace(
+        manifest=docs_site.embedded(manifest), catalog=docs_site.embedded(catalog)
+    )
+    return docs_site.guarded(b"".join(parts))
