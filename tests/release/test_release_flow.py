@@ -291,7 +291,7 @@ def test_what_others_hang_on_a_release_stops_it_with_their_names() -> None:
     with pytest.raises(errors.DependentsInTheWay) as caught:
         release_refusals.refuse_in_the_way(plan(), look)
     assert "view bi.turnover of analyst" in caught.value.what
-    assert "GRANT analyst TO prod;" in caught.value.remedy
+    assert "GRANT" not in caught.value.remedy
     release_refusals.refuse_in_the_way(plan(node(method="direct")), look)
 
 

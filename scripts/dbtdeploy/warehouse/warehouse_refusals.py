@@ -118,12 +118,12 @@ def refuse_in_the_way(
         for one in others
     ]
     lines += [f"{lost.name}{f' of {lost.owner}' if lost.owner else ''}" for lost in look.lost]
-    owners = sorted({one.owner for one in others})
-    if owners:
+    if others:
         remedy += (
-            "\nWhat belongs to a role that this one is a member of, dbt-deploy makes again by "
-            "itself, just as it was:\n"
-        ) + "\n".join(f"    GRANT {owner} TO {look.role};" for owner in owners)
+            f"\nNever make {look.role} a member of their role: it could be made to run their code. "
+            f"What {look.role} owns itself dbt-deploy makes again, with its rights: an "
+            "administrator who has read what the object runs can transfer it."
+        )
     raise errors.DependentsInTheWay(
         f"{what}:\n{text.bullets(lines, LISTED)}",
         not_done="Nothing was built, and nothing was dropped or changed in the warehouse.",

@@ -6,7 +6,7 @@
   anything in the place of what is in it.
 
   A stranger is a role that is no superuser, may not create roles, does not own the database and cannot
-  act as this role. A role that this one is a member of may own things, and may not hold the search path.
+  act as this role. A group that this role is a member of may own things, and may not hold the search path.
 
   schemas    [name], those that are written to
   relations  a select of the oids that are written to
@@ -68,10 +68,15 @@ from exposed e
 {% endmacro %}
 
 
-{# acts: whether somebody can log in as it. joined: whether this role is a member of it. #}
+{#
+  acts: whether somebody can log in as it. joined: whether it is a group that this role is a member of,
+  and nobody logs in as it or as a member that cannot act as this role.
+#}
 {% macro postgres_strangers() %}
 stranger as (
-  select r.oid, quote_ident(r.rolname) as shown, r.rolcanlogin as acts, pg_has_role(current_user, r.oid, 'USAGE') as joined
+  select r.oid, quote_ident(r.rolname) as shown, r.rolcanlogin as acts, pg_has_role(current_user, r.oid, 'USAGE')
+    and not r.rolcanlogin and not exists (select from pg_roles m where m.rolcanlogin and not m.rolsuper
+      and pg_has_role(m.oid, r.oid, 'MEMBER') and not pg_has_role(m.oid, current_user, 'MEMBER')) as joined
   from pg_roles r join pg_database d on d.datname = current_database()
   where not r.rolsuper and not r.rolcreaterole and r.rolname !~ '^pg_' and not pg_has_role(r.oid, current_user, 'MEMBER')
     and not pg_has_role(r.oid, d.datdba, 'USAGE')

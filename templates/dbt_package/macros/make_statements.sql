@@ -1,13 +1,15 @@
 {#
   The statements that make each `thing` again just as it is, in their order: definition, owner, grants,
-  comments. `there` is an SQL expression: it is there, or is no longer wanted.
+  comments. `there` is an SQL expression: it is there, or is no longer wanted. `ours` is what this very
+  role owns: to make a materialized view again is to run its functions, so another role's stay its own,
+  whoever is a member of it.
 #}
 {% macro postgres_statements() %}
 {{ dbtdeploy.postgres_grants() }},
 hanging as (
   select t.key, t.kind, t.schema, t.name, quote_ident(pg_get_userbyid(t.owner)) as owner, t.gone,
     case when t.holder is null then t.full_name else format('%I on %s', t.part, t.full_name) end as full_name,
-    pg_has_role(t.owner, 'USAGE') and pg_has_role(t.owner, s.become) as ours,
+    t.owner = (select r.oid from pg_roles r where r.rolname = current_user) as ours,
     coalesce(e.parents, '{}') as parents,
     case when t.holder is not null then {{ dbtdeploy.postgres_part_is_there() }}
          when t.classid = 'pg_proc'::regclass then format(
@@ -24,8 +26,6 @@ hanging as (
   left join (select key, array_agg(parent) as parents from edge where parent <> key group by key) e
     on e.key = t.key
   left join granting g on g.key = t.key
-  cross join (select case when current_setting('server_version_num')::int >= 160000 then 'SET'
-    else 'MEMBER' end as become) s
 )
 {% endmacro %}
 
