@@ -125,3 +125,40 @@ def test_what_somebody_reads_is_busy(shop: Shop) -> None:
         connection.execute("table analytics.old_view")
         assert said(shop.clean_up(keep_hours=24))["view analytics.old_view"] == "busy"
     assert said(shop.clean_up(keep_hours=24))["view analytics.old_view"] == "dropped"
+
+
+@pytest.mark.fault(109)
+@pytest.mark.parametrize(
+    "since",
+    ["2999-01-01T00:00:00", "2020-99-99T99:99:99", "2021-02-31T00:00:00", "0000-01-01T00:00:00"],
+)
+def test_a_mark_on_a_schema_of_another_role_changes_nothing(shop: Shop, since: str) -> None:
+    release = released(shop)
+    shop.database.run(f"grant create on database {shop.database.name} to {shop.other.user}")
+    line = shop.database.value(
+        "select split_part(obj_description(oid, 'pg_namespace'), chr(10), 1) from pg_namespace"
+        " where nspname = %s",
+        (release.kept(),),
+    )
+    shop.other.run(
+        f"create schema forged; comment on schema forged is E'{line}\\nkept since {since}+00:00'"
+    )
+    cleaned = {one.name: one for one in shop.clean_up()}
+    assert cleaned[f"schema {release.kept()}"].outcome == "dropped"
+    forged = cleaned["schema forged"]
+    assert (forged.outcome, forged.why) == (
+        "stays",
+        "it belongs to another role, whose mark is not trusted",
+    )
+
+
+@pytest.mark.fault(109)
+@pytest.mark.parametrize("since", ["2020-99-99T99:99:99", "0000-01-01T00:00:00"])
+def test_a_mark_with_an_impossible_date_stays(shop: Shop, since: str) -> None:
+    release = released(shop)
+    shop.owner.run(
+        f"comment on schema {release.kept()} is 'dbt-deploy environment=prod project=shop"
+        f" release=1 role=kept\nkept since {since}+00:00'"
+    )
+    kept = {one.name: one for one in shop.clean_up()}[f"schema {release.kept()}"]
+    assert (kept.outcome, kept.why) == ("stays", "its mark does not say since when")

@@ -54,22 +54,30 @@
 
 {% macro postgres_kept_schemas(job) %}
 select 'x' || coalesce(json_agg(json_build_object('schemas', schemas, 'due', due, 'why', case
+    when not ours then 'it belongs to another role, whose mark is not trusted'
     when since is null then 'its mark does not say since when'
     else format('%s since %s, kept for %s', role, to_char(since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), '{{ job.keep_hours | int }} hour{{ "s" if job.keep_hours | int != 1 }}')
   end) order by since, line), '[]')::text
 from (
-  select line, role, min(since) as since,
-    coalesce(bool_and(since < now() - make_interval(hours => {{ job.keep_hours | int }})), false) as due,
+  select line, role, ours, min(since) as since,
+    ours and coalesce(bool_and(since < now() - make_interval(hours => {{ job.keep_hours | int }})), false) as due,
     json_agg(json_build_object('database', current_database(), 'schema', name, 'comment', comment) order by name) as schemas
   from (
     select n.nspname as name, d.description as comment, split_part(d.description, chr(10), 1) as line,
       substring(split_part(d.description, chr(10), 1) from ' role=(staging|kept|undone)$') as role,
-      case when split_part(d.description, chr(10), 2) ~ '^(staging|kept|undone) since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*\+00:00$'
-        then substring(split_part(d.description, chr(10), 2) from ' since (.*)$')::timestamptz end as since
+      pg_has_role(n.nspowner, 'USAGE') as ours,
+      {{ dbtdeploy.postgres_marked_since("split_part(d.description, chr(10), 2)") }} as since
     from pg_namespace n join pg_description d on d.objoid = n.oid and d.objsubid = 0 and d.classoid = 'pg_namespace'::regclass
     where left(d.description, length({{ dbtdeploy.literal(job.prefix) }})) = {{ dbtdeploy.literal(job.prefix) }}
-  ) marked where role is not null group by line, role
+  ) marked where role is not null group by line, role, ours
 ) grouped
+{% endmacro %}
+
+{# Null where it is no date. A day too many for its month is one of the next: no cast can fail here. #}
+{% macro postgres_marked_since(line) %}
+(select ((m[1] || '-01')::date + (m[2]::int - 1) + m[3]::time) at time zone 'UTC'
+  from regexp_match({{ line }}, '^(?:staging|kept|undone) since ([12]\d{3}-(?:0[1-9]|1[0-2]))-(0[1-9]|[12]\d|3[01])T'
+    || '((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?)\+00:00$') m)
 {% endmacro %}
 
 
