@@ -161,4 +161,21 @@ def test_a_refused_deploy_makes_no_schema(production: Production) -> None:
     assert production.database.rows(OWNER_OF_MARTS) == []
 
 
+@pytest.mark.fault(109)
+def test_what_a_former_owner_granted_to_all_is_refused_too(production: Production) -> None:
+    attacker = attackers(production)
+    attacker.run("create schema marts; grant usage, create on schema marts to public")
+    production.plan("sales", schema="marts")
+    other, reader = production.other.user, production.reader.user
+    said = refused(production)
+    assert f"- the schema marts, which it writes to, is {attacker.user}'s" in said
+    assert any(
+        line.startswith("- in the schema marts ") and other in line and reader in line
+        for line in said
+    )
+    assert not production.database.value(
+        f"select has_schema_privilege('{attacker.user}', 'marts', 'create')"
+    )
+
+
 OWNER_OF_MARTS = "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'marts'"

@@ -50,6 +50,13 @@ exposed(kind, name, roles) as (
   join pg_namespace n on n.nspname = w.name::name join stranger s on s.oid = n.nspowner
   where not s.joined and n.nspname <> 'dbt_deploy'
   union all
+  {# As a former owner may have granted it: a new one keeps the grant. #}
+  select 'create', quote_ident(n.nspname), array_agg(s.shown order by s.shown)
+  from pg_namespace n join stranger s on s.acts and s.oid <> n.nspowner
+  where n.nspname in (select w.name::name from jsonb_array_elements_text({{ dbtdeploy.literal(tojson(schemas)) }}) w(name))
+    and exists (select from aclexplode(n.nspacl) g where g.grantee = 0 and g.privilege_type = 'CREATE')
+  group by n.oid, n.nspname
+  union all
   select case when f.oid = f.root then 'relation' else 'partition' end, format('%I.%I', n.nspname, c.relname), array[s.shown]
   from family f join pg_class c on c.oid = f.oid join pg_namespace n on n.oid = c.relnamespace
   join stranger s on s.oid = c.relowner where not s.joined
