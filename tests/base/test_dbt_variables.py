@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from dbtdeploy.base import dbt_variables, errors, settings
@@ -44,6 +47,16 @@ def test_dbt_gets_the_machines_its_own_and_the_warehouses_variables_and_no_other
     }
     others = {"SLACK_TOKEN": "t", "NPM_TOKEN": "t", "MY_SCHEMA": "s", "ssl_cert_file": "f"}
     assert set(of_dbt(**dict.fromkeys(wanted, "x"), **others)) == wanted
+
+
+@pytest.mark.fault(65)
+def test_the_documentation_names_all_that_dbt_gets() -> None:
+    text = (Path(__file__).parents[2] / "docs/security.md").read_text(encoding="utf-8")
+    part = text.partition("\n## What dbt gets of the job's environment\n")[2].partition("\n## ")[0]
+    listed, _, never = part.partition("Never ")
+    names = {*dbt_variables.NAMES, *(f"{prefix}*" for prefix in dbt_variables.PREFIXES)}
+    assert set(re.findall(r"`([A-Z][A-Z_]*\*?)`", listed)) == names
+    assert {f"{prefix}*" for prefix in dbt_variables.NEVER} <= set(re.findall(r"`([^`]*)`", never))
 
 
 def test_pass_env_adds_names_and_dbt_env_wins() -> None:
