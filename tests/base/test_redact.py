@@ -235,3 +235,46 @@ def test_only_what_no_output_can_hold_is_masked() -> None:
         "KEY": "one\nmain line\n1_shop",
     }
     assert redact.masked_values(secret, ["pr_1_shop"]) == ["db.internal", "main line"]
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize(
+    ("value", "secret"),
+    [
+        ("http://h.internal/?password=Sup3rSecretQ&x=1", "Sup3rSecretQ"),
+        ("jdbc:x://h/db?user=u&access_token=Sup3r%40Q", "Sup3r@Q"),
+        ("https://ghp_AbCdEf123456@github.com/x", "ghp_AbCdEf123456"),
+        ("git+https://ghp_AbCdEf123456@github.com/x", "ghp_AbCdEf123456"),
+        ("host=h password=Sup3rSecretQ user=x", "Sup3rSecretQ"),
+        (r"host=h password='Sup3r \'Q' user=x", "Sup3r 'Q"),
+        ("Server=h;Uid=u;Pwd=Sup3rSecretQ;", "Sup3rSecretQ"),
+    ],
+)
+def test_a_password_in_a_connection_string_is_hidden_by_itself(value: str, secret: str) -> None:
+    assert of_dbt_env(f"login with {secret} failed", "X", value) == "login with *** failed"
+
+
+def test_the_user_of_a_connection_string_is_no_password() -> None:
+    assert of_dbt_env("the role dbt_user", "X", "postgres://dbt_user@h/db") == "the role dbt_user"
+    assert of_dbt_env("the role dbt_user", "X", "host=h user=dbt_user") == "the role dbt_user"
+
+
+LONG = "tok" + "".join(chr(97 + number * 7 % 26) for number in range(90))
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize("begin", [0, 7, 40])
+@pytest.mark.parametrize("length", [12, 37, 50])
+def test_what_a_database_cut_off_a_long_value_is_hidden(begin: int, length: int) -> None:
+    piece = LONG[begin : begin + length]
+    assert of_dbt_env(f"LINE 12: ...{piece}...", "X", LONG) == "LINE 12: ...***..."
+    assert of_dbt_env(f"contains (1, {piece}", "X", LONG) == "contains (1, ***"
+
+
+def test_short_pieces_and_those_of_addresses_and_artifacts_stay() -> None:
+    assert of_dbt_env(f"x {LONG[3:14]} y", "X", LONG) == f"x {LONG[3:14]} y"
+    for value in ("https://github.com/acme/shop", "/home/runner/work/shop/target"):
+        said = "see https://github.com/acme/other and /home/runner/work/other"
+        assert of_dbt_env(said, "X", value) == said
+    hide = redact.Redactor(redact.secret_values({}, given={"X": LONG}))
+    assert hide.within(f"{LONG}")(LONG[:20]) == LONG[:20]

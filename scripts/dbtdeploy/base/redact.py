@@ -6,11 +6,12 @@ variables of the job that are named like a secret.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dbtdeploy.base import base64_lines, secret_spellings
+from dbtdeploy.base import base64_lines, credentials, secret_spellings
 
 REPLACEMENT = "***"
 
@@ -55,7 +56,12 @@ def secret_values(
         for name, value in (given or {}).items()
         if _is_named(name, value) or (_counts(value) and not public(value))
     ]
-    return {text: name for name, value in values for text in secret_spellings.every(value)}
+    return {
+        text: name
+        for name, value in values
+        for secret in (value, *credentials.inside(value))
+        for text in secret_spellings.every(secret)
+    }
 
 
 def _is_named(name: str, value: str) -> bool:
@@ -99,15 +105,26 @@ def masked_values(secret: Mapping[str, str], public: Iterable[str]) -> list[str]
     )
 
 
+LEAST_LONG, MOST_LONG, PIECE = 16, 4096, 12
+"""A piece of that many characters of a long text is hidden, too: PostgreSQL cuts a line it quotes
+to some 60 characters, a value of a failing row to 64 bytes and a name to 63."""
+
+NO_PIECES = re.compile(r'//|/\\?/|%2F|%22|"|&quot;|&#34;|u0022|x22|\n|^[~./]', re.IGNORECASE)
+"""Addresses, paths, JSON and lines: pieces of theirs stand in other texts, too, and what is
+secret in them is a text of its own."""
+
+
 class Redactor:
     """Replaces every one of some texts by ``***``; where two overlap, both at once.
 
     Args:
         words: each text, to the variable that it comes from.
+        whole: whether pieces of long texts stay.
     """
 
-    def __init__(self, words: Mapping[str, str]) -> None:
+    def __init__(self, words: Mapping[str, str], *, whole: bool = False) -> None:
         self._words = dict(words)
+        self._whole = whole
         self._by_core: dict[str, list[str]] = {}
         for word in self._words:
             self._by_core.setdefault(_core(word), []).append(word)
@@ -123,6 +140,7 @@ class Redactor:
         spans = sorted(
             [
                 *(span for word in self._near(text) for span in _spans(word, text)),
+                *self._cut_off(text),
                 *(
                     span
                     for line, places in base64_lines.joined(text)
@@ -146,7 +164,8 @@ class Redactor:
         """
         texts = (text, *_lines(text))
         cores = [core for core in self._by_core if any(core in one for one in texts)]
-        return Redactor({word: self._words[word] for core in cores for word in self._by_core[core]})
+        words = (word for core in cores for word in self._by_core[core])
+        return Redactor({word: self._words[word] for word in words}, whole=True)
 
     def names(self, texts: Iterable[str]) -> list[str]:
         """The variables whose values occur in texts, sorted."""
@@ -174,6 +193,25 @@ class Redactor:
         for core, words in self._by_core.items():
             if core in text:
                 yield from (word for word in words if word in text)
+
+    @functools.cached_property
+    def _pieces(self) -> frozenset[str]:
+        long = (
+            word
+            for word in self._words
+            if LEAST_LONG <= len(word) <= MOST_LONG and not NO_PIECES.search(word)
+        )
+        pieces = (word[at : at + PIECE] for word in long for at in range(len(word) - PIECE + 1))
+        return frozenset(
+            piece for piece in pieces if not piece.isdigit() and piece == piece.strip()
+        )
+
+    def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
+        if self._whole or not self._pieces:
+            return
+        for at in range(len(text) - PIECE + 1):
+            if text[at : at + PIECE] in self._pieces:
+                yield at, at + PIECE
 
     def _within(self, line: str, places: Sequence[int]) -> Iterator[tuple[int, int]]:
         for word in self._words:
