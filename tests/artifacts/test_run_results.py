@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dbtdeploy.artifacts import run_results
+from dbtdeploy.base import redact
 
 
 def write(path: Path, proof: str | None) -> Path:
@@ -57,6 +58,21 @@ def test_a_secret_that_is_one_of_dbts_words_changes_no_status(tmp_path: Path) ->
     source.write_text(json.dumps({"metadata": {}, "results": [result]}))
     run_results.keep_redacted(source, copy, lambda text: text.replace("pass", "***"))
     assert json.loads(copy.read_text())["results"] == [{**result, "message": "***"}]
+
+
+@pytest.mark.fault(51, 64)
+def test_only_the_results_own_status_is_kept(tmp_path: Path) -> None:
+    copy, source = tmp_path / "copy.json", tmp_path / "r.json"
+    given = {"status": "hunter22", "unique_id": ["hunter22"], "pin": 483920}
+    result = {"unique_id": "model.shop.m", "status": "error", "adapter_response": given}
+    source.write_text(json.dumps({"args": {"vars": given}, "results": [result]}))
+    hide = redact.redactor(["hunter22", "483920", "results", "status"])
+    run_results.keep_redacted(source, copy, hide)
+    text = copy.read_text()
+    assert "hunter22" not in text
+    made = json.loads(text)
+    assert made["args"]["vars"]["pin"] == "***"
+    assert made["results"][0]["status"] == "error"
 
 
 def test_of_two_attempts_the_newer_result_of_each_node_counts() -> None:

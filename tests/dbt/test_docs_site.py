@@ -102,6 +102,7 @@ def test_secrets_go_from_the_artifacts_and_dbts_script_stays(
     made = published(page, *redact.secret_values({}, given={"A_PASSWORD": secret}))
     (seen, listed), clean = written_in(made), published(page)
     assert seen["nodes"]["model.shop.m"]["description"] == "by *** x"
+    assert seen["nodes"]["model.shop.m"]["meta"]["pin"] == ("***" if secret == "483920" else 483920)
     assert seen["nodes"]["model.shop.m"]["compiled_code"] == "select '***'"
     assert listed["errors"] == ["***"]
     for before, after in zip(around(clean), around(made), strict=True):

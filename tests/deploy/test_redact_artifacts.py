@@ -138,3 +138,15 @@ def test_an_artifact_without_secrets_stays_byte_for_byte() -> None:
     content = b'{"nodes": {"m": {"description": "hunter 22 \\u003c"} } }'
     hide = redact.Redactor(redact.secret_values({}, given={"A": "hunter22", "B": "<hunter>"}))
     assert redact_artifacts.artifact("manifest.json", content, hide) is content
+
+
+@pytest.mark.fault(64)
+def test_a_number_stays_in_the_state_is_named_and_is_not_shown() -> None:
+    pins = {"pin": 483920, "ratio": 12.75, "other": 4839201, "on": True}
+    content = json.dumps({"nodes": {"m": {"config": {"limit": pins}}}}).encode()
+    hide = redact.Redactor(redact.secret_values({}, given={"PIN": "483920", "RATIO": "12.75"}))
+    state, left = redact_artifacts.state(content, hide)
+    assert json.loads(state) == json.loads(content)
+    assert redact_artifacts.names(left, hide) == ("PIN", "RATIO")
+    shown = json.loads(redact_artifacts.artifact("manifest.json", content, hide, numbers=True))
+    assert shown["nodes"]["m"]["config"]["limit"] == pins | {"pin": "***", "ratio": "***"}

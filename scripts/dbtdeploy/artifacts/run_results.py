@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from dbtdeploy.artifacts import batch_errors
 from dbtdeploy.base import json_codec
-from dbtdeploy.base.redact import Redact
+from dbtdeploy.base.redact import Redact, in_values
 
 PROOF = "DBT_DEPLOY_BUILD"
 """dbt copies DBT_ENV_CUSTOM_ENV_<name> into ``metadata.env`` of what it writes, so a value that
@@ -55,7 +55,8 @@ def statuses(path: Path, *, proof: str) -> dict[str, str] | None:
 
 
 NOT_SECRET = frozenset({"unique_id", "status"})
-"""Names of the repository's files and dbt's own words: a password ``pass`` changes neither."""
+"""Of each result: names of the repository's files and dbt's own words, which a password ``pass``
+does not change."""
 
 
 def merged(older: bytes, newer: bytes) -> bytes:
@@ -92,14 +93,17 @@ def keep_redacted(
     destination.write_bytes(msgspec.json.encode(_redacted(content, redact)))
 
 
-def _redacted(value: Any, redact: Redact) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, list):
-        return [_redacted(item, redact) for item in value]
-    if isinstance(value, dict):
-        return {
-            redact(key): item if key in NOT_SECRET else _redacted(item, redact)
-            for key, item in value.items()
+def _redacted(content: dict[str, Any], redact: Redact) -> dict[str, Any]:
+    made = {
+        # Nothing reads the arguments again, so that a number there may become a text.
+        key: in_values(item, redact, kept=(), numbers=key == "args")
+        for key, item in content.items()
+    }
+    made["results"] = [
+        {
+            key: item if key in NOT_SECRET else in_values(item, redact, kept=())
+            for key, item in result.items()
         }
-    return value
+        for result in content.get("results") or []
+    ]
+    return made

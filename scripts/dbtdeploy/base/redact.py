@@ -255,6 +255,7 @@ def in_values(
     redact: Redact,
     *,
     kept: Collection[str],
+    numbers: bool = False,
 ) -> Any:
     """JSON's values with every text redacted by itself; as a whole it might be JSON no longer.
 
@@ -262,16 +263,25 @@ def in_values(
         value: a text, number, list or dict, and what is in it.
         redact: hides every secret there is.
         kept: names of fields that stay as they are, but in those whose authors choose the names.
+        numbers: whether a number that is a secret becomes a text; not where dbt reads a number.
     """
     if isinstance(value, str):
         return redact(value)
+    if numbers and is_secret_number(value, redact):
+        return REPLACEMENT
     if isinstance(value, (list, tuple)):
-        return [in_values(item, redact, kept=kept) for item in value]
+        return [in_values(item, redact, kept=kept, numbers=numbers) for item in value]
     if isinstance(value, dict):
         return {
             key if kept else redact(key): item
             if key in kept
-            else in_values(item, redact, kept=() if key in OPEN else kept)
+            else in_values(item, redact, kept=() if key in OPEN else kept, numbers=numbers)
             for key, item in value.items()
         }
     return value
+
+
+def is_secret_number(value: Any, redact: Redact) -> bool:
+    """Whether a value is a number whose digits are a secret as a whole."""
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return known and redact(str(value)) == REPLACEMENT

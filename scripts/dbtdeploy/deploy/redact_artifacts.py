@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from dbtdeploy.base import actions_runner, errors, json_codec
-from dbtdeploy.base.redact import Redact, Redactor, in_values
+from dbtdeploy.base.redact import Redact, Redactor, in_values, is_secret_number
 from dbtdeploy.dbt import docs_site
 
 IDENTITY = frozenset(
@@ -100,8 +100,9 @@ def state(content: bytes, redact: Redact) -> tuple[bytes, list[str]]:
         PublishingFailed: it is not JSON, or would not be any more.
     """
     redacted = artifact("manifest.json", content, redact)
+    numbers = _secret_numbers(content, redact)
     if redacted is content:
-        return content, []
+        return content, numbers
     whole, made = json_codec.decode(content), json_codec.decode(redacted)
     left: list[str] = []
     for kind, fields in COMPARED.items():
@@ -110,7 +111,29 @@ def state(content: bytes, redact: Redact) -> tuple[bytes, list[str]]:
                 if field in entry and _is_compared(entry, field):
                     made[kind][unique_id][field] = entry[field]
                     left += (text for text in _texts(entry[field]) if redact(text) != text)
-    return (msgspec.json.encode(made) if left else redacted), left
+    return (msgspec.json.encode(made) if left else redacted), [*left, *numbers]
+
+
+def _secret_numbers(content: bytes, redact: Redact) -> list[str]:
+    """Numbers that are secrets: they stay in a state, where dbt reads many fields as numbers."""
+    within = redact.within(content.decode()) if isinstance(redact, Redactor) else redact
+    if isinstance(within, Redactor) and within.is_empty:
+        return []
+    return sorted(
+        {
+            str(number)
+            for number in _numbers(json_codec.decode(content))
+            if is_secret_number(number, within)
+        }
+    )
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(item)
+    elif isinstance(value, (int, float)):
+        yield value
 
 
 def names(left: Iterable[str], redact: Redact) -> tuple[str, ...]:
@@ -154,13 +177,14 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def artifact(name: str, content: bytes, redact: Redact) -> bytes:
+def artifact(name: str, content: bytes, redact: Redact, *, numbers: bool = False) -> bytes:
     """An artifact without secrets.
 
     Args:
         name: of the artifact, for messages.
         content: valid JSON in UTF-8.
         redact: hides every secret there is.
+        numbers: whether a number that is a secret becomes a text; not in what dbt reads again.
 
     Raises:
         PublishingFailed: it is not JSON, or would not be any more.
@@ -171,7 +195,7 @@ def artifact(name: str, content: bytes, redact: Redact) -> bytes:
             json_codec.decode(content, msgspec.Raw)
             return content
         whole = json_codec.decode(content)
-        made = in_values(whole, within, kept=IDENTITY)
+        made = in_values(whole, within, kept=IDENTITY, numbers=numbers)
         if made == whole:
             return content
         redacted = msgspec.json.encode(made)
@@ -201,7 +225,7 @@ def page(content: bytes, redact: Redact) -> bytes:
     """
     found = docs_site.split(content)
     try:
-        manifest = artifact("manifest.json", found.manifest, redact)
+        manifest = artifact("manifest.json", found.manifest, redact, numbers=True)
         catalog = artifact("catalog.json", found.catalog, redact)
     except errors.PublishingFailed:
         raise docs_site.unknown_form() from None

@@ -95,7 +95,9 @@ def _assets(work: Path, policy: Release, redact: Redact) -> dict[str, bytes]:
         names["manifest.json"] = release_files.PRODUCTION_MANIFEST
     found = {name: work / file for name, file in names.items() if (work / file).is_file()}
     return {
-        name: redact_artifacts.artifact(name, path.read_bytes(), redact)
+        name: redact_artifacts.artifact(
+            name, path.read_bytes(), redact, numbers=name != ReleasePlan.FILE
+        )
         for name, path in found.items()
     }
 
