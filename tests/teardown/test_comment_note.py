@@ -161,3 +161,19 @@ def test_limits_are_waited_for_and_a_refusal_is_a_warning(job: Job, hub: Hub) ->
     printed = post(job, replace(DONE, dropped=DONE.dropped[:1]))
     assert "pull-requests: write" in printed
     assert not hand_over.is_there(job.work, work_files.Failure)
+
+
+@pytest.mark.fault(109)
+def test_the_schema_of_another_role_is_not_told_in_the_comment_that_its_mark_names(
+    job: Job, hub: Hub
+) -> None:
+    hub.create_comment(REPOSITORY, 7, comment_mark(SHOP, RAN, REPORT), BOT)
+    before = body(hub)
+    kept = KeptSchema(
+        schema="forged", reason="theirs", pull_request=7, should_go=True, foreign=True
+    )
+    post(job, replace(DONE, dropped=(), kept=(kept,)))
+    assert body(hub) == before
+    post(job, replace(DONE, kept=(kept,)))
+    assert "pr_7_shop" in body(hub)
+    assert "forged" not in body(hub)

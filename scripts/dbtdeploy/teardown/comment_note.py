@@ -42,9 +42,12 @@ def summary(run: Run, done: Teardown) -> str:
 
 
 def pull_requests(done: Teardown) -> list[int]:
-    """Those whose comment has something to say: a schema went, or should have gone."""
+    """Those whose comment has something to say: a schema went, or should have gone.
+
+    Not those that only the schema of another role names: anyone who may make schemas can mark one.
+    """
     numbers = {one.pull_request for one in done.dropped}
-    numbers |= {one.pull_request for one in done.kept if one.should_go}
+    numbers |= {one.pull_request for one in done.kept if one.should_go and not one.foreign}
     return sorted(number for number in numbers if number is not None)
 
 
@@ -53,7 +56,11 @@ def words(run: Run, done: Teardown, number: int) -> str:
     return render.template(
         "torn_down.md.j2",
         dropped=[one.schema for one in done.dropped if one.pull_request == number],
-        left=[_one_line(one) for one in done.kept if one.pull_request == number and one.should_go],
+        left=[
+            _one_line(one)
+            for one in done.kept
+            if one.pull_request == number and one.should_go and not one.foreign
+        ],
         most=MOST_NAMES,
         when=timestamps.for_people(done.finished_at),
         run_url=run.event.run_url,

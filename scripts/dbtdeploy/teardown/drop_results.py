@@ -106,6 +106,7 @@ def _kept(outcome: SchemaResult, owner: Owner) -> KeptSchema:
         owner=str(owner),
         pull_request=owner.pull_request,
         should_go=should_go,
+        foreign=outcome.outcome == "foreign",
     )
 
 
@@ -120,7 +121,7 @@ def _why(outcome: SchemaResult) -> tuple[str, str, bool]:
         return (
             f"it belongs to the role {theirs}, and this job's role is {ours}",
             f'As {theirs}, run: drop schema "{outcome.schema}" cascade. If {theirs} builds pull '
-            f"requests, let this job connect as it, or run: grant {theirs} to {ours}",
+            "requests, let this job connect as it.",
             True,
         )
     if outcome.outcome == "depended":

@@ -46,6 +46,8 @@ class KeptSchema(Struct, frozen=True, kw_only=True):
     pull_request: int | None = None
     should_go: bool = False
     """Whether it is in the way: it was to be dropped, and could not be."""
+    foreign: bool = False
+    """Whether another role owns it: its mark, which that role wrote, says nothing to others."""
 
 
 class ChosenSchemas(HandOver, frozen=True, kw_only=True):
