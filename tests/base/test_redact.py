@@ -9,6 +9,7 @@ import re
 import shlex
 import textwrap
 from collections.abc import Callable
+from typing import get_args
 from urllib.parse import quote, quote_plus
 
 import jinja2
@@ -16,6 +17,7 @@ import markupsafe
 import pytest
 
 from dbtdeploy.base import markdown, redact
+from dbtdeploy.report.report import Counts, ReportStatus
 
 
 def hide(text: str, environment: dict[str, str], *listed: str) -> str:
@@ -278,3 +280,17 @@ def test_short_pieces_and_those_of_addresses_and_artifacts_stay() -> None:
         assert of_dbt_env(said, "X", value) == said
     hide = redact.Redactor(redact.secret_values({}, given={"X": LONG}))
     assert hide.within(f"{LONG}")(LONG[:20]) == LONG[:20]
+
+
+@pytest.mark.fault(46, 64)
+def test_nothing_that_an_output_is_made_of_is_masked() -> None:
+    addresses = (
+        "https://github.com/a/b/pull/1#issuecomment-2",
+        "https://github.com/a/b/releases/tag/v1",
+        "https://github.com/a/b/actions/runs/1/attempts/2",
+    )
+    words = {word for address in addresses for word in re.findall(r"[a-z.]{4,}", address)}
+    words |= {*get_args(ReportStatus), *Counts.__struct_fields__}
+    words |= {part for name in Counts.__struct_fields__ for part in name.split("_")}
+    assert {"tests", "removed", "issuecomment", "passed"} <= words
+    assert redact.masked_values({str(n): word for n, word in enumerate(words)}, ()) == []

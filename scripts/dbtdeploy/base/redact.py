@@ -80,7 +80,9 @@ OUTPUT = re.compile(r"[0-9a-fA-FTZ:._/-]+")
 OUTPUT_WORDS = (
     "passed warned nothing failed error cancelled skipped success warn true false proceed staged "
     "direct report.json comment.md artifacts https://github.com deploy release rollback clean-up "
-    "teardown production"
+    "teardown production pull issues issuecomment releases/tag actions/runs attempts commit "
+    "nodes_passed nodes_failed nodes_skipped nodes_missing tests_passed tests_warned tests_failed "
+    "tests_skipped tests_missing removed"
 )
 
 
