@@ -51,6 +51,7 @@ def main() -> None:
     work = settings.work_folder_if_known() or _folder_of_jobs(runner) / _folder_name(run)
     _empty(work)
     hand_over.write(work, run)
+    settings.keep_schema(work, run.schema)
     outputs = {"work": str(work), "schema": run.schema, "skip": run.event.skip or ""}
     actions_runner.set_outputs(runner.output, outputs)
     if run.event.skip and command == input_table.TEARDOWN:

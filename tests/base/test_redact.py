@@ -9,6 +9,7 @@ import re
 import shlex
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import get_args
 from urllib.parse import quote, quote_plus
 
@@ -16,7 +17,7 @@ import jinja2
 import markupsafe
 import pytest
 
-from dbtdeploy.base import markdown, redact
+from dbtdeploy.base import markdown, redact, settings
 from dbtdeploy.report.report import Counts, ReportStatus
 
 
@@ -294,3 +295,31 @@ def test_nothing_that_an_output_is_made_of_is_masked() -> None:
     words |= {part for name in Counts.__struct_fields__ for part in name.split("_")}
     assert {"tests", "removed", "issuecomment", "passed"} <= words
     assert redact.masked_values({str(n): word for n, word in enumerate(words)}, ()) == []
+
+
+@pytest.mark.fault(46, 64)
+def test_a_secret_within_the_repositorys_own_addresses_stays() -> None:
+    public = redact.own_texts("https://github.com", "copperpot/shop", "copperpot_pr_7")
+    words = redact.secret_values({}, given={"DATABASE": "copperpot", "WORD": "actions"})
+    hide = redact.Redactor(words, public=public)
+    shown = (
+        "see https://github.com/copperpot/shop/actions/runs/12/attempts/2 and "
+        "https://github.com/copperpot/shop/pull/7#issuecomment-9 (copperpot/shop), copperpot_pr_7."
+    )
+    assert hide(shown) == shown
+    assert hide.within(shown)(shown) == shown
+    said = "https://copperpot.example/shop, database copperpot, not_copperpot/shop, actions"
+    assert hide(said) == "https://***.example/shop, database ***, not_***/shop, ***"
+
+
+@pytest.mark.fault(46, 64)
+def test_before_dbt_has_listed_links_and_the_schema_are_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings.keep_schema(tmp_path, "copperpot_pr_7")
+    monkeypatch.setenv("DBT_DEPLOY_WORK", str(tmp_path))
+    monkeypatch.setenv("DBT_DEPLOY_DBT_ENV", "DATABASE=copperpot")
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "copperpot/shop")
+    said = "copperpot at https://github.com/copperpot/shop/actions/runs/1, copperpot_pr_7"
+    assert settings.redactor()(said) == said.replace("copperpot at", "*** at")

@@ -107,6 +107,25 @@ def masked_values(secret: Mapping[str, str], public: Iterable[str]) -> list[str]
     )
 
 
+def own_texts(server: str, repository: str, schema: str) -> re.Pattern[str] | None:
+    """Where this run's repository, addresses below it and its schema stand, as we write them.
+
+    Args:
+        server: GitHub's address.
+        repository: owner and name, empty if they are not known.
+        schema: the pull request's, empty if there is none.
+    """
+    known = []
+    if repository:
+        below = (
+            r"(?:/(?:actions/runs/\d+(?:/(?:attempts|job)/\d+)?|pull/\d+(?:#issuecomment-\d+)?))?"
+        )
+        known.append(f"(?:{re.escape(server)}/)?{re.escape(repository)}{below}")
+    if schema:
+        known.append(re.escape(schema))
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(known)})(?![\w-])") if known else None
+
+
 LEAST_LONG, MOST_LONG, PIECE = 16, 4096, 12
 """A piece of that many characters of a long text is hidden, too: PostgreSQL cuts a line it quotes
 to some 60 characters, a value of a failing row to 64 bytes and a name to 63."""
@@ -122,9 +141,17 @@ class Redactor:
     Args:
         words: each text, to the variable that it comes from.
         whole: whether pieces of long texts stay.
+        public: what stays in which a secret stands by chance, such as the repository's address.
     """
 
-    def __init__(self, words: Mapping[str, str], *, whole: bool = False) -> None:
+    def __init__(
+        self,
+        words: Mapping[str, str],
+        *,
+        whole: bool = False,
+        public: re.Pattern[str] | None = None,
+    ) -> None:
+        self._public = public
         self._words = dict(words)
         self._whole = whole
         self._by_core: dict[str, list[str]] = {}
@@ -150,6 +177,9 @@ class Redactor:
                 ),
             ]
         )
+        if spans and self._public is not None:
+            shown = [match.span() for match in self._public.finditer(text)]
+            spans = [(a, b) for a, b in spans if not any(c <= a and b <= d for c, d in shown)]
         if not spans:
             return text
         kept, end = [], 0
@@ -167,7 +197,9 @@ class Redactor:
         texts = (text, *_lines(text))
         cores = [core for core in self._by_core if any(core in one for one in texts)]
         words = (word for core in cores for word in self._by_core[core])
-        return Redactor({word: self._words[word] for word in words}, whole=True)
+        return Redactor(
+            {word: self._words[word] for word in words}, whole=True, public=self._public
+        )
 
     def names(self, texts: Iterable[str]) -> list[str]:
         """The variables whose values occur in texts, sorted."""

@@ -341,11 +341,11 @@ def redactor() -> redact.Redactor:
 
     A ``dbt-env`` that cannot be parsed is hidden whole, line by line.
     """
-    return _redactor(frozenset(os.environ.items()), _relations())
+    return _redactor(frozenset(os.environ.items()), _read(RELATIONS) or "[]", _read(SCHEMA))
 
 
 @functools.lru_cache(maxsize=1)
-def _redactor(environ: frozenset[tuple[str, str]], relations: str) -> redact.Redactor:
+def _redactor(environ: frozenset[tuple[str, str]], relations: str, schema: str) -> redact.Redactor:
     variables = dict(environ)
     raw = variables.get(PREFIX + "DBT_ENV", "")
     listed = variables.get(PREFIX + "REDACT", "").splitlines()
@@ -364,7 +364,9 @@ def _redactor(environ: frozenset[tuple[str, str]], relations: str) -> redact.Red
         given={name: text for name, text in given.items() if name not in public},
         public=_stands_in_every(relations),
     )
-    return redact.Redactor(hidden)
+    server = variables.get("GITHUB_SERVER_URL", "https://github.com")
+    repository = variables.get("GITHUB_REPOSITORY", "")
+    return redact.Redactor(hidden, public=redact.own_texts(server, repository, schema))
 
 
 def _not_secret(environ: Mapping[str, str]) -> frozenset[str]:
@@ -383,12 +385,21 @@ def keep_relations(relations: Iterable[tuple[str, str]]) -> None:
         (work / RELATIONS).write_text(json.dumps(found), encoding="utf-8")
 
 
-def _relations() -> str:
+SCHEMA = "schema.txt"
+"""In the work folder: the name of the pull request's schema, which we made and which is shown."""
+
+
+def keep_schema(work: Path, schema: str) -> None:
+    """Leave the schema's name for ``redactor`` of later steps."""
+    (work / SCHEMA).write_text(schema, encoding="utf-8")
+
+
+def _read(name: str) -> str:
     work = work_folder_if_known()
     try:
-        return (work / RELATIONS).read_text(encoding="utf-8") if work else "[]"
-    except OSError:
-        return "[]"
+        return (work / name).read_text(encoding="utf-8") if work else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _stands_in_every(relations: str) -> Callable[[str], bool]:
