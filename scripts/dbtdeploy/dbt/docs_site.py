@@ -14,11 +14,12 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from dbtdeploy.base import errors, json_codec
+from dbtdeploy.base.markdown import ZERO_WIDTH_SPACE
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import STATIC_DOCS
 
@@ -30,6 +31,18 @@ BEFORE_MANIFEST, BEFORE_CATALOG = "{manifest:", ",catalog:"
 
 SCRIPT = re.compile(rb"<script[^>]*>(?P<script>.*)</script>", re.DOTALL)
 """The page's only script, to its end; what else looks like one is a text in it."""
+
+TAG = re.compile("<(?=[A-Za-z/!?])")
+"""Where a browser begins a tag, a comment or the like."""
+
+SHOWN_AS_CODE = frozenset({"raw_code", "compiled_code", "raw_sql", "compiled_sql", "macro_sql"})
+"""Fields that dbt's page escapes itself, so that SQL is copied as it is."""
+
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "frame-src 'none'; form-action 'none'; base-uri 'none'; object-src 'none'"
+)
+"""All that dbt's page needs beside its script is written in it."""
 
 CODE = frozenset({"analysis", "model", "snapshot", "test"})
 """What has SQL that the documentation shows."""
@@ -67,8 +80,29 @@ def manifest_kept(target: Path) -> Iterator[None]:
 
 
 def embedded(artifact: bytes) -> bytes:
-    """An artifact as it may stand in a page: the same JSON, in which no tag can begin."""
+    """An artifact as it may stand in a page: no tag begins in it, nor in what is made of its texts.
+
+    dbt's page takes descriptions, comments, tags and names of columns for HTML, whatever policy it
+    has. A zero-width space behind ``<`` lets both HTML and plain text show what was written.
+    """
+    if b"<" in artifact or rb"\u003" in artifact:
+        artifact = msgspec.json.encode(_without_tags(json_codec.decode(artifact)))
     return artifact.replace(b"<", rb"\u003c")
+
+
+def _without_tags(value: Any) -> Any:
+    if isinstance(value, str):
+        return TAG.sub(f"<{ZERO_WIDTH_SPACE}", value)
+    if isinstance(value, list):
+        return [_without_tags(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            _without_tags(key): item
+            if key in SHOWN_AS_CODE and isinstance(item, str)
+            else _without_tags(item)
+            for key, item in value.items()
+        }
+    return value
 
 
 class Page(NamedTuple):
@@ -125,15 +159,15 @@ def unknown_form() -> errors.DocsFailed:
 
 
 def guarded(page: bytes) -> bytes:
-    """The page with a policy by which a browser runs dbt's own script and nothing else.
+    """The page with a policy by which a browser runs dbt's own script and loads nothing.
 
-    dbt's page shows descriptions as HTML, so ``<img onerror=...>`` in one would run. It is the last
-    thing done to a page: any change of the script afterwards, and the browser does not run it.
+    It is the last thing done to a page: any change of the script afterwards, and the browser does
+    not run it.
     """
     found = SCRIPT.search(page)
     if found is None:
         return page
     digest = base64.b64encode(hashlib.sha256(found["script"]).digest()).decode()
-    policy = f"script-src 'sha256-{digest}' 'unsafe-eval'; object-src 'none'; base-uri 'none'"
+    policy = f"script-src 'sha256-{digest}' 'unsafe-eval'; {POLICY}"
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'.encode()
     return page.replace(b"<head>", b"<head>" + meta, 1)
