@@ -224,16 +224,17 @@ def test_nothing_is_dropped_while_the_environment_is_on_hold(
     assert warehouse.schemas("%kept%") == [kept]
 
 
-def test_what_belongs_to_another_role_is_told_and_red(place: Place, warehouse: Warehouse) -> None:
+def test_what_belongs_to_another_role_stays_and_is_told(place: Place, warehouse: Warehouse) -> None:
     record = warehouse.swap("v1.4.0")
     kept = f"analytics__kept_{record.release_id}"
     aged(warehouse, kept)
     warehouse.admin.run(f'alter schema "{kept}" owner to "{warehouse.other.user}"')
     ended = clean_up(place)
-    assert ended.code == errors.CleanUpIncomplete.exit_code, ended.out
-    assert kept in ended.failure.what
-    assert warehouse.other.user in ended.failure.what
-    assert "Still there, and should be gone" in ended.summary
+    # Anybody can copy a mark, so that one on another role's schema ends no clean-up.
+    assert ended.code == 0, ended.out
+    assert f"stays: schema {kept}: it belongs to another role" in ended.out
+    assert kept in ended.summary
+    assert "it belongs to another role" in ended.summary
 
 
 def test_before_the_first_version_there_is_nothing(tmp_path: Path) -> None:

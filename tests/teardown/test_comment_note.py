@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from dbtdeploy.base import markdown
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.github.comment_marker import Marker, RunMark, RunState
 from dbtdeploy.github.comment_marker import mark as comment_mark
@@ -125,7 +126,9 @@ def test_what_stays_is_said_with_its_reason_and_names_are_inert(job: Job, hub: H
     shown = preview.body(body(hub))
     assert '<p class="title">Warning</p>' in shown
     assert "This schema is still there:" in shown
-    assert shown.count(html.escape(name, quote=False)) == 1
+    # GitHub looks for mentions in a <code> element too, so the name is kept from being one.
+    inert = name.replace("@", "@" + markdown.ZERO_WIDTH_SPACE)
+    assert shown.count(html.escape(inert, quote=False)) == 1
     assert "<img" not in shown
     assert "<h1>" not in shown
     assert "pr_7_used" not in shown

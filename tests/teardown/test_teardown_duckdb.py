@@ -20,7 +20,7 @@ shop:
   outputs:
     ci:
       type: duckdb
-      path: "{{ env_var('DUCKDB_FILE') }}"
+      path: "{{ env_var('DBT_DUCKDB_FILE') }}"
       schema: "{{ env_var('DBT_DEPLOY_SCHEMA') }}"
 """
 
@@ -28,7 +28,7 @@ shop:
 @pytest.fixture
 def job(work: Path, duckdb_command: Path, tmp_path: Path) -> Job:
     made = Job(work, duckdb_command, profile=PROFILE)
-    made.environment["DUCKDB_FILE"] = str(tmp_path / "house.duckdb")
+    made.environment["DBT_DUCKDB_FILE"] = str(tmp_path / "house.duckdb")
     return made
 
 
@@ -44,7 +44,7 @@ def run(job: Job, statements: str) -> list[list[object]]:
             job.dbt_command.with_name("python"),
             "-c",
             code,
-            job.environment["DUCKDB_FILE"],
+            job.environment["DBT_DUCKDB_FILE"],
             statements,
         ],
         capture_output=True,
