@@ -188,7 +188,13 @@ def test_a_pull_request_starts_from_the_deploy_of_production(session: Session) -
         full = session.parse(f"{name}-full", after, "ci", env=PULL_REQUEST)
         kept = [session.kept(saved)]
         started = session.parse(
-            f"{name}-started", after, "ci", env=PULL_REQUEST, folders=kept, how="transferred"
+            f"{name}-started",
+            after,
+            "ci",
+            env=PULL_REQUEST,
+            folders=kept,
+            how="transferred",
+            keep=False,
         )
         session.same(full, started)
     assert session.run() == []
