@@ -26,7 +26,7 @@ class Lease(Struct, frozen=True, kw_only=True):
     run_url: str = ""
     taken_at: str = ""
     """ISO 8601, UTC, by the store's clock where it told one."""
-    seconds: Annotated[int, Meta(ge=0, le=100_000)] = 900
+    seconds: Annotated[int, Meta(ge=-100_000, le=100_000)] = 900
     state: str = HELD
     renewals: int = 0
     publishing: str | None = None
