@@ -407,7 +407,7 @@ def test_a_lease_that_was_taken_over() -> None:
     taken_over = "20261120T000000Z-a1b2c3d"
     lease = replace(deploy_builds.LEASE, broken_in=run, finished=BEFORE, taken_over=taken_over)
     text = summary(replace(deploy_builds.deployed(), lease=lease))
-    assert f"this run took it: [`{run}`]({run})." in text
+    assert f"this run took it over: [`{run}`]({run})." in text
     assert f"had ended just before it published `{BEFORE}`; this run did that first." in text
     assert f"Took over the artifacts that were here as version `{taken_over}`." in text
     person = replace(lease, broken_in="ana", finished=None)
