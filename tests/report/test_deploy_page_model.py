@@ -411,7 +411,7 @@ def test_a_lease_that_was_taken_over() -> None:
     assert f"had ended just before it published `{BEFORE}`; this run did that first." in text
     assert f"Took over the artifacts that were here as version `{taken_over}`." in text
     person = replace(lease, broken_in="ana", finished=None)
-    assert "took it: `ana`." in summary(replace(deploy_builds.deployed(), lease=person))
+    assert "took it over: `ana`." in summary(replace(deploy_builds.deployed(), lease=person))
 
 
 @pytest.mark.parametrize(
