@@ -41,7 +41,7 @@ faults: setup-all ## Run the fault tests; a line for each row of the fault table
 	$(VENV)/pytest --numprocesses auto --dist loadgroup -m fault --fault-table --quiet $(PYTEST)
 
 bench: setup ## Slim CI beside the hand-written recipe, into benchmarks/; reports, swaps, releases; soak the store
-	$(VENV)/python tests/benchmarks/run.py $(BENCH)
+	$(VENV)/python tests/benchmarks/bench.py $(BENCH)
 
 inputs: setup-own ## Write the table of inputs into the actions, workflows and docs
 	$(VENV)/python tools/make_inputs.py

@@ -117,9 +117,10 @@ def _write(run: work_files.Run, state: RunState, text: str | None, *, create: bo
         )
         return
     if written is None:
-        cancelled = "this run was cancelled, and the comment is not its own"
-        why = cancelled if state is RunState.CANCELLED else "a newer run wrote it"
-        actions_runner.say(f"The comment is left as it is: {why}.")
+        if state is RunState.CANCELLED:
+            actions_runner.say("No comment: this run was cancelled before it had written one.")
+        else:
+            actions_runner.say("The comment is left as it is: a newer run wrote it.")
         return
     actions_runner.set_outputs(settings.Runner.from_environ().output, {"comment-url": written.url})
     if written.unexpected_author:

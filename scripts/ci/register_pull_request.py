@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from dbtdeploy.base import actions_runner, errors, settings
+from dbtdeploy.base.text import plural
 from dbtdeploy.context import cli, hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.store import pull_request_registry, store_location
@@ -73,7 +74,8 @@ def _register(run: work_files.Run, work: Path) -> None:
     if schemas:
         opened = store_location.opened(run.policy.state)
         pull_request_registry.write(opened, run, number, schemas)
-        actions_runner.say(f"Registered for pull request {number}: {len(schemas)} schemas.")
+        counted = plural(len(schemas), "schema")
+        actions_runner.say(f"Registered for pull request {number}: {counted}.")
 
 
 def _forget(run: work_files.Run, work: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.base.text import plural
 from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import ReleasePlan
@@ -32,7 +33,8 @@ def main() -> None:
     hand_over.write(work, work_files.Plan(nodes=tuple(nodes)))
     staging.lay_selection(work / release_files.DIRECT, (node.unique_id for node in nodes))
     _keep_record(work, plan, manifest)
-    actions_runner.say(f"{len(nodes)} nodes are built in place.")
+    verb = "is" if len(nodes) == 1 else "are"
+    actions_runner.say(f"{plural(len(nodes), 'node')} {verb} built in place.")
     actions_runner.set_outputs(settings.Runner.from_environ().output, {"nodes": str(len(nodes))})
 
 

@@ -25,7 +25,9 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Could not find profile named|No profiles\.yml|does not have a target named"
-        r"|Could not run dbt|profiles\.yml|'--profiles-dir'",
+        r"|Could not run dbt|profiles\.yml|'--profiles-dir'"
+        # The folder in which dbt looks by itself.
+        r"|Path '.*\.dbt' does not exist",
         "Check the inputs `profiles-dir`, `profile` and `target` against profiles.yml.",
     ),
     (

@@ -1,6 +1,6 @@
 """Benchmarks, one after the other: ``make bench``. Ends with 1 when any passes its limit.
 
-    .venv/bin/python tests/benchmarks/run.py [NAME ...]
+    .venv/bin/python tests/benchmarks/bench.py [NAME ...]
 
 ``overhead`` for bench_overhead.py; all without a name.
 """
