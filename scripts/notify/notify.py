@@ -41,22 +41,21 @@ JSON = {"Content-Type": "application/json"}
 
 def main() -> None:
     """Tell everybody who is to be told; one that fails keeps nobody else from it."""
-    try:
-        work = settings.work_folder()
-        run = hand_over.read(work, work_files.Run)
-        whole = notification_builder.of(_left(work, run))
-        if whole is None:
-            print("Nobody is told: this run changed nothing, and was not meant to.")
-            return
-        told = notification.redacted(whole, settings.redactor())
-        to = Notifications.from_environ()
-        for channel in (_slack, _pagerduty):
-            _guarded(channel, told, to)
-        _guarded(lambda one, where: _webhook(one, where, run), told, to)
-    except errors.DbtDeployError as failure:
-        actions_runner.warning(errors.NotificationFailed.title, settings.redactor()(str(failure)))
-    except Exception as fault:
-        _warn_of_fault(fault)
+    _guarded(_notify)
+
+
+def _notify() -> None:
+    work = settings.work_folder()
+    run = hand_over.read(work, work_files.Run)
+    whole = notification_builder.of(_left(work, run))
+    if whole is None:
+        print("Nobody is told: this run changed nothing, and was not meant to.")
+        return
+    told = notification.redacted(whole, settings.redactor())
+    to = Notifications.from_environ()
+    _guarded(lambda: _slack(told, to))
+    _guarded(lambda: _pagerduty(told, to))
+    _guarded(lambda: _webhook(told, to, run))
 
 
 def _slack(told: Notice, to: Notifications) -> None:
@@ -81,24 +80,8 @@ def _webhook(told: Notice, to: Notifications, run: work_files.Run) -> None:
         actions_runner.say(f"The webhook was told of {told.event}.")
 
 
-def _guarded(
-    tell: Callable[[Notice, Notifications], None], told: Notice, to: Notifications
-) -> None:
-    try:
-        tell(told, to)
-    except errors.DbtDeployError as failure:
-        actions_runner.warning(failure.title, settings.redactor()(str(failure)))
-    except Exception as fault:
-        _warn_of_fault(fault)
-
-
-def _warn_of_fault(fault: Exception) -> None:
-    cli.print_trace(fault)
-    what = f"dbt-deploy has a fault: {type(fault).__name__}."
-    remedy = "The step's log holds the details; please report it with them."
-    actions_runner.warning(
-        errors.NotificationFailed.title, f"{what}\n{http_client.NOT_DONE}\n{remedy}"
-    )
+def _guarded(tell: Callable[[], None]) -> None:
+    cli.attempt_or_warn(tell, title=errors.NotificationFailed.title, stays=http_client.NOT_DONE)
 
 
 def _left(work: Path, run: work_files.Run) -> notification_builder.Left:

@@ -31,34 +31,30 @@ from dbtdeploy.release import release_notes
 
 PHASE = Phase.REPORT
 
-TITLE = errors.ReleaseNotWritten.title
-
 
 def main() -> None:
     """Write it, or say why it is not written."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("when", choices=["draft", "publish", "rolled-back"])
     when = parser.parse_args().when
-    try:
-        work = settings.work_folder()
-        run = hand_over.read(work, work_files.Run)
-        access = GitHubAccess.from_environ()
-        if not settings.on_github(run.event.repository, access):
-            print("There is no GitHub to write a release on.")
-            return
-        written = {"draft": _draft, "publish": _publish, "rolled-back": _roll_back}[when](
-            run, work, access
-        )
-        if written is not None:
-            _tell(written, work)
-    except errors.DbtDeployError as failure:
-        actions_runner.warning(TITLE, settings.redactor()(str(failure)))
-    except Exception as fault:
-        # Even a fault of ours must not turn a release red that is live.
-        cli.print_trace(fault)
-        what = f"dbt-deploy has a fault: {type(fault).__name__}."
-        remedy = "The step's log holds the details; please report it with them."
-        actions_runner.warning(TITLE, f"{what}\n{releases_api.NOT_DONE}\n{remedy}")
+    # What is live stays live: not even a fault of ours may turn the release red.
+    cli.attempt_or_warn(
+        lambda: _write(when), title=errors.ReleaseNotWritten.title, stays=releases_api.NOT_DONE
+    )
+
+
+def _write(when: str) -> None:
+    work = settings.work_folder()
+    run = hand_over.read(work, work_files.Run)
+    access = GitHubAccess.from_environ()
+    if not settings.on_github(run.event.repository, access):
+        print("There is no GitHub to write a release on.")
+        return
+    written = {"draft": _draft, "publish": _publish, "rolled-back": _roll_back}[when](
+        run, work, access
+    )
+    if written is not None:
+        _tell(written, work)
 
 
 def _draft(run: work_files.Run, work: Path, access: GitHubAccess) -> GitHubRelease | None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dbtdeploy.base import errors
+from dbtdeploy.context import cli
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 SCRIPT = """
@@ -51,3 +54,29 @@ def test_it_waits_for_threads_does_what_was_registered_and_writes_all(what: str,
     lines = done.stdout.splitlines()
     assert lines[-2:] == ["by a thread", "not wholeat the end"]
     assert "to stderr" in done.stderr
+
+
+def test_of_what_never_decides_a_failure_is_a_warning_and_a_fault_is_traced_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse() -> None:
+        raise errors.InvalidInput("It is wrong.", not_done="Nothing.", remedy="Change it.")
+
+    cli.attempt_or_warn(refuse, title="Not told", stays="All stays.")
+    out, traced = capsys.readouterr()
+    assert out == "::warning title=Not told::It is wrong.%0ANothing.%0AChange it.\n"
+    assert traced == ""
+    missing: dict[str, None] = {}
+    cli.attempt_or_warn(lambda: missing["planted"], title="Not told", stays="All stays.")
+    out, traced = capsys.readouterr()
+    assert "::warning title=Not told::dbt-deploy has a fault: KeyError.%0AAll stays.%0A" in out
+    assert "planted" not in out
+    assert "Traceback" in traced
+
+
+def test_an_interrupt_ends_what_never_decides_too() -> None:
+    def cancel() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cli.attempt_or_warn(cancel, title="Not told", stays="All stays.")

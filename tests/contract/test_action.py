@@ -40,7 +40,7 @@ IN_WAREHOUSE = {
 """Who reaches the warehouse, by dbt."""
 
 WRITING = {
-    "ci": {"ci/post_comment", "ci/report_pull_request"},
+    "ci": {"ci/announce_build", "ci/report_pull_request"},
     "deploy": {"deploy/publish_artifacts", "deploy/write_report", "notify/notify"},
     "release": {
         *("deploy/publish_artifacts", "deploy/upload_docs"),
@@ -50,19 +50,19 @@ WRITING = {
     "rollback": {
         *("release/write_github_release", "rollback/write_rollback_summary", "notify/notify"),
     },
-    "teardown": {"teardown/choose_schemas", "ci/register_pull_request", "ci/post_comment"},
+    "teardown": {"teardown/choose_schemas", "teardown/report_teardown"},
 }
 """What writes for people, or keeps what dbt made, must know what to take out of it."""
 
 ON_GITHUB = {
-    "ci": {"ci/post_comment", "ci/report_pull_request"},
+    "ci": {"ci/announce_build", "ci/report_pull_request"},
     "release": {"release/check_tag", "release/write_github_release"},
     "rollback": {"release/write_github_release"},
-    "teardown": {"teardown/choose_schemas", "ci/post_comment"},
+    "teardown": {"teardown/choose_schemas", "teardown/report_teardown"},
 }
 
 WITHOUT_THE_STORE = {
-    "ci": {"ci/post_comment", "ci/build_modified"},
+    "ci": {"ci/announce_build", "ci/build_modified"},
     "deploy": {"deploy/plan_build", "deploy/write_report", "notify/notify"},
     "release": {
         *("release/check_tag", "deploy/plan_build", "release/write_github_release"),
@@ -71,7 +71,7 @@ WITHOUT_THE_STORE = {
     "rollback": {
         *("release/write_github_release", "rollback/write_rollback_summary", "notify/notify"),
     },
-    "teardown": {"teardown/find_schemas", "teardown/drop_schemas", "ci/post_comment"},
+    "teardown": {"teardown/find_schemas", "teardown/drop_schemas"},
 }
 """Who gets no key of the store's. All others use it, or renew the lease while dbt works."""
 
@@ -150,7 +150,7 @@ def test_foreign_packages_are_installed_where_no_secret_is(name: str) -> None:
         *(("deploy", "deploy/write_report"), ("release", "release/write_release_summary")),
         *((name, "release/write_github_release") for name in ("release", "rollback")),
         ("rollback", "rollback/write_rollback_summary"),
-        *(("teardown", "ci/register_pull_request"), ("teardown", "ci/post_comment")),
+        ("teardown", "teardown/report_teardown"),
         *((name, "notify/notify") for name in TELLING),
     ],
 )

@@ -209,7 +209,7 @@ def test_a_job_cancelled_between_two_steps_is_cancelled(tmp_path: Path) -> None:
     built = replace(builds.passed(), build=None, results=None, schemas=None)
     ended = run(built.write(tmp_path), DBT_DEPLOY_JOB_STATUS="cancelled")
     assert ended.outputs["status"] == "cancelled"
-    # post_comment.py reads it there, and leaves a newer run's comment alone.
+    # post_comment reads it there, and leaves a newer run's comment alone.
     assert hand_over.read(ended.work, work_files.Failure).kind == "Cancelled"
 
 

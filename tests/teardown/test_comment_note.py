@@ -1,4 +1,4 @@
-"""post_comment.py torn-down: lines atop the comment that is there, and nothing else."""
+"""report_teardown.py: lines atop the comment that is there, and nothing else."""
 
 from __future__ import annotations
 
@@ -37,17 +37,19 @@ DONE = Teardown(
 @pytest.fixture
 def job(work: Path, hub: Hub) -> Job:
     hub.create_pull_request(REPOSITORY, 7)
-    made = Job(work, Path("dbt"))
+    store = work.parent / "store"
+    store.mkdir()
+    made = Job(work, Path("dbt"), state=str(store))
     token = hub.create_token(BOT, installation=True)
     made.environment |= {"GITHUB_API_URL": hub.url, "DBT_DEPLOY_GITHUB_TOKEN": token}
     return made
 
 
-def post(job: Job, done: Teardown | None = DONE, *, when: str = "torn-down") -> str:
+def post(job: Job, done: Teardown | None = DONE) -> str:
     job.describe(pull_request=7)
     if done:
         hand_over.write(job.work, done)
-    return job.run("ci/post_comment", when)
+    return job.run("teardown/report_teardown")
 
 
 def body(hub: Hub) -> str:
@@ -91,7 +93,7 @@ def test_a_later_build_replaces_it_and_an_older_one_does_not(job: Job, hub: Hub)
     for run_id in (98, 101):
         run = replace(older, event=replace(older.event, run_id=run_id))
         hand_over.write(job.work, run)
-        job.run("ci/post_comment", "started")
+        job.run("ci/announce_build")
         assert ("torn-down" in body(hub)) is (run_id == 98)
 
 

@@ -50,8 +50,7 @@ def sweep(job: Job, *, exit_code: int = 0) -> str:
     hand_over.remove(job.work, work_files.Failure)
     printed = job.run("teardown/find_schemas") + job.run("teardown/choose_schemas")
     printed += job.run("teardown/drop_schemas", exit_code=exit_code)
-    printed += job.run("ci/register_pull_request", "forget")
-    return printed + job.run("ci/post_comment", "torn-down")
+    return printed + job.run("teardown/report_teardown")
 
 
 def register(job: Job, number: int, *names: str, **changes: object) -> Path:

@@ -72,6 +72,26 @@ def attempt_each(*parts: tuple[Phase, Callable[[], int | None]]) -> int:
     return 0
 
 
+def attempt_or_warn(step: Callable[[], None], *, title: str, stays: str) -> None:
+    """Like ``attempt``, for a part that never decides: what goes wrong in it is a warning.
+
+    Args:
+        step: does the work; an interrupt goes through.
+        title: of the warning.
+        stays: a sentence that says what a fault of ours leaves as it is.
+    """
+    try:
+        step()
+    except errors.DbtDeployError as failure:
+        actions_runner.warning(title, settings.redactor()(str(failure)))
+    except Exception as fault:
+        # Even a fault of ours must not turn a green run red.
+        print_trace(fault)
+        what = f"dbt-deploy has a fault: {type(fault).__name__}."
+        remedy = "The step's log holds the details; please report it with them."
+        actions_runner.warning(title, f"{what}\n{stays}\n{remedy}")
+
+
 def print_trace(fault: BaseException) -> None:
     """A fault of ours, whole and without secrets, to the log and nowhere else."""
     with actions_runner.foreign_output(sys.stderr):

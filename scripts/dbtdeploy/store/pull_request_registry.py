@@ -6,15 +6,16 @@ no entry is shown that is not as we would have written it, and a deploy reads no
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
-from dbtdeploy.base import json_codec
+from dbtdeploy.base import errors, json_codec
 from dbtdeploy.context.work_files import Run
 from dbtdeploy.store.object_store import Store
 
@@ -26,6 +27,15 @@ SCHEMA = re.compile(r"\w[\w$-]{0,254}")
 MOST_BYTES = 100_000
 MOST_ENTRIES = 5_000
 """Of a listing: whoever fills the prefix must not keep a sweep busy for hours."""
+
+NOT_CHANGED = "The registry of pull requests was not changed"
+
+POLICY = (
+    "Let the role write under pull-requests/ of the store, so that a sweep finds these schemas if "
+    "the warehouse does not show them. In its IAM policy:\n"
+    '    {{"Effect": "Allow", "Action": ["s3:PutObject", "s3:DeleteObject"], '
+    '"Resource": "{resource}"}}'
+)
 
 
 class RegisteredPullRequest(Struct, frozen=True, kw_only=True):
@@ -90,3 +100,25 @@ def read(store: Store, run: Run, number: int) -> RegisteredPullRequest | None:
 def forget(store: Store, run: Run, number: int) -> None:
     """Remove the entry of a pull request."""
     store.delete(key(run, number))
+
+
+@contextlib.contextmanager
+def changed(location: str) -> Iterator[None]:
+    """Within it a failure says that all else goes on, and which right the registry needs.
+
+    Args:
+        location: of the store, as the input says it.
+    """
+    try:
+        yield
+    except errors.DbtDeployError as failure:
+        failure.not_done = "All else goes on without it."
+        if isinstance(failure, errors.StateAccessDenied):
+            failure.remedy = _right(location)
+        raise
+
+
+def _right(location: str) -> str:
+    if not location.startswith("s3://"):
+        return "Let the job's user write in that folder."
+    return POLICY.format(resource=f"arn:aws:s3:::{location[5:].rstrip('/')}/{PREFIX}*.json")
