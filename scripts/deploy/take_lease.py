@@ -14,20 +14,19 @@ from dbtdeploy.context.deploy_files import HeldLease, NotNow
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, InProduction, Release
 from dbtdeploy.context.run_context import RunContext
-from dbtdeploy.deploy import admission, tag_history, take_over_plain
+from dbtdeploy.deploy import admission, lease_acquire, tag_history, take_over_plain
 from dbtdeploy.store import (
     conditional_write_check,
     environment_settings,
     in_flight,
     lease,
-    lease_acquire,
     lease_messages,
     resume_publish,
     store_location,
     version_reader,
 )
 from dbtdeploy.store.environment_settings import EnvironmentSettings
-from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.lease_record import Lease
 from dbtdeploy.store.object_store import Store
 
 PHASE = Phase.ADMISSION

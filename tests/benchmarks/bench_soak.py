@@ -29,16 +29,16 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 from dbtdeploy.admin import prune, retention
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import errors
+from dbtdeploy.deploy import lease_acquire
 from dbtdeploy.store import (
     fencing,
     inventory,
     lease,
-    lease_acquire,
     publish,
     version_reader,
     versions,
 )
-from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.lease_record import Lease
 from dbtdeploy.store.object_store import Store
 from standins import s3
 from standins.deploys import (

@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from standins import policies
+from standins import iam_policies
 
 OLD, NEW = "repo:my-org/my-repo", "repo:my-org@123456/my-repo@456789"
 MAIN, OF_A_PULL_REQUEST = "refs/heads/main", "refs/pull/7/merge"
@@ -18,14 +18,14 @@ TAG = "refs/tags/v1.4.0"
 
 
 def lets_in(role: str, sub: str, ref: str, *, repository_id: str = "456789") -> bool:
-    text = (policies.FIXTURES / f"trust-{role}.json").read_text(encoding="utf-8")
+    text = (iam_policies.FIXTURES / f"trust-{role}.json").read_text(encoding="utf-8")
     claims = {
         "aud": "sts.amazonaws.com",
         "sub": sub,
         "ref": ref,
         "repository_id": repository_id,
     }
-    return policies.trusts(json.loads(text), claims)
+    return iam_policies.trusts(json.loads(text), claims)
 
 
 @pytest.mark.parametrize("repository", [OLD, NEW])

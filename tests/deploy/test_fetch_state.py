@@ -16,7 +16,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.policies import AnyPolicy, Ci
 from dbtdeploy.store import partial_parse, versions
-from standins import dbt_install, entry, parses, policies, runs, s3, stores
+from standins import dbt_install, entry, iam_policies, parses, runs, s3, stores
 from standins.artifacts import all_artifacts, artifact
 from standins.published import COMMIT, publish_index, published, withdraw
 
@@ -203,7 +203,7 @@ def test_a_saved_parse_comes_with_the_state(
     objects = {**index.objects, versions.SAVED_PARSE: packed.item}
     publish_index(admin.open(), replace(index, objects=objects, dbt_version="1.11.16"))
     place = stores.in_bucket(
-        s3_iam, s3_iam.create_user(policies.policy_of("pull-request", bucket)), bucket=bucket
+        s3_iam, s3_iam.create_user(iam_policies.policy_of("pull-request", bucket)), bucket=bucket
     )
     # What an earlier run laid there is not taken for this one's.
     parses.laid(work / "saved_parse" / "pull-request")

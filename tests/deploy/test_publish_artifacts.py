@@ -17,7 +17,7 @@ from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.deploy import collect_artifacts
 from dbtdeploy.store import failed_nodes, fencing, lease, publish, version_reader, versions
-from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.lease_record import Lease
 from standins import runs, s3
 from standins.deploys import (
     BUILD,

@@ -10,7 +10,7 @@ import pytest
 from dbtdeploy.admin import prune_versions
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.store import partial_parse, resume_publish, version_reader, versions
-from standins import deploys, parses, policies, s3, stores
+from standins import deploys, iam_policies, parses, s3, stores
 from standins.deploys import NAMES, PAGE, Environment, artifacts_of, model, publish_at_once
 
 NOT_KEPT = "The parse of this run is not kept"
@@ -139,14 +139,14 @@ def test_a_store_that_refuses_it_gets_the_version_all_the_same(
     tmp_path: Path, s3_open: s3.Store
 ) -> None:
     bucket = s3_open.create_bucket()
-    policy = policies.policy_of("deploy", bucket)
+    policy = iam_policies.policy_of("deploy", bucket)
     writing = policy["Statement"][0]
     writing["Resource"] = [
         resource.replace("versions/*", f"versions/*{end}")
         for resource in writing["Resource"]
         for end in ((".json.gz", ".html.gz", "index.json") if "versions/" in resource else ("",))
     ]
-    with policies.judged_by(policy, s3_open.url) as proxy:
+    with iam_policies.judged_by(policy, s3_open.url) as proxy:
         through = stores.in_bucket(dataclasses.replace(s3_open, url=proxy.url), bucket=bucket)
         keys = {n.removeprefix("DBT_DEPLOY_"): value for n, value in through.environ.items()}
         place = Environment(

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.store import fencing, lease, publish, store_location, version_reader, versions
-from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.lease_record import Lease
 from dbtdeploy.store.object_store import Store
 from standins import entry, runs
 from standins.artifacts import artifact

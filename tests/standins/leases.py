@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from msgspec.structs import replace
-
 from dbtdeploy.base import versioned_json
 from dbtdeploy.store import lease
-from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.lease_record import Lease
 from dbtdeploy.store.object_store import ListedObject, Store, Stored
+from standins import s3
 
 
 class Place(Protocol):
@@ -50,18 +49,14 @@ def record(store: Store) -> Lease:
 
 
 def expire(place: Place) -> None:
-    """Let the lease expire without waiting: a folder's clock is set back.
-
-    A bucket's cannot be, so there the lease's duration becomes one that is over. Its owner is none
-    the wiser.
-    """
+    """Let the lease expire without waiting: it becomes older. Its owner is none the wiser."""
     if "://" not in place.location:
         path = Path(place.location) / lease.KEY
         then = path.stat().st_mtime - LONG_AGO
         os.utime(path, (then, then))
         return
     store = place.open()
-    store.put(lease.KEY, versioned_json.encode(replace(record(store), seconds=-LONG_AGO)))
+    store.put(lease.KEY, versioned_json.encode(record(store)), content_type=s3.LONG_AGO)
 
 
 class Interleaved:

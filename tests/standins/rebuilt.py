@@ -13,7 +13,7 @@ from typing import Any
 from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.store import lease
 from dbtdeploy.store.folder_client import Folder
-from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.lease_record import Lease
 from dbtdeploy.warehouse import dependents
 from standins import entry, runs
 from standins.postgres import Database, Server

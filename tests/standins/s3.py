@@ -4,6 +4,8 @@ As a library: ``with s3.serve(iam=True) as store: store.create_bucket("dbt")``.
 As a process: ``python tests/standins/s3.py [--iam]`` prints one JSON line with its address and its
 administrator's keys, and serves until its standard input closes or it is told to end.
 
+An object of the content type ``LONG_AGO`` counts as written half an hour before it was.
+
 With IAM on, moto checks signatures, keys and policies' actions and resources. It allows where a
 policy's Condition is not met, and answers 404 for a missing key where S3 answers 403 to those who
 may not list; ``tests/standins/wire.py`` plays what moto cannot.
@@ -22,6 +24,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 REGION = "eu-central-1"
+LONG_AGO = "application/json; written=long-ago"
 CLIENT = Config(
     connect_timeout=5,
     read_timeout=20,
@@ -172,6 +176,20 @@ def _write_one_at_a_time() -> None:
         setattr(S3Response, name, atomic(getattr(S3Response, name)))
 
 
+def _date_back() -> None:
+    """Let what is of the type ``LONG_AGO`` be half an hour old: a bucket's clock cannot be set."""
+    from moto.s3.models import FakeKey  # noqa: PLC0415
+
+    put = FakeKey.set_metadata
+
+    def dated(key: FakeKey, metadata: Any, replace: bool = False) -> None:
+        put(key, metadata, replace)
+        if metadata.get("Content-Type") == LONG_AGO:
+            key.last_modified -= timedelta(minutes=30)
+
+    setattr(FakeKey, "set_metadata", dated)  # noqa: B010
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="An S3 server on loopback.")
     parser.add_argument("--iam", action="store_true", help="check signatures and policies")
@@ -183,6 +201,7 @@ def main() -> None:
     from moto.server import ThreadedMotoServer  # noqa: PLC0415
 
     _write_one_at_a_time()
+    _date_back()
     server = ThreadedMotoServer(HOST, 0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()

@@ -26,7 +26,7 @@ from dbtdeploy.store import (
 from dbtdeploy.store.environment_settings import EnvironmentSettings, Hold
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.store.in_flight import InFlight
-from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.lease_record import Lease
 from standins.deploys import RUN
 from standins.mutants import mutated
 from standins.published import published

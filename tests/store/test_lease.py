@@ -10,8 +10,8 @@ import pytest
 from msgspec import to_builtins
 
 from dbtdeploy.base import errors, versioned_json
-from dbtdeploy.store import fencing, lease, lease_acquire, versions
-from dbtdeploy.store.lease_messages import BROKEN, FREE, HELD, Lease
+from dbtdeploy.store import fencing, lease, versions
+from dbtdeploy.store.lease_record import BROKEN, FREE, HELD, Lease
 from dbtdeploy.store.move_pointer import move_pointer
 from dbtdeploy.store.object_store import Conflict, Store
 from standins import leases, s3, stores, wire
@@ -156,18 +156,10 @@ def test_a_renewal_between_a_thiefs_reading_and_writing_wins(place: stores.Place
     """A renewal that wrote the same bytes would leave the ETag as the thief read it."""
     mine = take(place.open(), "slow")
     leases.expire(place)
-    late = Interleaved(place.open(), lease.KEY, lambda: renew_in_time(place, mine))
+    late = Interleaved(place.open(), lease.KEY, lambda: lease.renew(place.open(), mine))
     got = lease.take(late, wanted("thief"))
     assert isinstance(got, lease.Seen)
     assert got.lease.nonce == mine
-
-
-def renew_in_time(place: stores.Place, nonce: str) -> None:
-    store = place.open()
-    renewed = lease.renew(store, nonce)
-    if renewed.seconds < 0:  # how a bucket's lease was made to expire
-        left = {**to_builtins(renewed), "seconds": lease.SECONDS}
-        store.put(lease.KEY, versioned_json.encode(left))
 
 
 @pytest.mark.fault(2)
@@ -476,78 +468,6 @@ def test_a_lease_fought_over_without_end_is_given_up(store: Store) -> None:
 
     with pytest.raises(errors.StateUnreachable, match="20 times"):
         lease.take(Fought(store, "", print), wanted("one"))
-
-
-# Waiting
-
-
-def test_waiting_until_it_is_released(place: stores.Place) -> None:
-    store = place.open()
-    mine = take(store, "one")
-    said: list[str] = []
-
-    def heard(line: str) -> None:
-        said.append(line)
-        lease.release(store, mine)
-
-    got = lease_acquire.acquire(
-        store,
-        wanted("two"),
-        environment="production",
-        wait_seconds=60,
-        poll_seconds=0.01,
-        say=heard,
-    )
-    assert got.held.broken_in is None
-    assert len(said) == 1
-    assert said[0].startswith("Waiting for one, deploy of abc1234, https://github.com/acme/")
-    assert "held production since" in said[0]
-    assert "UTC (less than a minute)" in said[0]
-
-
-def test_waiting_until_it_expires(place: stores.Place) -> None:
-    store = place.open()
-    take(store, "one")
-    got = lease_acquire.acquire(
-        store,
-        wanted("two"),
-        environment="production",
-        wait_seconds=60,
-        poll_seconds=0.01,
-        say=lambda _: leases.expire(place),
-    )
-    assert got.held.broken_in == wanted("one").run_url
-
-
-def test_waiting_in_vain_looks_with_one_read_each_time(store: Store) -> None:
-    take(store, "one")
-    counted = Interleaved(store, "", print)
-    said: list[str] = []
-    with pytest.raises(errors.LeaseHeld, match="This run waited less than a minute for it"):
-        lease_acquire.acquire(
-            counted,
-            wanted("two"),
-            environment="production",
-            wait_seconds=0.2,
-            poll_seconds=0.09,
-            say=said.append,
-        )
-    assert 2 <= counted.reads <= 4
-    assert len(said) == 1
-
-
-def test_without_patience_nothing_is_said(store: Store) -> None:
-    take(store, "one")
-    with pytest.raises(errors.LeaseHeld) as refused:
-        lease_acquire.acquire(store, wanted("two"), environment="production", say=pytest.fail)
-    assert "waited" not in refused.value.what
-    assert "earlier attempt" not in refused.value.what
-
-
-def test_an_earlier_attempt_of_the_same_run_is_another_owner(store: Store) -> None:
-    take(store, "one")
-    with pytest.raises(errors.LeaseHeld, match="earlier attempt of this very run"):
-        lease_acquire.acquire(store, wanted("one"), environment="production")
 
 
 def test_a_killed_process_leaves_its_lease_until_it_expires(place: stores.Place) -> None:

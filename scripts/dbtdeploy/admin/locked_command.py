@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 
 from dbtdeploy.base import errors
 from dbtdeploy.context.deploy_files import StoreCommand
+from dbtdeploy.deploy import lease_acquire
 from dbtdeploy.store import (
     conditional_write_check,
     lease,
-    lease_acquire,
     lease_messages,
     resume_publish,
 )
-from dbtdeploy.store.lease_messages import Lease
+from dbtdeploy.store.lease_record import Lease
 from dbtdeploy.store.object_store import Store
 
 

@@ -15,7 +15,7 @@ from dbtdeploy.store import (
     environment_settings,
     failed_nodes,
     lease,
-    lease_messages,
+    lease_record,
     version_reader,
 )
 from dbtdeploy.store.environment_settings import EnvironmentSettings
@@ -200,11 +200,11 @@ def _hold(status: Status) -> StatusRow:
 
 def _lease(status: Status) -> StatusRow:
     seen = status.lease
-    if seen is None or seen.lease.state == lease_messages.FREE:
+    if seen is None or seen.lease.state == lease_record.FREE:
         return StatusRow(label="Lease", text="free")
     record, until = seen.lease, timestamps.clock(seen.expires, seen.now)
     told = f"{record.holder}, {record.purpose}, since {timestamps.since(record.taken_at, seen.now)}"
-    if record.state == lease_messages.BROKEN:
+    if record.state == lease_record.BROKEN:
         text = f"free: {record.broken_by} broke it ({record.reason}); it was that of {told}"
     elif seen.expired:
         text = f"free: it expired at {until}; it was that of {told}"

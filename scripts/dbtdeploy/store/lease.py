@@ -20,7 +20,7 @@ from dbtdeploy.base import errors, timestamps, versioned_json
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.store import lease_messages
 from dbtdeploy.store.compare_and_swap import compare_and_swap
-from dbtdeploy.store.lease_messages import BROKEN, FREE, HELD, Lease
+from dbtdeploy.store.lease_record import BROKEN, FREE, HELD, Lease
 from dbtdeploy.store.object_store import Store, Stored
 
 KEY = "lease.json"

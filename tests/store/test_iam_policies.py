@@ -1,7 +1,7 @@
 """The two roles of docs/security.md: each flow under exactly its policy, and what each may not do.
 
 Twice: under moto's IAM, which checks signatures, actions and resources, and behind a proxy that
-also judges the conditions, see ``standins/policies.py``.
+also judges the conditions, see ``standins/iam_policies.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dbtdeploy.context import work_files
 from dbtdeploy.store import pull_request_registry, version_reader, versions
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.store_location import open_store
-from standins import parses, policies, s3, stores
+from standins import iam_policies, parses, s3, stores
 from standins.artifacts import all_artifacts
 from standins.deploys import RUN, Environment
 from standins.published import published
@@ -61,10 +61,10 @@ def acting_as(request: pytest.FixtureRequest) -> Iterator[As]:
     def become(role: str) -> stores.Place:
         if role == "admin":
             return stores.in_bucket(server, bucket=bucket)
-        policy = policies.policy_of(role, bucket)
+        policy = iam_policies.policy_of(role, bucket)
         if with_iam:
             return stores.in_bucket(server, server.create_user(policy), bucket=bucket)
-        proxy = policies.judged_by(policy, server.url)
+        proxy = iam_policies.judged_by(policy, server.url)
         running.append(proxy)
         behind = dataclasses.replace(server, url=proxy.__enter__().url)
         return stores.in_bucket(behind, bucket=bucket)
@@ -232,7 +232,7 @@ def test_a_deploy_removes_only_what_is_there_to_be_removed(acting_as: As) -> Non
 def test_nobody_lists_what_is_not_theirs(role: str, prefixes: list[str], s3_open: s3.Store) -> None:
     """By the conditions, which moto passes over."""
     bucket = s3_open.create_bucket()
-    with policies.judged_by(policies.policy_of(role, bucket), s3_open.url) as proxy:
+    with iam_policies.judged_by(iam_policies.policy_of(role, bucket), s3_open.url) as proxy:
         place = stores.in_bucket(dataclasses.replace(s3_open, url=proxy.url), bucket=bucket)
         for prefix in prefixes:
             store, name = at(place, prefix)
