@@ -16,6 +16,7 @@ from urllib.parse import quote, quote_plus
 import jinja2
 import markupsafe
 import pytest
+import yaml
 
 from dbtdeploy.base import markdown, redact, settings
 from dbtdeploy.report.report import Counts, ReportStatus
@@ -135,12 +136,42 @@ def test_a_value_of_dbt_env_is_hidden_whatever_its_name(name: str) -> None:
         lambda v: v.replace("\\", r"\\").replace("'", "''"),
         shlex.quote,
         markdown.inline,
+        lambda v: json.dumps(json.dumps(json.dumps(v)))[7:-7],
+        lambda v: html.escape(json.dumps(quote(v, safe=""))[1:-1]),
+        lambda v: json.dumps(v.replace("'", "''"))[1:-1],
+        lambda v: quote(v, safe="!'()*~-._"),
+        lambda v: yaml.safe_dump(v, allow_unicode=False)[1:-2],
+        str.upper,
+        str.lower,
+        lambda v: quote(v, safe="").upper(),
+        lambda v: v.encode().hex().upper(),
+        lambda v: v[:7] + "\x1b[31m" + v[7:9] + "\x1b[0m" + v[9:],
     ],
 )
 def test_it_is_hidden_as_tools_write_it(spell: Callable[[str], str]) -> None:
     value = "p@ss'w\"rd\\/\u00f6 <x>&%~"
     hidden = of_dbt_env(f"before {spell(value)} after", "X", value)
     assert re.fullmatch(r"before '?\*\*\*'? after", hidden), hidden
+
+
+def test_an_ordinary_word_is_hidden_as_it_is_written_and_in_capitals() -> None:
+    assert of_dbt_env("Test, TEST, test", "X", "Test") == "***, ***, test"
+    assert of_dbt_env("zq9x, ZQ9X, zQ9x", "X", "zq9X") == "***, ***, ***"
+
+
+@pytest.mark.fault(64)
+def test_a_value_is_hidden_where_its_blanks_are_folded() -> None:
+    value = "correct horse battery staple 7 and many more words that are long and go on"
+    for text in (yaml.safe_dump({"key": value}), textwrap.fill(value, 30), value.replace(" ", "+")):
+        left = of_dbt_env(f"it said {text} end", "X", value).split()
+        assert set(left) <= {"it", "said", "key:", "***", "end"}
+
+
+@pytest.mark.fault(64)
+def test_what_stands_around_an_escaped_value_stays() -> None:
+    hide = redact.Redactor(redact.secret_values({}, given={"X": "p@ss'w/rd"}))
+    said = "\u0130 100% of it''s <b> & \\n; C:\\new: p%40ss%27w%2Frd \u00fcber %41"
+    assert hide(said) == said.replace("p%40ss%27w%2Frd", "***")
 
 
 @pytest.mark.fault(64)
@@ -187,6 +218,10 @@ def test_it_is_hidden_in_base64_of_several_lines(before: int, width: int, end: s
 def test_a_line_or_a_field_of_a_key_is_hidden(value: str) -> None:
     for part in (KEY, OTHER, "shortend", KEY + OTHER + "shortend"):
         assert of_dbt_env(f"line {part}.", "X", value) == "line ***."
+    last = value.replace("shortend", "Ab3=")
+    if last == value:
+        last = base64.b64encode(KEY_FILE.replace("shortend", "Ab3=").encode()).decode()
+    assert of_dbt_env("line Ab3=.", "X", last) == "line ***."
     if "0f1e" in value:
         assert of_dbt_env("id 0f1e2d3c4b5a", "X", value) == "id ***"
         assert of_dbt_env("a service_account", "X", value) == "a service_account"

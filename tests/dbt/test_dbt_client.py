@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, redact
 from dbtdeploy.context.work_files import DbtProject
 from dbtdeploy.dbt import dbt_client as dbt_edge
 
@@ -57,6 +58,47 @@ def test_lines_are_redacted_and_the_exit_code_is_dbts(tmp_path: Path) -> None:
     outcome = edge(tmp_path, path, P="hunter2").run(["build"], name="b", on_line=lines.append)
     assert (outcome.exit_code, outcome.interrupted) == (1, False)
     assert sorted(lines) == ["user ***", "x"]
+
+
+@pytest.mark.fault(64)
+def test_colours_part_no_secret_and_reach_no_script(tmp_path: Path) -> None:
+    event = {"info": {"level": "error", "msg": "\x1b[31mhun\x1b[0mter2\x07 failed"}}
+    path = command(
+        tmp_path,
+        f"""
+        print("a \\x1b[31mhun\\x1b[0mter2 \\x1b]8;;http://x\\x07b", flush=True)
+        print("\\x1b[32mOK\\x1b[0m \\x1b[2Kin \\x1b]0;t\\x070.1s", flush=True)
+        folder = sys.argv[sys.argv.index("--log-path") + 1]
+        open(folder + "/dbt.log", "w").write({json.dumps(event)!r})
+        """,
+    )
+    lines: list[str] = []
+    outcome = edge(tmp_path, path).run(["build"], name="b", on_line=lines.append)
+    assert lines == ["a *** b", "\x1b[32mOK\x1b[0m in 0.1s"]
+    assert [error.message for error in outcome.errors] == ["*** failed"]
+    lines.clear()
+    edge(tmp_path, path).run(["ls"], name="b", on_line=lines.append, redacted=False)
+    assert lines[1] == "OK in 0.1s"
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize("before", range(70, 76))
+def test_a_secret_in_base64_is_found_over_the_ends_of_printed_lines(
+    tmp_path: Path, before: int
+) -> None:
+    secret = "correct horse"
+    packed = base64.encodebytes(b"u" * before + secret.encode() + b"!" * 99).decode()
+    path = command(tmp_path, f"print({packed!r} + 'end', flush=True)")
+    dbt = edge(tmp_path, path)
+    hide = redact.Redactor(redact.secret_values({}, given={"A": secret}))
+    lines: list[str] = []
+    dbt._redact = hide
+    dbt.run(["build"], name="b", on_line=lines.append)
+    left = "".join(lines)
+    assert "***" in left
+    assert lines[-1] == "end"
+    inside = packed.replace("\n", "")[-(-before * 4 // 3) : (before + len(secret)) * 4 // 3]
+    assert not any(inside[at : at + 4] in left for at in range(len(inside) - 3))
 
 
 def test_each_call_names_project_profile_and_vars(tmp_path: Path) -> None:

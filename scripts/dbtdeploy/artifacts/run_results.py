@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, field
 
 from dbtdeploy.artifacts import batch_errors
-from dbtdeploy.base import json_codec
+from dbtdeploy.base import ansi, json_codec
 from dbtdeploy.base.redact import Redact, in_values
 
 PROOF = "DBT_DEPLOY_BUILD"
@@ -79,6 +79,8 @@ def keep_redacted(
 ) -> None:
     """Copy run results with every string redacted but ids and statuses; structure stays.
 
+    dbt 1.12 writes its messages with a terminal's colours, which go.
+
     Args:
         source: dbt's file.
         destination: the copy.
@@ -90,7 +92,8 @@ def keep_redacted(
     for result in content.get("results") or [] if known else []:
         if message := batch_errors.message(result, known):
             result["message"] = message
-    destination.write_bytes(msgspec.json.encode(_redacted(content, redact)))
+    made = _redacted(content, lambda text: redact(ansi.plain(text)))
+    destination.write_bytes(msgspec.json.encode(made))
 
 
 def _redacted(content: dict[str, Any], redact: Redact) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from dbtdeploy.base import settings
+from dbtdeploy.base import ansi, settings
 
 _runner_listens = True
 
@@ -77,9 +77,9 @@ def inert(line: str) -> str:
 def show(line: str) -> None:
     """Print a line of a program's output, colours and all, within ``foreign_output``.
 
-    It is redacted already: by whoever runs the program, line by line.
+    It is redacted already, by whoever runs the program: a secret may go on in the next line.
     """
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(ansi.coloured(line) + "\n")
     sys.stdout.flush()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 ALPHABET = "+/-_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """Of base64, in both of its forms."""
@@ -40,3 +40,26 @@ def joined(text: str) -> Iterator[tuple[str, list[int]]]:
             at = gap.end()
         places += range(at, end)
         yield "".join(text[place] for place in places), places
+
+
+GOES_ON = re.compile(rf"{IN_BASE64}{{32}}\r?$")
+"""A line after which base64 may go on."""
+
+
+def blocks(lines: Iterable[str]) -> Iterator[str]:
+    """Lines that come one by one, each as soon as it is known that no base64 goes on after it.
+
+    Args:
+        lines: without their newlines.
+
+    Returns:
+        Each line, or several in one text.
+    """
+    block: list[str] = []
+    for line in lines:
+        block.append(line)
+        if not GOES_ON.search(line):
+            yield "\n".join(block)
+            block = []
+    if block:
+        yield "\n".join(block)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from dbtdeploy.base import base64_lines, credentials, secret_spellings
+from dbtdeploy.base import base64_lines, credentials, folded_text, secret_spellings
 
 REPLACEMENT = "***"
 
@@ -130,13 +130,18 @@ LEAST_LONG, MOST_LONG, PIECE = 16, 4096, 12
 """A piece of that many characters of a long text is hidden, too: PostgreSQL cuts a line it quotes
 to some 60 characters, a value of a failing row to 64 bytes and a name to 63."""
 
-NO_PIECES = re.compile(r'//|/\\?/|%2F|%22|"|&quot;|&#34;|u0022|x22|\n|^[~./]', re.IGNORECASE)
+NO_PIECES = re.compile(r'://|/\\?/[a-z]|%2F|%22|"|&quot;|&#34;|u0022|x22|\n|^[~./]', re.IGNORECASE)
 """Addresses, paths, JSON and lines: pieces of theirs stand in other texts, too, and what is
 secret in them is a text of its own."""
+
+ORDINARY = re.compile(r"\d+|[A-Za-z]{,7}")
+"""Texts that are found as they are written, not in other letters: folded they would be words."""
 
 
 class Redactor:
     """Replaces every one of some texts by ``***``; where two overlap, both at once.
+
+    A text is found as it is, and however it is escaped or capitalized; see ``folded_text.py``.
 
     Args:
         words: each text, to the variable that it comes from.
@@ -154,6 +159,7 @@ class Redactor:
         self._public = public
         self._words = dict(words)
         self._whole = whole
+        self._folded = {word: _folded(word) for word in self._words}
         self._by_core: dict[str, list[str]] = {}
         for word in self._words:
             self._by_core.setdefault(_core(word), []).append(word)
@@ -165,17 +171,8 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""
-        # `in` is several times as fast as one pattern of them all, and most texts hold none.
         spans = sorted(
-            [
-                *(span for word in self._near(text) for span in _spans(word, text)),
-                *self._cut_off(text),
-                *(
-                    span
-                    for line, places in base64_lines.joined(text)
-                    for span in self._within(line, places)
-                ),
-            ]
+            [*((first, last) for _, first, last in self._found(text)), *self._cut_off(text)]
         )
         if spans and self._public is not None:
             shown = [match.span() for match in self._public.finditer(text)]
@@ -194,7 +191,7 @@ class Redactor:
 
         However JSON escapes what stands around it, the core of a word is in the text as it is.
         """
-        texts = (text, *_lines(text))
+        texts = [_visible(one) for one in (text, *_lines(text))]
         cores = [core for core in self._by_core if any(core in one for one in texts)]
         words = (word for core in cores for word in self._by_core[core])
         return Redactor(
@@ -203,37 +200,46 @@ class Redactor:
 
     def names(self, texts: Iterable[str]) -> list[str]:
         """The variables whose values occur in texts, sorted."""
-        found = (
-            name
-            for text in texts
-            for one in (text, *_lines(text))
-            for word, name in self._words.items()
-            if name and word in one and _spans(word, one)
-        )
-        return sorted(set(found))
+        found = (self._words[word] for text in texts for word, _, _ in self._found(text))
+        return sorted({name for name in found if name})
 
     def words_in(self, content: bytes) -> list[str]:
         """The texts that occur in a file."""
-        text = content.decode("latin-1")
+        text, lower = content.decode("latin-1"), content.lower()
         lines = _lines(text)
         return [
             word
-            for word in self._words
+            for word, folded in self._folded.items()
             if (word.encode() in content and (not word.isdigit() or _spans(word, text)))
+            or (folded and folded.encode(errors="replace") in lower)
             or any(_spans(word, line) for line in lines)
         ]
 
-    def _near(self, text: str) -> Iterator[str]:
-        for core, words in self._by_core.items():
-            if core in text:
-                yield from (word for word in words if word in text)
+    def _found(self, text: str) -> Iterator[tuple[str, int, int]]:
+        """Each word that occurs, and from where to where."""
+        seen = _visible(text)
+        # `in` is several times as fast as one pattern of them all, and most texts hold none.
+        near = [word for core, words in self._by_core.items() if core in seen for word in words]
+        for word in near:
+            yield from ((word, *span) for span in _spans(word, text))
+        if any(self._folded[word] for word in near):
+            whole = folded_text.Folded(text)
+            for word in near:
+                for span in _spans(self._folded[word], whole.text):
+                    yield word, *whole.place(*span)
+        for line, places in base64_lines.joined(text):
+            for word in self._words:
+                for first, last in _spans(word, line):
+                    yield word, places[first], places[last - 1] + 1
 
     @functools.cached_property
     def _pieces(self) -> frozenset[str]:
         long = (
-            word
-            for word in self._words
-            if LEAST_LONG <= len(word) <= MOST_LONG and not NO_PIECES.search(word)
+            folded
+            for word, folded in self._folded.items()
+            if LEAST_LONG <= len(folded) <= MOST_LONG
+            and not NO_PIECES.search(word)
+            and not NO_PIECES.search(folded)
         )
         pieces = (word[at : at + PIECE] for word in long for at in range(len(word) - PIECE + 1))
         return frozenset(
@@ -243,15 +249,21 @@ class Redactor:
     def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
         if self._whole or not self._pieces:
             return
-        for at in range(len(text) - PIECE + 1):
-            if text[at : at + PIECE] in self._pieces:
-                yield at, at + PIECE
+        whole = folded_text.Folded(text)
+        for at in range(len(whole.text) - PIECE + 1):
+            if whole.text[at : at + PIECE] in self._pieces:
+                yield whole.place(at, at + PIECE)
 
-    def _within(self, line: str, places: Sequence[int]) -> Iterator[tuple[int, int]]:
-        for word in self._words:
-            if word in line:
-                for first, last in _spans(word, line):
-                    yield places[first], places[last - 1] + 1
+
+def _folded(word: str) -> str:
+    """A word as it is looked for in folded text; empty where it is not."""
+    folded = "" if ORDINARY.fullmatch(word) else folded_text.fold(word).strip()
+    return folded if len(folded) >= MIN_LENGTH and not ORDINARY.fullmatch(folded) else ""
+
+
+def _visible(text: str) -> str:
+    """A text in small letters without what is invisible, in which the core of a word stands."""
+    return folded_text.INVISIBLE.sub("", text).lower()
 
 
 def _lines(text: str) -> list[str]:
@@ -259,12 +271,15 @@ def _lines(text: str) -> list[str]:
 
 
 def _core(word: str) -> str:
-    """The longest piece of a word that nothing escapes."""
-    return max(re.findall(r"[0-9A-Za-z]+", word), key=len, default="")
+    """The longest piece of a word that nothing escapes and no escape ends in, in small letters."""
+    plain = folded_text.ESCAPE.sub("/", word.lower())
+    return max(re.findall(r"[0-9a-z]+", plain), key=len, default="")
 
 
 def _spans(word: str, text: str) -> list[tuple[int, int]]:
     """Where a word stands. A number, a port for one, does not stand inside a longer one."""
+    if not word:
+        return []
     found, at = [], text.find(word)
     while at >= 0:
         end = at + len(word)

@@ -1,22 +1,18 @@
 """A secret value -> every text in which tools print it, or a part of it. Pure.
 
-Drivers quote a connection string, loggers escape it for JSON, clients send it in base64, and a key
-of several lines is printed line by line.
+Clients send it in base64, loggers print its bytes, and a key of several lines is printed line by
+line. How a text is escaped and capitalized does not matter here: see ``folded_text.py``.
 """
 
 from __future__ import annotations
 
 import base64
-import html
-import itertools
 import json
 import re
 import shlex
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
-
-from dbtdeploy.base import markdown
+from urllib.parse import quote_plus, unquote, urlsplit
 
 LEAST_PART = 8
 """Shorter parts of a value, a line of a key file for one, would hide ordinary words."""
@@ -40,16 +36,23 @@ TO_URL_SAFE = str.maketrans("+/", "-_")
 def every(value: str) -> set[str]:
     """The value, its parts, and all of these as tools write them."""
     whole = value.strip()
-    found = {value, whole, *_base64(whole)}
+    found = {value}
     for text in {whole, *parts(whole)}:
-        found |= _written(text)
+        found |= _written(text) | _base64(text)
     return {text for text in found if text.strip()}
 
 
 def parts(value: str) -> set[str]:
     """What of a value is a secret by itself: lines, a URL's password, a key file's fields."""
     found = {text for text in _parts(value) if len(text) >= LEAST_PART}
+    found |= {text for text in _last_lines(value) if len(text) >= LEAST_VALUE}
     return {text for text in found if not HEADER.fullmatch(text)} | set(_of_url(value))
+
+
+def _last_lines(value: str) -> list[str]:
+    """The last line of each key in PEM, which may be short."""
+    lines = f"{value}\n{_decoded(value)}".replace("\\r", "\r").replace("\\n", "\n")
+    return re.findall(r"([A-Za-z0-9+/=]+)\s*-----END ", lines)
 
 
 def _parts(value: str) -> Iterator[str]:
@@ -113,52 +116,15 @@ def _decoded(value: str) -> str | None:
     return text if all(c.isprintable() or c in "\r\n\t" for c in text) else None
 
 
-def in_json(text: str) -> set[str]:
-    """A text as it stands inside JSON."""
-    return {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-
-
 def _written(text: str) -> set[str]:
-    """A text in URLs, JSON, SQL, Python, HTML, a shell and Markdown."""
-    backslashes = text.replace("\\", "\\\\")
-    found = {
+    """A text as it is, and in the forms that escape nothing and that folding does not undo."""
+    return {
         text,
-        quote(text, safe=""),
-        quote(text),
+        text.upper() if text.isalpha() else text,
         quote_plus(text),
-        *in_json(text),
-        # JSON in JSON: a log line that quotes another.
-        json.dumps(json.dumps(text)[1:-1])[1:-1],
-        *(other for one in in_json(text) for other in _in_pages(one)),
-        text.replace("'", "''"),
-        text.replace('"', '""'),
-        # E'...' of PostgreSQL, and strings of BigQuery, Databricks and Snowflake.
-        backslashes.replace("'", "''"),
-        backslashes.replace("'", r"\'"),
-        repr(text)[1:-1],
-        repr(text.encode())[2:-1],
         text.encode().hex(),
-        html.escape(text, quote=False),
-        *_in_html(text),
         shlex.quote(text).strip("'"),
-        # A refusal's sentence is Markdown already when it is redacted.
-        markdown.inline(text),
     }
-    return found | {re.sub(r"%[0-9A-F]{2}", lambda m: m[0].lower(), one) for one in found}
-
-
-def _in_html(text: str) -> Iterator[str]:
-    """A text with its quotes as Python, MarkupSafe, Go and XML write them."""
-    plain = html.escape(text, quote=False)
-    for double, single in itertools.product(("&quot;", "&#34;"), ("&#x27;", "&#39;", "&apos;")):
-        yield plain.replace('"', double).replace("'", single)
-
-
-def _in_pages(escaped: str) -> Iterator[str]:
-    """JSON as it is written for a page: by ``tojson`` of Jinja, by Go, and by PHP."""
-    for characters in ("[<>&']", "[<>&]"):
-        yield re.sub(characters, lambda found: rf"\u{ord(found[0]):04x}", escaped)
-    yield escaped.replace("/", r"\/")
 
 
 def _base64(text: str) -> set[str]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct, to_builtins
 
-from dbtdeploy.base import actions_runner, json_codec
+from dbtdeploy.base import actions_runner, ansi, base64_lines, json_codec
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.context.work_files import DBT_PROCESSES, DbtProject, LogError
 from dbtdeploy.dbt import warm_server
@@ -190,13 +190,13 @@ class Dbt:
         Raises:
             DbtNotFound: the command cannot be started.
         """
-
-        def take(line: str) -> None:
-            on_line(self._redact(line) if redacted else line)
-
-        grace = CANCEL_GRACE_SECONDS if grace_seconds is None else grace_seconds
         return self._run(
-            arguments, name=name, on_line=take, grace_seconds=grace, saved_parse=saved_parse
+            arguments,
+            name=name,
+            on_line=on_line,
+            grace_seconds=CANCEL_GRACE_SECONDS if grace_seconds is None else grace_seconds,
+            saved_parse=saved_parse,
+            redact=self._redact if redacted else None,
         )
 
     def _run(
@@ -207,6 +207,7 @@ class Dbt:
         on_line: Line,
         grace_seconds: float,
         saved_parse: SavedParse | None = None,
+        redact: Redact | None = None,
     ) -> Outcome:
         logged = self._logged_to(name)
         with Interrupts(grace_seconds) as interrupts:
@@ -225,7 +226,8 @@ class Dbt:
                     variables=self._variables,
                 )
             interrupts.pass_on_to(process)
-            for line in process.lines():
+            lines = process.lines()
+            for line in _shown(lines, redact) if redact else map(ansi.plain, lines):
                 on_line(line)
             code, usage = process.wait()
         return self._ended(name, code, usage, interrupted=interrupts.happened)
@@ -297,8 +299,19 @@ class Dbt:
                 message = event.info.msg.strip()
                 # A stack trace is for dbt's developers; the message before it says what happened.
                 if event.info.level == "error" and message and not message.startswith(TRACE):
-                    found.append(LogError(message=self._redact(message)))
+                    found.append(LogError(message=self._redact(ansi.plain(message))))
         return tuple(found)
+
+
+def _shown(lines: Iterable[str], redact: Redact) -> Iterator[str]:
+    """The one door for what dbt prints: lines without secrets and without control sequences.
+
+    Colours stay but in lines in which something was hidden: they could part a secret in two.
+    """
+    for block in base64_lines.blocks(lines):
+        plain = ansi.plain(block)
+        hidden = redact(plain)
+        yield from (ansi.coloured(block) if hidden == plain else hidden).split("\n")
 
 
 class CheckedBuild:
@@ -346,8 +359,8 @@ class CheckedBuild:
                 self._process.go_on()
             else:
                 self._process.stop()
-            while (line := self._lines.get()) is not None:
-                on_line(self._redact(line))
+            for line in _shown(iter(self._lines.get, None), self._redact):
+                on_line(line)
             code, usage = self._process.wait()
         self._is_over = True
         return self._ended(code, usage, self._was_interrupted or interrupts.happened)

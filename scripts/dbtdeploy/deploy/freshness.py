@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from dbtdeploy.base import json_codec, text
+from dbtdeploy.base import ansi, json_codec, text
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.context.deploy_files import SourceFreshness
 from dbtdeploy.context.work_files import LogError
@@ -96,7 +96,7 @@ def read(
             status=result.status,
             max_loaded_at=result.max_loaded_at,
             age_seconds=result.max_loaded_at_time_ago_in_s,
-            message=redact(result.error) if result.error else None,
+            message=redact(ansi.plain(result.error)) if result.error else None,
         )
         for result in found.results
     ]

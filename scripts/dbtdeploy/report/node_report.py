@@ -11,7 +11,6 @@ from msgspec import Struct, field
 from dbtdeploy.artifacts import state_diff
 from dbtdeploy.artifacts.artifacts import Checksum, Manifest, Node, Result, is_test
 from dbtdeploy.artifacts.node_status import GOOD, NodeOutcome, Waiting, outcome, rows
-from dbtdeploy.base import ansi
 from dbtdeploy.context import work_files
 from dbtdeploy.context.work_files import PlannedNode
 from dbtdeploy.report import repro_commands, source_links
@@ -151,8 +150,8 @@ def in_order(nodes: tuple[NodeReport, ...], facts: NodeReportInputs) -> tuple[No
 
 
 def tidied(message: str) -> str:
-    """A message without colours, dbt's heading, and the path of a file on the runner."""
-    lines = ansi.plain(message).replace("\r\n", "\n").strip("\n").split("\n")
+    """A message without dbt's heading and the path of a file on the runner."""
+    lines = message.replace("\r\n", "\n").strip("\n").split("\n")
     if len(lines) > 1 and HEADER.match(lines[0].strip()):
         lines = lines[1:]
     kept = [line for line in lines if not line.strip().startswith("compiled code at ")]
