@@ -32,6 +32,9 @@ from dbtdeploy.setup.virtualenvs import Virtualenv
 SCRIPTS = Path(__file__).resolve().parent
 ROOT = SCRIPTS.parent
 
+DEPENDENCIES = ("boto3", "github", "jinja2", "msgspec", "requests", "yaml")
+"""What pyproject.toml lists, as it is imported."""
+
 
 def main() -> None:
     """Print the key, or make one environment; see the module's text."""
@@ -106,6 +109,14 @@ def _make_own(command: str, own: Virtualenv) -> None:
         [*sync, "--project", str(ROOT), "--python", sys.executable],
         folder=ROOT,
         extra={"UV_PROJECT_ENVIRONMENT": str(own.folder)},
+        purpose="Setting up dbt-deploy's own environment",
+    )
+    # Python compiles what is imported, and a cache keeps it: a pull request's job imports what the
+    # deploy that filled its cache did not, 240 modules of PyGithub's and others.
+    uv_client.run(
+        [str(own.bin / "python"), "-I", "-c", f"import {', '.join(DEPENDENCIES)}"],
+        folder=ROOT,
+        extra={},
         purpose="Setting up dbt-deploy's own environment",
     )
     own.mark_complete()

@@ -42,7 +42,7 @@ def main() -> int:
 def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_build.Called | None:
     arguments = commands.building(
         run.selection,
-        invoke.state_folder(work, state),
+        invoke.state_folder(work, state, run.selection),
         threads=run.dbt.threads,
         extra=run.dbt.extra_args,
     )

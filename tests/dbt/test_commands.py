@@ -16,7 +16,7 @@ def test_build_defers_and_favours_state() -> None:
     line = commands.building(Selection(select="state:modified+"), STATE, threads=4, extra=())
     assert line == [
         *("build", "--select", "state:modified+", "--state", "/w/state"),
-        *("--defer", "--defer-state", "/w/state", "--favor-state", "--threads", "4"),
+        *("--defer", "--favor-state", "--threads", "4"),
     ]
 
 
@@ -66,6 +66,25 @@ def test_listing_gets_the_arguments_that_select_and_no_others() -> None:
 def test_listing_keeps_arguments_written_with_an_equals_sign() -> None:
     line = commands.listing(Selection(select="a"), None, ("--indirect-selection=cautious",))
     assert "--indirect-selection=cautious" in line
+
+
+@pytest.mark.parametrize(
+    ("selection", "reads"),
+    [
+        (Selection(select="state:modified+"), False),
+        (Selection(select="state:modified+ result:error+"), True),
+        (Selection(select="a", exclude="source_status:fresher+"), True),
+        (Selection(selector="slim", selectors_need_state=True), True),
+        (Selection(selector="daily"), False),
+        (Selection(select="selector:slim", selectors_need_state=True), True),
+        (Selection(select="a", selectors_need_state=True), False),
+        # The one that selectors.yml names as the default.
+        (Selection(selectors_need_state=True), True),
+        (Selection(), False),
+    ],
+)
+def test_which_selections_may_read_production_s_results(selection: Selection, reads: bool) -> None:
+    assert commands.reads_results(selection) is reads
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,9 @@ def test_hooks_macros_and_python_models_find_nothing_of_the_runners(
 ) -> None:
     for name, value in RUNNERS.items():
         monkeypatch.setenv(name, value)
+    for name in ("DBT_DEFER_STATE", "DBT_ENGINE_DEFER_STATE"):
+        # DBT_* is passed on, but for what dbt would take for production.
+        monkeypatch.setenv(name, "/planted/state")
     monkeypatch.setenv("DBT_DEPLOY_DBT_ENV", "IN_DBT_ENV=mine")
     monkeypatch.setenv("DBT_DEPLOY_PASS_ENV", "PASSED")
     monkeypatch.setenv("PASSED", "passed")

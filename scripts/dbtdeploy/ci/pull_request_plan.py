@@ -39,5 +39,5 @@ def listing(
     how: tuple[str, ...] = commands.READ_BY_US,
 ) -> list[str]:
     """The ``dbt ls`` of what will be built."""
-    folder = invoke.state_folder(work, state)
+    folder = invoke.state_folder(work, state, run.selection)
     return commands.listing(run.selection, folder, run.dbt.extra_args, how=how)

@@ -19,6 +19,8 @@ from dbtdeploy.context.policies import AnyPolicy, CommandPolicy
 DBT_PROCESSES = "dbt_processes.jsonl"
 """What each dbt process took, one JSON object a line."""
 STATE_FOLDER = "state"
+STATE_MANIFEST_FOLDER = "state_manifest"
+"""The same manifest alone."""
 SAVED_PARSE = "saved_parse"
 """Folder of production's parse to start from, the two files of ``in_dbt/saved_parse/``."""
 USED_PARSE = "saved_parse.json"

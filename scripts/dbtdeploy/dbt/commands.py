@@ -15,9 +15,10 @@ READ_BY_US = ("--quiet", "--print", "--log-format", "text", "--log-level", "info
 """For calls whose output a script reads: with DBT_LOG_FORMAT=json or DBT_LOG_LEVEL=none of the
 caller's, ``dbt ls`` would end well and list nothing that can be understood."""
 
-SILENT = ("--log-level", "none")
+SILENT = ("--log-level", "none", "--no-write-json")
 """For ``dbt ls`` whose result is taken, not its output: it prints the nodes in spite of ``--quiet``
-and of any level. Its errors are in the file that it logs to."""
+and of any level. Its errors are in the file that it logs to. It writes no graph.gpickle, which the
+build after it writes again."""
 
 SELECTING_OPTIONS = (
     "--resource-type",
@@ -85,6 +86,15 @@ def needs_state(select: str) -> bool:
     return any(method in select for method in ("state:", "result:", "source_status:"))
 
 
+def reads_results(selection: Selection) -> bool:
+    """Whether a selection may use a method that reads run_results.json or sources.json of state."""
+    words = " ".join(filter(None, (selection.select, selection.exclude)))
+    if any(method in words for method in ("result:", "source_status:")):
+        return True
+    of_file = bool(selection.selector) or "selector:" in words or not selection.select
+    return of_file and selection.selectors_need_state
+
+
 def listing(
     selection: Selection,
     state: Path | None,
@@ -149,9 +159,12 @@ def building(
     if not defers:
         options.append("--no-defer")
     elif production is not None:
-        # Named, too: DBT_DEFER_STATE of the caller's would else be what dbt defers to.
+        # With --state alone dbt reads that folder once for both. DBT_DEFER_STATE of the caller's
+        # never gets here, see invoke.dbt_of.
+        apart = defer_to is not None and defer_to != state
+        named = ["--defer-state", str(production)] if apart else []
         favor = "--favor-state" if defer_to is None else "--no-favor-state"
-        options += ["--defer", "--defer-state", str(production), favor]
+        options += ["--defer", *named, favor]
     if selection.full_refresh:
         options.append("--full-refresh")
     if threads is not None:

@@ -18,16 +18,23 @@ from dbtdeploy.context.work_files import (
     KEPT_PARSE,
     SAVED_PARSE,
     STATE_FOLDER,
+    STATE_MANIFEST_FOLDER,
     USED_PARSE,
     PlannedNode,
     Run,
+    Selection,
     State,
 )
 from dbtdeploy.dbt import commands, dbt_error_hints, row_data
 from dbtdeploy.dbt.dbt_client import Dbt, Line, Outcome, echo, streamed
 from dbtdeploy.dbt.warm_server import SavedParse
 
+MANIFEST = "manifest.json"
+
 LAST_LINES = 30
+
+DEFER_STATE = ("DBT_DEFER_STATE", "DBT_ENGINE_DEFER_STATE")
+"""What dbt would defer to in place of the state that is compared with."""
 
 LISTING = "while it listed what has changed"
 
@@ -38,7 +45,8 @@ def dbt_of(run: Run, work: Path, *, extra: dict[str, str] | None = None) -> Dbt:
     for value in _masked(run, work, environment.secret):
         actions_runner.mask(value)
     variables = {**environment.variables, **(extra or {})}
-    variables.pop("DBT_DEPLOY_SCHEMA", None)
+    for name in ("DBT_DEPLOY_SCHEMA", *DEFER_STATE):
+        variables.pop(name, None)
     if run.schema:
         variables["DBT_DEPLOY_SCHEMA"] = run.schema
     return Dbt(
@@ -65,9 +73,22 @@ def _masked(run: Run, work: Path, secret: Mapping[str, str]) -> list[str]:
     return redact.masked_values(secret, (*outputs, *(v for v in policy if isinstance(v, str))))
 
 
-def state_folder(work: Path, state: State) -> Path | None:
-    """The folder with production's manifest, None where production has none yet."""
-    return work / STATE_FOLDER if state.found else None
+def state_folder(work: Path, state: State, selection: Selection) -> Path | None:
+    """The folder with production's manifest for dbt, None where production has none yet.
+
+    Its results are there only where the selection may ask for them: dbt reads all that it finds,
+    each time, 0.3 s of CPU for the results of 1,000 models.
+    """
+    if not state.found:
+        return None
+    whole = work / STATE_FOLDER
+    if commands.reads_results(selection):
+        return whole
+    alone = work / STATE_MANIFEST_FOLDER
+    alone.mkdir(exist_ok=True)
+    (alone / MANIFEST).unlink(missing_ok=True)
+    (alone / MANIFEST).hardlink_to(whole / MANIFEST)
+    return alone
 
 
 def call(

@@ -34,4 +34,4 @@ def choose(run: work_files.Run, work: Path, state: work_files.State) -> DeploySe
         # dbt reads manifest and results of one folder; words after --select are a union.
         union = " ".join(filter(None, (selection.select, failed_nodes.SELECT)))
         return DeploySelection(selection=replace(selection, select=union), state=retry)
-    return DeploySelection(selection=selection, state=invoke.state_folder(work, state))
+    return DeploySelection(selection=selection, state=invoke.state_folder(work, state, selection))
