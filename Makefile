@@ -53,12 +53,12 @@ setup-own:
 	@$(PYTHON) tests/make_environments.py
 
 setup:
-	@$(PYTHON) tests/make_environments.py 1.11
+	@$(PYTHON) tests/make_environments.py 1.12
 
 setup-all:
 	@$(PYTHON) tests/make_environments.py 1.8 1.11 1.12 duckdb
 
-# Renew every pin: uv.lock, the tests' dbt versions and uv itself. duckdb is dbt 1.11 with that adapter.
+# Renew every pin: uv.lock, the tests' dbt versions and uv itself. duckdb is dbt 1.12 with that adapter.
 pins:
 	uv lock --upgrade
 	cd tests/requirements && for version in 1.8 1.11 1.12 duckdb; do \

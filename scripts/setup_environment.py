@@ -134,7 +134,7 @@ def _make_dbt(command: str, dbt: Virtualenv, requirement: DbtRequirement, worksp
         raise errors.InvalidInput(
             "What the input `dbt` names was installed, and no dbt command is in it.",
             not_done="dbt was not started.",
-            remedy="Name dbt-core and your adapter, as `dbt-core~=1.11.0 dbt-postgres`.",
+            remedy="Name dbt-core and your adapter, as `dbt-core~=1.12.0 dbt-postgres`.",
         )
     dbt.mark_complete()
 
@@ -145,7 +145,7 @@ def _require_dbt() -> None:
             "The input `dbt` says it is installed, and there is no dbt on PATH.",
             not_done="dbt was not started.",
             remedy="Install dbt in a step before this one, or name it in the input `dbt`, as "
-            "`dbt-core~=1.11.0 dbt-postgres`.",
+            "`dbt-core~=1.12.0 dbt-postgres`.",
         )
 
 

@@ -83,7 +83,7 @@ def _dbt(version: str) -> Path:
 @pytest.fixture(scope="session")
 def dbt_command() -> Path:
     """The command ``dbt`` of the version most tests run on."""
-    return _dbt(selection.DBT)
+    return _dbt(make_environments.DBT)
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +101,7 @@ def forked_dbt(dbt_command: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def duckdb_command() -> Path:
-    """The command ``dbt`` 1.11 with the adapter for DuckDB."""
+    """The command ``dbt`` with the adapter for DuckDB."""
     return _dbt("duckdb")
 
 

@@ -21,6 +21,13 @@ from dbtdeploy.setup import (
 )
 
 CACHE = ROOT / ".cache"
+REQUIREMENTS = ROOT / "tests" / "requirements"
+OVERRIDE = REQUIREMENTS / "override.txt"
+"""What uv leaves out where GitHub cannot be reached; uv reads its path in ``UV_OVERRIDE``."""
+
+DBT = "1.12"
+"""The version of dbt that the demo and most tests run on."""
+
 NEWEST_PYTHON = {"1.8": (3, 12)}
 """What a dbt can be installed on, where that is older than what we run on."""
 
@@ -64,7 +71,7 @@ def _make_dbt(command: str, version: str) -> None:
     if reason := why_not(version):
         print(f"{reason}: its tests will be skipped.")
         return
-    listing = ROOT / "tests" / "requirements" / f"dbt-{version}.txt"
+    listing = REQUIREMENTS / f"dbt-{version}.txt"
     folder = dbt_command(version).parent.parent
     made = virtualenvs.Virtualenv(
         folder=folder,

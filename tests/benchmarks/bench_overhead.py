@@ -26,7 +26,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from benchmarks.overhead import (  # noqa: E402  found by the line above
+import make_environments  # noqa: E402  found by the line above
+from benchmarks.overhead import (  # noqa: E402
     goals,
     machine,
     prepared,
@@ -92,7 +93,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int)
     parser.add_argument("--only", nargs="+", choices=list(SCENARIOS), default=[])
     parser.add_argument("--output", type=lambda text: Path(text).resolve())
-    parser.add_argument("--dbt", default="1.12")
+    parser.add_argument("--dbt", default=make_environments.DBT)
     parser.add_argument("--keep", type=lambda text: Path(text).resolve())
     parser.add_argument("--stop", action="store_true")
     asked = parser.parse_args()

@@ -125,7 +125,7 @@ def generated(size: int) -> Iterator[World]:
         owner = warehouse.create_role(database, world.PRODUCTION)
         reader = warehouse.create_role(database, world.PULL_REQUESTS)
         database.run(world.GRANT_ON_DATABASE)
-        bin_folder = make_environments.dbt_command("1.11").parent
+        bin_folder = make_environments.dbt_command(make_environments.DBT).parent
         dbt = Dbt(bin_folder=bin_folder, database=owner)
         yield World(
             folder=folder,

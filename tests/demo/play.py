@@ -57,7 +57,7 @@ def play() -> list[str]:
     with step("Set up dbt-deploy's own environment, kept in .cache"):
         jobs.set_up()
     processes.forget_accounts()
-    with world.build(make_environments.dbt_command("1.11").parent) as built:
+    with world.build(make_environments.dbt_command(make_environments.DBT).parent) as built:
         for pull in pull_requests.all_of_them():
             head(f"Pull request {pull.number}: {pull.title} ({pull.branch})")
             job = pull_requests.play(built, pull)

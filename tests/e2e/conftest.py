@@ -22,7 +22,7 @@ from demo.world import Environment, World, build
 def session_world() -> Iterator[World]:
     """Servers, repository and production's build: about 15 s, once."""
     jobs.set_up()
-    with build(make_environments.dbt_command("1.11").parent) as world:
+    with build(make_environments.dbt_command(make_environments.DBT).parent) as world:
         yield world
 
 

@@ -135,7 +135,11 @@ class Caller:
             actor=event.actor,
             secrets=secrets,
             variables=variables,
-            environment={"UV_CACHE_DIR": UV_CACHE, **processes.clean_environment(PATH=path)},
+            environment={
+                "UV_CACHE_DIR": UV_CACHE,
+                "UV_OVERRIDE": str(make_environments.OVERRIDE),
+                **processes.clean_environment(PATH=path),
+            },
         )
         return Ran(finished=finished, artifacts=self.folder / f"artifacts-{run_id}")
 

@@ -20,7 +20,7 @@ def test_already_installed(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "arguments", "pinned"),
     [
-        ("dbt-core~=1.11.0 dbt-postgres", ("dbt-core~=1.11.0", "dbt-postgres"), False),
+        ("dbt-core~=1.12.0 dbt-postgres", ("dbt-core~=1.12.0", "dbt-postgres"), False),
         ("dbt-core >= 1.11 , < 1.12", ("dbt-core>=1.11,<1.12",), False),
         (
             "dbt-core==1.11.16\ndbt-postgres==1.11.0",

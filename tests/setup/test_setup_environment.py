@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import make_environments
 from dbtdeploy.base import errors
 from dbtdeploy.setup import uv_client
 from standins import s3
@@ -19,7 +20,7 @@ from standins.runner import parse_outputs
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "setup_environment.py"
-PINS = ROOT / "tests" / "requirements" / "dbt-1.11.txt"
+PINS = make_environments.REQUIREMENTS / f"dbt-{make_environments.DBT}.txt"
 UV_REQUIREMENT = ROOT / "scripts" / "uv-requirement.txt"
 PYTHON = str(Path(sys.executable).resolve())
 """The Python our own environment was made from: none of our packages is in it."""
@@ -50,6 +51,7 @@ class Runner:
                 "DBT_DEPLOY_DBT": dbt,
                 "DBT_DEPLOY_ENV_FOLDER": str(self.environments),
                 "DBT_DEPLOY_WORK": str(self.work),
+                "UV_OVERRIDE": str(make_environments.OVERRIDE),
                 **variables,
             },
             capture_output=True,
@@ -85,7 +87,7 @@ def test_both_environments_from_nothing_then_left_as_they_are(runner: Runner) ->
     version = subprocess.run(
         [outputs["dbt"], "--version"], capture_output=True, text=True, check=True
     )
-    assert "1.11." in version.stdout
+    assert f"{make_environments.DBT}." in version.stdout
 
     for mode in ("own", "dbt"):
         assert "complete already" in runner.run(mode, "requirements.txt")[1]
@@ -93,7 +95,7 @@ def test_both_environments_from_nothing_then_left_as_they_are(runner: Runner) ->
     assert runner.run("key", "requirements.txt")[2] == key
     # Another version of ours finds the caller's dbt, another dbt finds nothing.
     assert key["key"].startswith(key["restore-keys"])
-    assert runner.run("key", "dbt-core==1.12.0")[2]["restore-keys"] != key["restore-keys"]
+    assert runner.run("key", "dbt-core==1.11.0")[2]["restore-keys"] != key["restore-keys"]
 
 
 CHAIN = """

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-DBT = "1.11"
-"""The version of dbt that most tests run on."""
+import make_environments
 
 EVERY_DBT = ("1.8", "1.11", "1.12")
 
@@ -32,4 +31,4 @@ def some_of(every: Iterable[Any], *some: Any) -> list[Any]:
 
 def every_dbt() -> list[Any]:
     """Each supported version of dbt; all but the one that most tests run on under `more`."""
-    return some_of(EVERY_DBT, DBT)
+    return some_of(EVERY_DBT, make_environments.DBT)

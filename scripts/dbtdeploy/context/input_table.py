@@ -91,7 +91,7 @@ TABLE = (
     ),
     Input(
         name="dbt",
-        text="The dbt to use. A requirements file, or requirements such as `dbt-core~=1.11.0 "
+        text="The dbt to use. A requirements file, or requirements such as `dbt-core~=1.12.0 "
         "dbt-postgres`, or `installed` for the dbt on PATH.",
         actions=WITH_DBT,
         default="installed",

@@ -124,5 +124,5 @@ def not_found(said: str) -> errors.DbtNotFound:
         f"{said}.",
         not_done="Nothing was built.",
         remedy="Set the input `dbt` to a requirements file or to requirements such as "
-        "`dbt-core~=1.11.0 dbt-postgres`, or install dbt in a step before this one.",
+        "`dbt-core~=1.12.0 dbt-postgres`, or install dbt in a step before this one.",
     )

@@ -107,6 +107,6 @@ def _invalid(trouble: str) -> errors.InvalidInput:
     return errors.InvalidInput(
         f"The input `dbt` {trouble}.",
         not_done="No environment was made and dbt was not started.",
-        remedy="Give requirements such as `dbt-core~=1.11.0 dbt-postgres`, the path of a "
+        remedy="Give requirements such as `dbt-core~=1.12.0 dbt-postgres`, the path of a "
         "requirements file, or `installed` if a dbt is on PATH already.",
     )

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import make_environments
 from benchmarks import generated
 from benchmarks.overhead import measured
 from benchmarks.overhead.exported import Action
@@ -23,7 +24,6 @@ from demo.repository import NAME, ROOT, Repository
 from demo.world import World
 from standins import github, postgres, runner
 
-REQUIREMENTS = ROOT / "tests" / "requirements"
 DEPLOY_RUN_IDS = 17_000_000_000
 
 LARGE = 1_000
@@ -91,7 +91,7 @@ class Bench:
     @property
     def requirements(self) -> str:
         """The locked list that both sides install."""
-        return (REQUIREMENTS / f"dbt-{self.dbt}.txt").read_text(encoding="utf-8")
+        return (make_environments.REQUIREMENTS / f"dbt-{self.dbt}.txt").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +121,7 @@ def index_variables() -> dict[str, str]:
     }
     for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR", "PIP_FIND_LINKS"):
         found.pop(name, None)
-    # dbt 1.12's parser cannot be built without GitHub; see tests/requirements/override.txt.
-    return {**found, "UV_OVERRIDE": str(REQUIREMENTS / "override.txt")}
+    return {**found, "UV_OVERRIDE": str(make_environments.OVERRIDE)}
 
 
 def prepare(bench: Bench, size: int) -> Prepared:
