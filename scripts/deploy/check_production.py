@@ -37,22 +37,22 @@ def main() -> None:
     held = ctx.held
     opened = store_location.opened(run.policy.state)
     output = settings.Runner.from_environ().output
-    if not plan.nodes and not dependents.read_earlier(opened).things:
+    if not plan.nodes and not dependents.read_earlier(opened).dependents:
         print("Nothing will be built, and no earlier run left anything to make again.")
         actions_runner.set_outputs(output, {"kept": "false"})
         return
     with lease_renewal.kept(opened, held) as keeper:
         earlier = dependents.read_earlier(opened)
-        ends, found = _ask(run, plan, work, earlier.things)
+        ends, found = _ask(run, plan, work, earlier.dependents)
         keeper.refuse_if_lost()
-        _tell_earlier(earlier.things, ends)
+        _tell_earlier(earlier.dependents, ends)
         if plan.nodes:
             preflight.refuse_missing_privileges(found)
         preflight.refuse_exposed(found)
         warehouse_refusals.refuse_drops(found)
         nodes, removed = _places(run, plan, work)
         kept = dependents.chosen(found, nodes, removed=removed)
-        kept += dependents.still_missing(earlier.things, ends)
+        kept += dependents.still_missing(earlier.dependents, ends)
         dependents.write(opened, kept, earlier.etag)
     crash.point("production-checked")
     left = tuple(f"{one.full_name} ({one.kind})" for one in preflight.leftovers(found))
@@ -64,7 +64,7 @@ def main() -> None:
 def _ask(
     run: work_files.Run, plan: work_files.Plan, work: Path, earlier: Iterable[Dependent]
 ) -> tuple[list[str], Preflight]:
-    """One dbt process: how making the earlier things again went, and what is there."""
+    """One dbt process: how making the earlier dependents again went, and what is there."""
     anew = rebuild_kinds.full_refresh(run, settings.DbtEnvironment.from_environ().variables)
     written = guard.written(plan.nodes)
     job = {
@@ -109,10 +109,12 @@ def _by_place(relations: production.RelationNames) -> dict[dependents.RelationKe
 
 
 def _tell_earlier(earlier: Iterable[Dependent], ends: Iterable[str]) -> None:
-    for thing, end in zip(earlier, ends, strict=True):
+    for dependent, end in zip(earlier, ends, strict=True):
         if end:
             how = "made again" if end == dependents.MADE else f"not made again yet: {end}"
-            actions_runner.say(f"An earlier run had dropped {thing.kind} {thing.full_name}: {how}")
+            actions_runner.say(
+                f"An earlier run had dropped {dependent.kind} {dependent.full_name}: {how}"
+            )
 
 
 def _tell(found: Preflight, kept: tuple[Dependent, ...], left: tuple[str, ...]) -> None:
@@ -126,5 +128,5 @@ def _tell(found: Preflight, kept: tuple[Dependent, ...], left: tuple[str, ...]) 
         actions_runner.say(f"Not checked on this warehouse: {found.unchecked}.")
     for name in left:
         actions_runner.say(f"A dbt that was killed left {name}; dbt drops it now.")
-    for thing in kept:
-        actions_runner.say(f"Kept: {thing.kind} {thing.full_name}")
+    for dependent in kept:
+        actions_runner.say(f"Kept: {dependent.kind} {dependent.full_name}")

@@ -49,7 +49,7 @@ def _make_again(run: work_files.Run, work: Path, kept: tuple[Dependent, ...]) ->
     results = artifacts.read_run_results(work / work_files.RUN_RESULTS)
     built = {r.unique_id for r in results.results if r.status == "success"} if results else set()
     job = {
-        "things": [
+        "dependents": [
             # What dbt has just built is not to be the old one again.
             {"there": t.there, "statements": t.statements if _may_make(t, built) else ()}
             for t in kept
@@ -66,8 +66,8 @@ def _make_again(run: work_files.Run, work: Path, kept: tuple[Dependent, ...]) ->
     return json_codec.decode(ends, list[str])
 
 
-def _may_make(thing: Dependent, built: Collection[str | None]) -> bool:
-    return thing.ours and thing.unique_id not in built
+def _may_make(dependent: Dependent, built: Collection[str | None]) -> bool:
+    return dependent.ours and dependent.unique_id not in built
 
 
 @contextlib.contextmanager

@@ -480,7 +480,7 @@ def test_a_store_that_says_no_does_not_keep_views_from_coming_back(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning: The lease could not be renewed" in done.stdout
     assert production.there("ids") == ["ids"]
-    assert [thing.full_name for thing in dependents.read_earlier(production.store).things] == [
+    assert [one.full_name for one in dependents.read_earlier(production.store).dependents] == [
         "analytics.ids"
     ]
 

@@ -24,7 +24,7 @@ from dbtdeploy.release import (
 )
 from dbtdeploy.release.release_page_model import ReleasePageInputs
 from dbtdeploy.warehouse import guard
-from dbtdeploy.warehouse.preflight import Hanging, Preflight
+from dbtdeploy.warehouse.preflight import DependentObject, Preflight
 from dbtdeploy.warehouse.release_macro_types import (
     LiveProduction,
     LiveRelation,
@@ -273,7 +273,7 @@ def test_other_warehouses_are_refused_before_anything_is_built() -> None:
 
 @pytest.mark.fault(29)
 def test_what_others_hang_on_a_release_stops_it_with_their_names() -> None:
-    hanging = Hanging(
+    view = DependentObject(
         key="c9",
         kind="view",
         schema="bi",
@@ -286,7 +286,7 @@ def test_what_others_hang_on_a_release_stops_it_with_their_names() -> None:
         statements=(),
     )
     look = LiveProduction(
-        role="prod", database="shop", look=Preflight(role="prod", hanging=(hanging,))
+        role="prod", database="shop", look=Preflight(role="prod", dependents=(view,))
     )
     with pytest.raises(errors.DependentsInTheWay) as caught:
         release_refusals.refuse_in_the_way(plan(), look)

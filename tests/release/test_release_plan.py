@@ -176,14 +176,14 @@ def test_exposures_at_any_distance() -> None:
 
 
 def test_what_hangs_on_it_outside_the_project() -> None:
-    own = releases.hanging("c7", "analytics.dim_customers", "c100")
-    behind_own = releases.hanging("c8", "bi.by_customer", "c7")
-    deep = releases.hanging("c9", "bi.deep", "c901")
-    look = replace(LOOK, look=replace(LOOK.look, hanging=(*LOOK.look.hanging, own, deep)))
+    own = releases.dependent("c7", "analytics.dim_customers", "c100")
+    behind_own = releases.dependent("c8", "bi.by_customer", "c7")
+    deep = releases.dependent("c9", "bi.deep", "c901")
+    look = replace(LOOK, look=replace(LOOK.look, dependents=(*LOOK.look.dependents, own, deep)))
     nodes = named(first(look=look))
     assert nodes["fct_orders"].outside == ("bi.deep", "bi.weekly_orders", "bi.weekly_top")
     assert nodes["dim_customers"].outside == ()
-    more = replace(look, look=replace(look.look, hanging=(own, behind_own)))
+    more = replace(look, look=replace(look.look, dependents=(own, behind_own)))
     assert named(first(look=more))["fct_orders"].outside == ("bi.by_customer",)
 
 

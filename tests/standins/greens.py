@@ -269,7 +269,7 @@ class Release:
             record=self.record,
             nonce=nonce or self.nonce,
             pairs=self.pairs(),
-            hanging=self.look.look.hanging,
+            dependents=self.look.look.dependents,
             removed=self.removed,
             tries=tries,
         )

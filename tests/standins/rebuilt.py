@@ -195,7 +195,7 @@ class Production:
     @property
     def in_store(self) -> list[str]:
         """Full names in kept.json."""
-        return [thing.full_name for thing in dependents.read_earlier(self.store).things]
+        return [one.full_name for one in dependents.read_earlier(self.store).dependents]
 
     def catalog(self) -> Any:
         """Everything that may hang on a table, as the catalog describes it."""

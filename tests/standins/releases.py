@@ -14,7 +14,7 @@ from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Column, ReleasePlan, Spot, Tag
 from dbtdeploy.release import gates, release_plan
-from dbtdeploy.warehouse.preflight import Hanging, Preflight
+from dbtdeploy.warehouse.preflight import DependentObject, Preflight
 from dbtdeploy.warehouse.release_macro_types import (
     LiveProduction,
     LiveRelation,
@@ -91,13 +91,13 @@ def planned(entries: Sequence[Entry], **over: Any) -> work_files.Plan:
     )
 
 
-def live(entries: Sequence[Entry], hanging: Sequence[Hanging] = ()) -> LiveProduction:
+def live(entries: Sequence[Entry], dependents: Sequence[DependentObject] = ()) -> LiveProduction:
     """Production with these nodes in it; the n-th has the oid 100 + n."""
     kinds = {"view": "view", "materialized_view": "materialized_view"}
     return LiveProduction(
         role="deployer",
         database="db",
-        look=Preflight(role="deployer", database="db", hanging=tuple(hanging)),
+        look=Preflight(role="deployer", database="db", dependents=tuple(dependents)),
         live=tuple(
             LiveRelation(
                 unique_id=entry["unique_id"],
@@ -112,9 +112,9 @@ def live(entries: Sequence[Entry], hanging: Sequence[Hanging] = ()) -> LiveProdu
     )
 
 
-def hanging(key: str, full_name: str, *parents: str, kind: str = "view") -> Hanging:
+def dependent(key: str, full_name: str, *parents: str, kind: str = "view") -> DependentObject:
     schema, name = full_name.split(".")
-    return Hanging(
+    return DependentObject(
         key=key,
         kind=kind,
         schema=schema,
@@ -154,7 +154,7 @@ NOW = (
 BROUGHT = (NEW_ORDERS, CUSTOMERS, LTV, SEGMENTS, UNIQUE, NOT_NULL)
 LOOK = live(
     (ORDERS, CUSTOMERS, LTV, LEGACY),
-    (hanging("c900", "bi.weekly_orders", "c100"), hanging("c901", "bi.weekly_top", "c900")),
+    (dependent("c900", "bi.weekly_orders", "c100"), dependent("c901", "bi.weekly_top", "c900")),
 )
 
 

@@ -199,7 +199,7 @@ class Warehouse:
             record=record,
             nonce=release_id,
             pairs=[_pair(name, live, green) for name in staged],
-            hanging=seen.look.hanging,
+            dependents=seen.look.dependents,
             removed=[
                 RemovedNode(
                     unique_id=unique_id(n), resource_type="model", name=n, production=spot(n)

@@ -48,7 +48,7 @@ def test_the_look_says_what_is_there(shop: Shop) -> None:
     assert orders.statements == ()
     assert live["model.shop.big"].statements[0].startswith("create view analytics.big as")
     assert found.releases == ()
-    assert found.look.hanging == ()
+    assert found.look.dependents == ()
     assert found.look.lost == ()
     assert "dbt_deploy" not in shop.schemas()
 
@@ -60,7 +60,7 @@ def test_the_look_names_what_hangs_on_it_and_whose_it_is(shop: Shop) -> None:
     shop.other.run("create view marts.theirs as select id from analytics.orders")
     shop.other.run("create table marts.typed (o analytics.orders)")
     found = shop.look("orders", "big").look
-    assert {(one.full_name, one.ours) for one in found.hanging} == {
+    assert {(one.full_name, one.ours) for one in found.dependents} == {
         ("marts.ours", True),
         ("marts.theirs", False),
     }

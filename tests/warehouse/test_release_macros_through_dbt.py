@@ -77,7 +77,7 @@ def test_a_release_and_its_way_back_through_dbt(
     shop.owner.run(f"insert into {release.green()}.{quoted} values (2)")
     release.stage(name, None, "incremental")
     release.plan()
-    assert [one.full_name for one in release.look.look.hanging] == ["marts.outside"]
+    assert [one.full_name for one in release.look.look.dependents] == ["marts.outside"]
     swapped = release.swap()
     assert swapped.outcome == "done", swapped
     assert shop.settled(release) == "live"

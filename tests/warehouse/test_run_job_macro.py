@@ -22,7 +22,7 @@ from dbtdeploy.warehouse.run_job_macro import lay_out
     ],
 )
 def test_nothing_in_a_job_is_taken_for_jinja(tmp_path: Path, text: str) -> None:
-    package = lay_out(tmp_path / "package", "restore_dependents", {"things": [text], text: 1})
+    package = lay_out(tmp_path / "package", "restore_dependents", {"dependents": [text], text: 1})
     assert (package / "dbt_project.yml").is_file()
     source = (package / "macros" / "job.sql").read_text()
     seen = []
@@ -35,4 +35,4 @@ def test_nothing_in_a_job_is_taken_for_jinja(tmp_path: Path, text: str) -> None:
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)
     module = environment.from_string(source, {"fromjson": json.loads, "dbtdeploy": Ours})
     module.module.run_job()  # type: ignore[attr-defined]
-    assert seen == [{"things": [text], text: 1}]
+    assert seen == [{"dependents": [text], text: 1}]

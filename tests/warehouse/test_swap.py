@@ -207,7 +207,7 @@ def test_what_a_pull_request_built_on_production_is_in_nobodys_way(shop: Shop) -
     release.stage("orders", "select 3 as id, 30 as amount")
     swapped = release.go()
     assert swapped.outcome == "done", swapped
-    assert [h.full_name for h in release.look.look.hanging] == ["analytics.big"]
+    assert [h.full_name for h in release.look.look.dependents] == ["analytics.big"]
     assert shop.other.rows("select count(*) from pr_1_shop.v") == [(2,)]
     (kept,) = shop.clean_up()
     assert (kept.outcome, kept.detail) == ("stays", ("view pr_1_shop.v",))

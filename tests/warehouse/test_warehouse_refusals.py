@@ -6,7 +6,7 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.warehouse import warehouse_refusals
-from dbtdeploy.warehouse.preflight import Hanging, Lost, Preflight
+from dbtdeploy.warehouse.preflight import DependentObject, Lost, Preflight
 from dbtdeploy.warehouse.release_macro_types import SwapOutcome, Swapped
 from dbtdeploy.warehouse.warehouse_refusals import SwapWords
 
@@ -81,7 +81,7 @@ def test_a_swap_that_failed_without_a_word_says_what_was_answered() -> None:
 
 @pytest.mark.fault(29)
 def test_a_build_in_place_passes_by_what_only_is_altered() -> None:
-    view = Hanging(
+    view = DependentObject(
         key="2",
         kind="view",
         schema="bi",
@@ -93,9 +93,9 @@ def test_a_build_in_place_passes_by_what_only_is_altered() -> None:
         there="",
         statements=(),
     )
-    warehouse_refusals.refuse_drops(Preflight(role="prod", hanging=(view,)))
+    warehouse_refusals.refuse_drops(Preflight(role="prod", dependents=(view,)))
     lost = Lost(name="column o of table marts.typed", owner="analyst")
     with pytest.raises(errors.DependentsInTheWay) as caught:
-        warehouse_refusals.refuse_drops(Preflight(role="prod", hanging=(view,), lost=(lost,)))
+        warehouse_refusals.refuse_drops(Preflight(role="prod", dependents=(view,), lost=(lost,)))
     assert caught.value.what.endswith("\n- column o of table marts.typed of analyst")
     assert "turnover" not in caught.value.what

@@ -99,7 +99,7 @@ def _swap(run: work_files.Run, work: Path, known: Known, record: ReleaseRecord) 
             record=record,
             nonce=held.nonce,
             pairs=swap_request.pairs(known),
-            hanging=known.live.look.hanging,
+            dependents=known.live.look.dependents,
             removed=known.plan.removed,
             tries=TRIES,
         )

@@ -134,10 +134,10 @@ def outside(
         for known in one.nodes.values()
         if known.resource_type in downstream_check.RELATIONS
     }
-    hanging = {one.key: one for one in look.look.hanging}
+    dependents = {one.key: one for one in look.look.dependents}
     live = {f"c{one.oid}": one.unique_id for one in look.live}
     found: dict[str, list[str]] = {}
-    for one in hanging.values():
+    for one in dependents.values():
         if (one.schema, one.name) in own:
             continue
         seen: set[str] = set()
@@ -149,8 +149,8 @@ def outside(
             seen.add(parent)
             if parent in live:
                 found.setdefault(live[parent], []).append(one.full_name)
-            elif parent in hanging:
-                waiting.extend(hanging[parent].parents)
+            elif parent in dependents:
+                waiting.extend(dependents[parent].parents)
     return {unique_id: sorted(set(names)) for unique_id, names in found.items()}
 
 

@@ -41,7 +41,7 @@ def refuse_in_the_way(plan: ReleasePlan, live: LiveProduction) -> None:
         return
     warehouse_refusals.refuse_in_the_way(
         live.look,
-        [one for one in live.look.hanging if not one.ours],
+        [one for one in live.look.dependents if not one.ours],
         what=f"These depend on what {plan.tag} replaces, and {live.look.role} may not let them "
         "read the new relations",
         remedy="Let their owners drop them and make them again after the release, or release the "

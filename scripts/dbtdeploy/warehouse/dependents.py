@@ -15,7 +15,7 @@ from msgspec import Struct
 from dbtdeploy.base import errors, versioned_json
 from dbtdeploy.context.deploy_files import Dependent
 from dbtdeploy.store.object_store import ABSENT, Conflict, Store
-from dbtdeploy.warehouse.preflight import Hanging, Preflight, leftovers, names_of
+from dbtdeploy.warehouse.preflight import DependentObject, Preflight, leftovers, names_of
 
 KEY = "kept.json"
 
@@ -31,12 +31,12 @@ RelationKey = tuple[str, str]
 class Earlier(Struct, frozen=True, kw_only=True):
     """``kept.json`` as it was found. ``etag`` is ABSENT where there was none."""
 
-    things: tuple[Dependent, ...] = ()
+    dependents: tuple[Dependent, ...] = ()
     etag: str = ABSENT
 
 
 class _StoredDependents(Struct, frozen=True, kw_only=True):
-    things: tuple[Dependent, ...]
+    dependents: tuple[Dependent, ...]
     layout: int = versioned_json.LAYOUT
 
 
@@ -52,21 +52,23 @@ def read_earlier(store: Store) -> Earlier:
     kept = versioned_json.decode(
         stored.body, _StoredDependents, source=store.address(KEY), remedy=DAMAGED
     )
-    return Earlier(things=kept.things, etag=stored.etag)
+    return Earlier(dependents=kept.dependents, etag=stored.etag)
 
 
-def write(store: Store, things: tuple[Dependent, ...], etag: str) -> str:
+def write(store: Store, dependents: tuple[Dependent, ...], etag: str) -> str:
     """Keep these, or nothing more; gives the new ETag.
 
     Raises:
         LeaseLost: somebody else wrote it meanwhile, so this run works alone no longer.
     """
-    if not things:
+    if not dependents:
         if etag != ABSENT:
             store.delete(KEY)
         return ABSENT
     try:
-        return store.put(KEY, versioned_json.encode(_StoredDependents(things=things)), only_if=etag)
+        return store.put(
+            KEY, versioned_json.encode(_StoredDependents(dependents=dependents)), only_if=etag
+        )
     except Conflict:
         raise errors.LeaseLost(
             f"{store.address(KEY)} was changed by somebody else while this run worked.",
@@ -89,35 +91,35 @@ def chosen(
     back = {left.full_name: left.leftover_of or left.full_name for left in leftovers(look)}
     return tuple(
         Dependent(
-            kind=hanging.kind,
-            schema=hanging.schema,
-            name=hanging.name,
-            full_name=hanging.full_name,
-            owner=hanging.owner,
-            statements=tuple(_renamed(s, back) for s in hanging.statements),
-            depends_on=tuple(sorted(names[key] for key in hanging.parents if key in names)),
-            unique_id=nodes.get((hanging.schema, hanging.name)),
-            there=hanging.there,
-            ours=hanging.ours,
-            removed=(hanging.schema, hanging.name) in removed,
+            kind=found.kind,
+            schema=found.schema,
+            name=found.name,
+            full_name=found.full_name,
+            owner=found.owner,
+            statements=tuple(_renamed(s, back) for s in found.statements),
+            depends_on=tuple(sorted(names[key] for key in found.parents if key in names)),
+            unique_id=nodes.get((found.schema, found.name)),
+            there=found.there,
+            ours=found.ours,
+            removed=(found.schema, found.name) in removed,
         )
-        for hanging in _ordered(look.hanging)
+        for found in _ordered(look.dependents)
     )
 
 
 def still_missing(earlier: Iterable[Dependent], ends: Iterable[str]) -> tuple[Dependent, ...]:
     """What an earlier run kept, is missing, and could not be made again before this build."""
     pairs = zip(earlier, ends, strict=True)
-    return tuple(thing for thing, end in pairs if end not in ("", MADE))
+    return tuple(dependent for dependent, end in pairs if end not in ("", MADE))
 
 
 MADE = "made"
 MISSING = "missing"
-"""How the macro ``make_again`` says that a thing is there now, or is not and has no statements."""
+"""What the macro ``make_again`` says of a dependent that is there now, or that has no statements."""
 
 
-def _ordered(hanging: Iterable[Hanging]) -> list[Hanging]:
-    by_key = {one.key: one for one in hanging}
+def _ordered(dependents: Iterable[DependentObject]) -> list[DependentObject]:
+    by_key = {one.key: one for one in dependents}
     graph = {key: [p for p in one.parents if p in by_key] for key, one in by_key.items()}
     try:
         return [by_key[key] for key in TopologicalSorter(graph).static_order()]

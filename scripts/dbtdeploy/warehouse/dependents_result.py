@@ -1,4 +1,4 @@
-"""How making things again after a build went -> what is said, failed and tried again. Pure."""
+"""How making dependents again after a build went -> what is said, failed and tried again. Pure."""
 
 from __future__ import annotations
 
@@ -14,48 +14,54 @@ STATEMENTS_SHOWN = 20_000
 """Characters of statements in the message; Restored has them all."""
 
 
-def result(kept: Iterable[Dependent], ends: Iterable[str]) -> Restored:
+def result(dependents: Iterable[Dependent], ends: Iterable[str]) -> Restored:
     """What was made again and what was not.
 
     Args:
-        kept: what was to be there after the build.
+        dependents: what was to be there after the build.
         ends: what the macro ``make_again`` said of each.
     """
-    pairs = list(zip(kept, ends, strict=True))
+    pairs = list(zip(dependents, ends, strict=True))
     return Restored(
-        restored=tuple(_name(thing) for thing, end in pairs if end == MADE),
-        failed=tuple(_failure(thing, end) for thing, end in pairs if _failed(end)),
+        restored=tuple(_name(dependent) for dependent, end in pairs if end == MADE),
+        failed=tuple(_failure(dependent, end) for dependent, end in pairs if _failed(end)),
     )
 
 
-def to_try_again(kept: Iterable[Dependent], ends: Iterable[str]) -> tuple[Dependent, ...]:
+def to_try_again(dependents: Iterable[Dependent], ends: Iterable[str]) -> tuple[Dependent, ...]:
     """What the next deploy shall make if it can. A node that was removed may stay away."""
     return tuple(
-        replace(thing, told=True)
-        for thing, end in zip(kept, ends, strict=True)
-        if _failed(end) and thing.ours and end != MISSING and not thing.removed
+        replace(dependent, told=True)
+        for dependent, end in zip(dependents, ends, strict=True)
+        if _failed(end) and dependent.ours and end != MISSING and not dependent.removed
     )
 
 
-def warned(kept: Iterable[Dependent], ends: Iterable[str]) -> list[NotRestored]:
+def warned(dependents: Iterable[Dependent], ends: Iterable[str]) -> list[NotRestored]:
     """What is missing and fails no deploy: a removed node, or what an earlier one failed over."""
-    pairs = zip(kept, ends, strict=True)
-    return [_failure(thing, end) for thing, end in pairs if _failed(end) and _minor(thing)]
+    pairs = zip(dependents, ends, strict=True)
+    return [
+        _failure(dependent, end) for dependent, end in pairs if _failed(end) and _minor(dependent)
+    ]
 
 
-def refuse(kept: Iterable[Dependent], ends: Iterable[str], *, address: str) -> None:
+def refuse(dependents: Iterable[Dependent], ends: Iterable[str], *, address: str) -> None:
     """Fail over what is missing now and was there before this build.
 
     Args:
-        kept: as above.
+        dependents: as above.
         ends: as above.
         address: of kept.json.
 
     Raises:
         DependentsNotRestored: with the warehouse's words, and the statements.
     """
-    pairs = zip(kept, ends, strict=True)
-    failed = [_failure(thing, end) for thing, end in pairs if _failed(end) and not _minor(thing)]
+    pairs = zip(dependents, ends, strict=True)
+    failed = [
+        _failure(dependent, end)
+        for dependent, end in pairs
+        if _failed(end) and not _minor(dependent)
+    ]
     if not failed:
         return
     said = "\n".join(f"- {one.name}: {one.message}" for one in failed)
@@ -70,27 +76,29 @@ def refuse(kept: Iterable[Dependent], ends: Iterable[str], *, address: str) -> N
     )
 
 
-def _minor(thing: Dependent) -> bool:
-    return thing.told or thing.removed
+def _minor(dependent: Dependent) -> bool:
+    return dependent.told or dependent.removed
 
 
 def _failed(end: str) -> bool:
     return end not in ("", MADE)
 
 
-def _name(thing: Dependent) -> str:
-    return f"{thing.kind} {thing.full_name}"
+def _name(dependent: Dependent) -> str:
+    return f"{dependent.kind} {dependent.full_name}"
 
 
-def _failure(thing: Dependent, end: str) -> NotRestored:
-    return NotRestored(name=_name(thing), message=_why(thing, end), statements=thing.statements)
+def _failure(dependent: Dependent, end: str) -> NotRestored:
+    return NotRestored(
+        name=_name(dependent), message=_why(dependent, end), statements=dependent.statements
+    )
 
 
-def _why(thing: Dependent, end: str) -> str:
+def _why(dependent: Dependent, end: str) -> str:
     if end != MISSING:
         return end
-    if not thing.ours:
-        return f"It belongs to {thing.owner}, and this role may not make it again."
+    if not dependent.ours:
+        return f"It belongs to {dependent.owner}, and this role may not make it again."
     return (
         "dbt built it, and a later node of the same build took it along: it reads that node's "
         "relation without ref()."

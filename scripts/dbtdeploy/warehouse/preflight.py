@@ -1,7 +1,7 @@
 """What stands in production before it is rebuilt: the macro's answer as types, and refusals. Pure.
 
 The answer is that of ``look_at_production`` in templates/dbt_package/macros/. Its names are quoted
-where a statement must quote them, but for ``schema`` and ``name`` of ``Hanging``.
+where a statement must quote them, but for ``schema`` and ``name`` of ``DependentObject``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Function(Struct, frozen=True, kw_only=True):
     owner: str
 
 
-class Hanging(Struct, frozen=True, kw_only=True):
+class DependentObject(Struct, frozen=True, kw_only=True):
     """Something that goes with a relation, and how to make it again."""
 
     key: str
@@ -88,7 +88,7 @@ class Preflight(Struct, frozen=True, kw_only=True):
     schemas: tuple[Schema, ...] = ()
     relations: tuple[BuildRelation, ...] = ()
     functions: tuple[Function, ...] = ()
-    hanging: tuple[Hanging, ...] = ()
+    dependents: tuple[DependentObject, ...] = ()
     lost: tuple[Lost, ...] = ()
     exposures: tuple[Exposure, ...] = ()
     unchecked: str | None = None
@@ -186,7 +186,7 @@ def leftovers(look: Preflight) -> tuple[BuildRelation, ...]:
 
 def names_of(look: Preflight) -> dict[str, str]:
     """Key to full name, of all that something can hang on."""
-    named: Iterable[BuildRelation | Hanging] = (*look.relations, *look.hanging)
+    named: Iterable[BuildRelation | DependentObject] = (*look.relations, *look.dependents)
     return {one.key: one.full_name for one in named}
 
 

@@ -16,7 +16,7 @@ from dbtdeploy.base import errors, json_codec, timestamps
 from dbtdeploy.context.release_files import ReleaseRecord, RemovedNode, Spot, SwappedNode
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.warehouse import preflight, release_schemas
-from dbtdeploy.warehouse.preflight import Hanging, Preflight
+from dbtdeploy.warehouse.preflight import DependentObject, Preflight
 from dbtdeploy.warehouse.release_macro_types import (
     CleanedUp,
     LiveProduction,
@@ -143,7 +143,7 @@ def swap(
     record: ReleaseRecord,
     nonce: str,
     pairs: Sequence[SwapPair],
-    hanging: Sequence[Hanging],
+    dependents: Sequence[DependentObject],
     removed: Sequence[RemovedNode],
     tries: int,
 ) -> Swapped:
@@ -156,7 +156,7 @@ def swap(
         record: what is kept of it; its nodes name the keeping schemas.
         nonce: the one that ``prepare`` set as the fence.
         pairs: what to bring live.
-        hanging: what was known to hang on production; what is new since then is told.
+        dependents: what was known to depend on production; what is new since then is told.
         removed: relations whose nodes left the project.
         tries: how often to try for the locks, some seconds apart.
 
@@ -170,7 +170,7 @@ def swap(
         "tries": tries,
         "mark": _mark(place, record.release_id, "kept"),
         "staging_line": release_schemas.first_line(place, record.release_id, "staging"),
-        "known": [one.full_name for one in hanging],
+        "known": [one.full_name for one in dependents],
         "pairs": [_swap_pair(one, kept.get(one.unique_id), record.release_id) for one in pairs],
         "removed": [_spotted(one.unique_id, one.production) for one in removed],
     }

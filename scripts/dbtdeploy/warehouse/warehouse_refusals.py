@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dbtdeploy.base import errors, text
 from dbtdeploy.dbt import dbt_error_hints
-from dbtdeploy.warehouse.preflight import Hanging, Preflight, names_of
+from dbtdeploy.warehouse.preflight import DependentObject, Preflight, names_of
 from dbtdeploy.warehouse.release_macro_types import Swapped
 
 LISTED = 100
@@ -97,7 +97,7 @@ def fenced(*, not_done: str, again: str, detail: Sequence[str] = ()) -> errors.L
 
 
 def refuse_in_the_way(
-    look: Preflight, others: Sequence[Hanging], *, what: str, remedy: str
+    look: Preflight, others: Sequence[DependentObject], *, what: str, remedy: str
 ) -> None:
     """Refuse to replace what objects hang on that this role could not make again.
 
@@ -139,7 +139,7 @@ def refuse_drops(look: Preflight) -> None:
     """
     refuse_in_the_way(
         look,
-        [one for one in look.hanging if one.gone and not one.ours],
+        [one for one in look.dependents if one.gone and not one.ours],
         what=f"dbt would drop these with what it rebuilds, and {look.role} could not make them "
         "again",
         remedy="Leave the nodes that they depend on out with the input `exclude`, or let their "

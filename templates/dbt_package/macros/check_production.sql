@@ -16,32 +16,32 @@
 {% endmacro %}
 
 
-{# After a build: makes again what is no longer there. job: token, quote, things [{there, statements}]. #}
+{# After a build: makes again what is no longer there. job: token, quote, dependents [{there, statements}]. #}
 {% macro restore_dependents(job) %}
-  {% do print(job.token ~ tojson(dbtdeploy.make_again(job.things, job.quote))) %}
+  {% do print(job.token ~ tojson(dbtdeploy.make_again(job.dependents, job.quote))) %}
 {% endmacro %}
 
 
 {#
-  Makes each thing that is not there, in its order, whole or not at all; what fails stops no other.
+  Makes each dependent that is not there, in its order, whole or not at all; what fails stops no other.
   Returns for each an empty string (it was there), `made`, `missing` (it has no statements) or the
   warehouse's words.
 #}
-{% macro make_again(things, quote) %}
-  {{ return(adapter.dispatch('make_again', 'dbtdeploy')(things, quote)) }}
+{% macro make_again(dependents, quote) %}
+  {{ return(adapter.dispatch('make_again', 'dbtdeploy')(dependents, quote)) }}
 {% endmacro %}
 
-{% macro default__make_again(things, quote) %}
+{% macro default__make_again(dependents, quote) %}
   {{ dbtdeploy.no_macro('make_again') }}
 {% endmacro %}
 
 {# run-operation hears no interrupt while it waits, see postgres__copy_rows. #}
-{% macro postgres__make_again(things, quote) %}
+{% macro postgres__make_again(dependents, quote) %}
   {% do run_query("select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval'") %}
-  {% set found = run_query(dbtdeploy.postgres_which_are_there(things)).rows[0][0] if things else '' %}
+  {% set found = run_query(dbtdeploy.postgres_which_are_there(dependents)).rows[0][0] if dependents else '' %}
   {% set ends = [] %}
-  {% for thing in things %}
-    {% set end = '' if found[loop.index] == '1' else dbtdeploy.postgres_make_one(thing, quote) %}
+  {% for dependent in dependents %}
+    {% set end = '' if found[loop.index] == '1' else dbtdeploy.postgres_make_one(dependent, quote) %}
     {% do ends.append(end) %}
   {% endfor %}
   {% do run_query('commit') %}
@@ -49,11 +49,11 @@
 {% endmacro %}
 
 
-{# An x, and for each thing 1 or 0. #}
-{% macro postgres_which_are_there(things) %}
+{# An x, and for each dependent 1 or 0. #}
+{% macro postgres_which_are_there(dependents) %}
 select set_config('search_path', '', true);
 select 'x' || array_to_string(array[
-  {%- for thing in things %}({{ thing.there }})::int{{ ', ' if not loop.last }}
+  {%- for dependent in dependents %}({{ dependent.there }})::int{{ ', ' if not loop.last }}
   {% endfor -%}
 ], '')
 {% endmacro %}
@@ -64,19 +64,19 @@ select 'x' || array_to_string(array[
   was when they were read, and the bodies of functions, which may not be, are not checked. A failure
   inside DO takes back all that was done in it.
 #}
-{% macro postgres_make_one(thing, quote) %}
+{% macro postgres_make_one(dependent, quote) %}
   {% set sql %}
 select set_config('search_path', '', true), set_config('check_function_bodies', 'off', true),
   set_config('dbtdeploy.end', '', true);
 do ${{ quote }}$
 begin
-  if {{ thing.there }} then
+  if {{ dependent.there }} then
     return;
   end if;
-  {%- for statement in thing.statements %}
+  {%- for statement in dependent.statements %}
   execute ${{ quote }}_${{ statement }}${{ quote }}_$;
   {%- endfor %}
-  perform set_config('dbtdeploy.end', '{{ 'made' if thing.statements else 'missing' }}', true);
+  perform set_config('dbtdeploy.end', '{{ 'made' if dependent.statements else 'missing' }}', true);
 exception when others then
   perform set_config('dbtdeploy.end', sqlerrm, true);
 end

@@ -64,7 +64,7 @@ select 'x' || translate(encode(convert_to(json_build_object(
         case when leftover_of <> '' then format('%I.%I', schema, leftover_of) end as leftover_of, allowed
       from planned where not allowed or leftover_of <> '' or key in (select parent from edge)) p),
   'functions', (select coalesce(json_agg(f), '[]') from foreign_functions f),
-  'hanging', (select coalesce(json_agg(h), '[]') from hanging h),
+  'dependents', (select coalesce(json_agg(h), '[]') from hanging h),
   'lost', (select coalesce(json_agg(l), '[]') from lost l),
   'exposures', {{ dbtdeploy.postgres_exposures(job.schemas, 'select p.oid from planned p') }}
 )::text, 'UTF8'), 'base64'), E'\n', ''),

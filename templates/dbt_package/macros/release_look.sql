@@ -137,7 +137,7 @@ select json_build_object(
       select 'o' || oid, full_name, 'table', quote_ident(pg_get_userbyid(owner)), false, 'alter', null, false
       from kept_by_us) p),
   'functions', json_build_array(),
-  'hanging', (select coalesce(json_agg(h), '[]') from hanging h where h.key in (select key from outside)),
+  'dependents', (select coalesce(json_agg(h), '[]') from hanging h where h.key in (select key from outside)),
   'lost', (select coalesce(json_agg(l), '[]') from lost l),
   'exposures', {{ dbtdeploy.postgres_exposures(job.wanted | map(attribute='schema') | list, 'select p.oid from planned p') }}
 )
