@@ -12,8 +12,7 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over, work_files
-from dbtdeploy.context.work_files import PlannedNode
-from standins import entry, runs
+from standins import entry, plans, runs
 
 SCRIPT = entry.script("ci/build_modified")
 
@@ -82,20 +81,20 @@ def build(
         schema="pr_7_shop",
     )
     kinds = {"model.shop.a": "table", "model.shop.b": "ephemeral", "test.shop.t": "test"}
-    nodes = tuple(
-        PlannedNode(
-            unique_id=i,
-            resource_type=i.split(".")[0],
-            name=i.split(".")[-1],
+    nodes = [
+        plans.node(
+            i.split(".")[-1],
+            i.split(".")[0],
             schema="pr_7_shop",
-            identifier=i.split(".")[-1],
             materialized=kind,
+            database=None,
+            relation_name=None,
         )
         for i, kind in kinds.items()
-    )
+    ]
     hand_over.write(work, run)
-    hand_over.write(work, work_files.State(location="s", found=False))
-    hand_over.write(work, work_files.Plan(nodes=nodes))
+    hand_over.write(work, plans.state(found=False))
+    hand_over.write(work, plans.plan(*nodes))
     hand_over.write(work, work_files.Schemas())
     return subprocess.run(
         SCRIPT,

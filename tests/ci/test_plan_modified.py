@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over, work_files
-from standins import entry, runs
+from standins import entry, plans, runs
 
 SCRIPT = entry.script("ci/build_modified")
 
@@ -69,7 +69,7 @@ class Planned:
         if apart:
             self.run = replace(self.run, dbt=replace(self.run.dbt, shortcuts=()))
         hand_over.write(self.work, self.run)
-        hand_over.write(self.work, work_files.State(location="s", found=True))
+        hand_over.write(self.work, plans.state())
         return subprocess.run(
             SCRIPT,
             env={

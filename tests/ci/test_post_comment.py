@@ -19,7 +19,7 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Ci
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.github.comment_marker import Marker, RunMark, RunState, mark, parse_run_mark
-from standins import runs
+from standins import plans, runs
 from standins.github import Hub
 
 WRITERS = {"started": post_comment.started, "finished": post_comment.finished}
@@ -36,9 +36,7 @@ RUN = runs.run(
     dbt=runs.project(target="ci"),
     schema="pr_7",
 )
-BUILD = work_files.Build(
-    exit_code=0, interrupted=False, results=True, started_at="", finished_at="", command="dbt build"
-)
+BUILD = plans.build()
 
 
 @dataclass
@@ -136,16 +134,16 @@ def test_started_says_what_is_built(job: Job) -> None:
     ("state", "said"),
     [
         (
-            work_files.State(location="s3://b", found=False),
+            plans.state(found=False),
             "Production has no state yet, so dbt builds all of `shop`, in the schema `pr_7`. The",
         ),
         (
-            work_files.State(location="s3://b", found=True, generated_at="2026-11-20T21:15:17.98Z"),
+            plans.state(found=True, generated_at="2026-11-20T21:15:17.98Z"),
             "in `shop`, in the schema `pr_7`, compared with production's run of "
             "2026-11-20 21:15 UTC. The result",
         ),
         (
-            work_files.State(location="s3://b", found=True, generated_at="yesterday"),
+            plans.state(found=True, generated_at="yesterday"),
             "in `shop`, in the schema `pr_7`. The result",
         ),
     ],
@@ -261,7 +259,7 @@ def test_comments_turned_off(job: Job) -> None:
 
 def test_a_build_that_will_not_be_is_not_announced(job: Job) -> None:
     job.run = replace(job.run, policy=replace(job.run.policy, on_missing_state="skip"))
-    hand_over.write(job.work, work_files.State(location="s3://b", found=False))
+    hand_over.write(job.work, plans.state(found=False))
     assert "No comment: production has no state yet" in job.post("started")
     job.post("finished", "nothing was built")
     assert job.body().endswith("\nnothing was built")

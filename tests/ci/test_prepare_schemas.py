@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dbtdeploy.context import hand_over, work_files
-from standins import runs
+from standins import plans, runs
 from standins.postgres import Database
 
 SCRIPT = Path(__file__).parents[1] / "standins" / "prepare_schema.py"
@@ -95,22 +95,19 @@ class Prepared:
             dbt=project,
             schema="pr_7_shop",
         )
-        nodes = tuple(
-            work_files.PlannedNode(
-                unique_id=f"model.shop.{name}",
-                resource_type="model",
-                name=name,
+        nodes = [
+            plans.node(
+                name,
                 database=self.database.name,
                 schema=schema,
-                identifier=name,
                 relation_name=f'"{schema}"."{name}"',
                 materialized="incremental",
             )
             for name in names
-        )
+        ]
         hand_over.write(self.work, run)
-        hand_over.write(self.work, work_files.State(location="s", found=found))
-        hand_over.write(self.work, work_files.Plan(nodes=nodes))
+        hand_over.write(self.work, plans.state(found=found))
+        hand_over.write(self.work, plans.plan(*nodes))
         return subprocess.Popen(
             [sys.executable, SCRIPT],
             env={

@@ -14,7 +14,7 @@ from dbtdeploy.context.policies import Ci
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.store import pull_request_registry
 from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown
-from standins import parses, runs, s3
+from standins import parses, plans, runs, s3
 from standins.teardowns import REPOSITORY, Job
 
 POLICY = Path(__file__).parents[1] / "fixtures" / "policy-pull-request.json"
@@ -31,17 +31,8 @@ def job(work: Path, tmp_path: Path) -> Job:
 
 
 def plan(job: Job, *schemas: str) -> None:
-    nodes = tuple(
-        work_files.PlannedNode(
-            unique_id=f"model.shop.{name}",
-            resource_type="model",
-            name=name,
-            schema=name,
-            relation_name=f"{name}.a",
-        )
-        for name in schemas
-    )
-    hand_over.write(job.work, work_files.Plan(nodes=nodes))
+    nodes = [plans.node(name, schema=name, relation_name=f"{name}.a") for name in schemas]
+    hand_over.write(job.work, plans.plan(*nodes))
 
 
 def entry(job: Job) -> Path:

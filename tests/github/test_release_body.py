@@ -8,12 +8,12 @@ from dbtdeploy.base import errors
 from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released
-from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
+from dbtdeploy.context.rollback_files import RolledBack
 from dbtdeploy.context.work_files import Failure
 from dbtdeploy.github import release_body
 from dbtdeploy.github.release_body import Section, fate
 from dbtdeploy.release import release_notes
-from standins import hostile
+from standins import hostile, plans
 from standins.pages import HOSTILE, check_inert
 
 SHOP = Section(environment="production", project="shop")
@@ -120,11 +120,7 @@ def test_what_is_built_in_place_is_live_once_it_is_a_version() -> None:
 
 
 def done(**changes: object) -> RolledBack:
-    plan = RollbackPlan(
-        environment="production", asked=None, from_version="b", to_version="a", to_tag="v1.3.0"
-    )
-    given = {"plan": plan, "by": "ann", "run_url": "https://x/1", "at": "2026-11-25T23:15:02+00:00"}
-    return RolledBack(**{**given, **changes})  # type: ignore[arg-type]
+    return plans.rolled_back(run_url="https://x/1", at="2026-11-25T23:15:02+00:00", **changes)
 
 
 def test_the_line_says_when_by_whom_and_to_what() -> None:

@@ -21,18 +21,17 @@ from dbtdeploy.context.release_files import (
     Gate,
     Released,
     ReleaseNode,
-    ReleasePlan,
     RemovedNode,
     Spot,
 )
-from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack, TakenRelease
+from dbtdeploy.context.rollback_files import TakenRelease
 from dbtdeploy.context.work_files import Failure
 from dbtdeploy.github.release_body import GitHubRelease
 from dbtdeploy.notify import notification, notification_builder, pagerduty, slack, webhook
 from dbtdeploy.notify.notification import Fact, Link, Notice, Trouble
 from dbtdeploy.notify.notification_builder import Glimpse, Left, ReportGlimpse
 from standins import hostile as hostile_text
-from standins import receivers, runs
+from standins import plans, receivers, runs
 from standins.pages import HOSTILE, UNSEEN
 
 SHA = "9f3c2e1d5b7a8c9e0f1a2b3c4d5e6f7a8b9c0d1e"
@@ -46,38 +45,17 @@ DEPLOY = RUN
 SCHEDULED = replace(DEPLOY, event=replace(RUN.event, name="schedule"))
 PUBLISHED = Publication(location="s3://bucket/prod", version="v", docs_url="https://docs.acme.com")
 LIVE = Released(version="v", swapped_at="x", swap_seconds=0.42, attempts=2)
-BUILD = work_files.Build(
-    exit_code=0, interrupted=False, results=True, started_at="", finished_at="", command="dbt build"
-)
+BUILD = plans.build()
 
 
 def node(name: str, change: Any, **more: Any) -> ReleaseNode:
-    return ReleaseNode(
-        unique_id=f"model.shop.{name}",
-        resource_type="model",
-        name=name,
-        materialized="table",
-        change=change,
-        reasons=(),
-        kind="B",
-        method="blue-green",
-        production=SPOT,
-        **more,
-    )
+    return plans.release_node(name, change=change, **more)
 
 
-PLAN = ReleasePlan(
-    tag="v1.4.0",
-    commit=SHA,
-    environment="production",
-    project="shop",
-    release_id="20261125t231502",
-    before="before",
-    nodes=(
-        node("orders", "changed", breaking=("column amount is removed",)),
-        node("customers", "new"),
-        *(node(f"down{number}", "downstream") for number in range(1200)),
-    ),
+PLAN = plans.release(
+    node("orders", "changed", breaking=("column amount is removed",)),
+    node("customers", "new"),
+    *(node(f"down{number}", "downstream") for number in range(1200)),
     removed=(
         RemovedNode(unique_id="model.shop.old", resource_type="model", name="old", production=SPOT),
     ),
@@ -86,22 +64,17 @@ PLAN = ReleasePlan(
         Gate(name="breaking changes", outcome="blocked", figures="1 breaking change."),
     ),
 )
-DONE = RolledBack(
-    plan=RollbackPlan(
-        environment="production",
-        asked=None,
+DONE = plans.rolled_back(
+    plan=plans.rollback(
         from_version="v",
         to_version="before",
-        to_tag="v1.3.0",
         releases=(
             TakenRelease(version="v", tag="v1.4.0", release_id="x", commit=SHA, at="2026-11-25"),
         ),
         left=("shop.analytics.events",),
         rebuild=("model.shop.wide",),
     ),
-    by="ann",
     run_url=URL,
-    at="2026-11-25T23:40:00+00:00",
     hold_reason="v1.4.0 was rolled back",
     reason="orders doubled",
 )
@@ -208,7 +181,7 @@ def of(run: work_files.Run = RELEASE, **left: Any) -> Notice:
         ),
         (
             DEPLOY,
-            {"to_build": work_files.Plan()},
+            {"to_build": plans.plan()},
             "deploy.nothing",
             "info",
             "The deploy of production had nothing to do",

@@ -13,12 +13,12 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import deploy_files, hand_over, rollback_files, work_files
+from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.github.release_body import GitHubRelease
-from standins import entry, receivers, runs
+from standins import entry, plans, receivers, runs
 from standins.receivers import People
 from standins.wire import Answer
 
@@ -32,9 +32,7 @@ DEPLOY = replace(runs.asked(RELEASE, runs.deploy()), event=replace(RELEASE.event
 ROLLBACK = runs.asked(RELEASE, runs.rollback())
 LIVE = Released(version="v", swapped_at="x", swap_seconds=0.4, attempts=1)
 PUBLISHED = Publication(location="s3://bucket/prod", version="v")
-BROKEN = work_files.Build(
-    exit_code=1, interrupted=False, results=True, started_at="", finished_at="", command="dbt build"
-)
+BROKEN = plans.build(exit_code=1)
 
 
 @dataclass
@@ -145,10 +143,8 @@ def test_a_failed_release_says_why_without_the_secret(job: Job) -> None:
 
 
 def test_a_rollback(job: Job) -> None:
-    plan = rollback_files.RollbackPlan(
-        environment="production", asked=None, from_version="v", to_version="w", to_tag="v1.3.0"
-    )
-    done = rollback_files.RolledBack(plan=plan, by="ann", run_url=URL, at="")
+    plan = plans.rollback(to_version="w")
+    done = plans.rolled_back(plan=plan)
     job.leave(done)
     job.notify(ROLLBACK)
     assert job.slack == ["↩️ production was rolled back to v1.3.0"]

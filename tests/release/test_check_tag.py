@@ -15,7 +15,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Tag
-from standins import entry, runs
+from standins import entry, plans, runs
 from standins.github import Hub
 
 SCRIPT = entry.script("release/check_tag")
@@ -189,7 +189,7 @@ def labelled(job: Job) -> None:
     assert job.hub
     job.hub.create_pull_request(REPOSITORY, 7)
     job.hub.merge_pull_request(REPOSITORY, 7, commit, labels=["allow-breaking"])
-    state = work_files.State(location="s3://bucket/prod", found=True, commit=before)
+    state = plans.state(commit=before)
     hand_over.write(job.work, state)
     assert job.check()[0] == 0
     assert job.checked().breaking_allowed_by is None
@@ -231,8 +231,8 @@ def test_without_an_answer_breaking_changes_are_not_allowed(job: Job) -> None:
     "state",
     [
         None,
-        work_files.State(location="s3://bucket/prod", found=False),
-        work_files.State(location="s3://bucket/prod", found=True, commit=None),
+        plans.state(found=False),
+        plans.state(),
     ],
 )
 def test_without_a_version_no_label_is_asked_for(job: Job, state: work_files.State | None) -> None:

@@ -34,7 +34,7 @@ from dbtdeploy.warehouse.release_macro_types import (
     SwapOutcome,
     Swapped,
 )
-from standins import runs
+from standins import plans, runs
 
 PROFILES = """
 shop:
@@ -57,32 +57,11 @@ GREEN = Spot(database="shop", schema="dbt_green_1_shop_marts", identifier="order
 
 
 def node(name: str = "orders", **over: object) -> ReleaseNode:
-    values: dict[str, object] = {
-        "unique_id": f"model.shop.{name}",
-        "resource_type": "model",
-        "name": name,
-        "materialized": "table",
-        "change": "changed",
-        "reasons": (),
-        "kind": "B",
-        "method": "blue-green",
-        "production": LIVE,
-        "staging": GREEN,
-        **over,
-    }
-    return ReleaseNode(**values)  # type: ignore[arg-type]
+    return plans.release_node(name, **{"production": LIVE, "staging": GREEN, **over})
 
 
 def plan(*nodes: ReleaseNode) -> ReleasePlan:
-    return ReleasePlan(
-        tag="v1.4.0",
-        commit="c" * 40,
-        environment="production",
-        project="shop",
-        release_id="20261121t060000",
-        before="20261120T060000Z-0000001",
-        nodes=nodes or (node(),),
-    )
+    return plans.release(*(nodes or (node(),)), release_id="20261121t060000")
 
 
 # The profile of staging --------------------------------------------------------------------------
@@ -161,14 +140,7 @@ def test_the_profile_is_looked_for_where_dbt_does(tmp_path: Path) -> None:
 
 
 def planned(name: str, schema: str, kind: str = "model") -> PlannedNode:
-    return PlannedNode(
-        unique_id=f"{kind}.shop.{name}",
-        resource_type=kind,
-        name=name,
-        database="shop",
-        schema=schema,
-        relation_name=f'"shop"."{schema}"."{name}"',
-    )
+    return plans.node(name, kind, schema=schema)
 
 
 @pytest.mark.fault(24)
@@ -215,9 +187,7 @@ def test_what_is_live_is_kept_and_what_is_new_has_nothing_to_keep() -> None:
     )
     direct = node("events", method="direct")
     asked = known(node(), direct, live=(there,))
-    record = swap_request.record(
-        asked, RUN, work_files.State(location="", found=True, tag="v1.3.0")
-    )
+    record = swap_request.record(asked, RUN, plans.state(tag="v1.3.0"))
     (kept,) = record.nodes
     assert kept.kept_in == "analytics_marts__kept_20261121t060000"
     assert [column.name for column in kept.columns] == ["id"]
@@ -225,7 +195,7 @@ def test_what_is_live_is_kept_and_what_is_new_has_nothing_to_keep() -> None:
     (pair,) = swap_request.pairs(asked)
     assert (pair.expected_oid, pair.managed_privileges) == (7, ("SELECT",))
 
-    new = swap_request.record(known(node()), RUN, work_files.State(location="", found=False))
+    new = swap_request.record(known(node()), RUN, plans.state(found=False))
     assert new.nodes[0].kept_in is None
     assert swap_request.pairs(known(node()))[0].expected_oid is None
 

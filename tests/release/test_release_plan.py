@@ -13,7 +13,7 @@ from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import Column, ReleaseNode, ReleasePlan, Spot
 from dbtdeploy.release import release_plan
 from dbtdeploy.warehouse.release_macro_types import Measured, MeasuredNode
-from standins import builds, releases
+from standins import builds, plans, releases
 from standins.builds import Entry, edited
 from standins.releases import (
     BROUGHT,
@@ -207,7 +207,7 @@ def test_untouched_counts_what_stays() -> None:
 
 
 def test_a_release_may_only_remove_or_only_test() -> None:
-    assert first(planned=work_files.Plan()).removed
+    assert first(planned=plans.plan()).removed
     tests = first(production=manifest(NOW[:-1]), planned=planned([releases.UNIQUE]))
     assert (tests.nodes, tests.tests) == ((), 1)
 
@@ -215,7 +215,7 @@ def test_a_release_may_only_remove_or_only_test() -> None:
 @pytest.mark.fault(19)
 def test_nothing_selected_is_a_failure() -> None:
     with pytest.raises(errors.ReleaseEmpty) as refused:
-        first(production=manifest(NOW[:-1]), planned=work_files.Plan())
+        first(production=manifest(NOW[:-1]), planned=plans.plan())
     failure = refused.value
     assert failure.exit_code == 94
     assert "v1.4.0 at 9f3c2e1 brings nothing" in failure.what
@@ -223,7 +223,7 @@ def test_nothing_selected_is_a_failure() -> None:
     assert "git log -1 v1.4.0" in failure.remedy
     state = replace(releases.STATE, commit=releases.TAG.commit)
     with pytest.raises(errors.ReleaseEmpty) as again:
-        first(production=manifest(NOW[:-1]), planned=work_files.Plan(), state=state)
+        first(production=manifest(NOW[:-1]), planned=plans.plan(), state=state)
     assert "is live already" in again.value.remedy
 
 

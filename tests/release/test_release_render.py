@@ -19,7 +19,7 @@ from dbtdeploy.release.release_plan_page_model import NOTES, RELEASE
 from dbtdeploy.report import build_report, page_model
 from dbtdeploy.report.report import Report
 from dbtdeploy.warehouse.release_macro_types import Measured, QueryResult
-from standins import builds, hostile, releases
+from standins import builds, hostile, plans, releases
 from standins.builds import edited
 from standins.pages import ALLOWED_TAGS, HERE, Page, check_inert
 from standins.releases import MEASURED, ORDERS, POLICY, RUN, column, final, first, measured_node
@@ -151,7 +151,7 @@ def notes(plan: ReleasePlan, **over: Any) -> str:
             "📋 v1.4.0 would change production: 1 new, 1 changed, 2 downstream",
         ),
         (
-            facts(run=DRY, plan=first(planned=work_files.Plan())),
+            facts(run=DRY, plan=first(planned=plans.plan())),
             "📋 v1.4.0 would change production: no model",
         ),
         (
@@ -434,7 +434,7 @@ def test_notes_link_only_what_there_is() -> None:
 
 
 def test_notes_of_a_release_that_only_removes() -> None:
-    text = notes(first(planned=work_files.Plan()))
+    text = notes(first(planned=plans.plan()))
     assert text.startswith("No model goes live in production. 1 left the project.")
     assert "| Model |" not in text
 

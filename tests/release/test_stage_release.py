@@ -15,7 +15,7 @@ from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.store import fencing, in_flight, lineage, version_reader, versions
-from standins import postgres, runs
+from standins import plans, postgres, runs
 from standins.production import Production
 
 TO_THE_END = (
@@ -84,9 +84,7 @@ def begin(
     commit = production.run.event.sha
     hand_over.write(production.work, replace(held, commit=commit))
     fencing.fence(production.store, held.nonce)
-    state = work_files.State(
-        location="s", found=bool(fetched.names), version=fetched.version, commit=fetched.commit
-    )
+    state = plans.state(found=bool(fetched.names), version=fetched.version, commit=fetched.commit)
     hand_over.write(production.work, state)
     hand_over.write(production.work, Tag(name=tag, commit=commit, main_branch="main"))
 

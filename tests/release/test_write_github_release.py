@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors
 from dbtdeploy.context import deploy_files, hand_over, release_files, rollback_files, work_files
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.release_files import Gate, Released, ReleaseNode, ReleasePlan, Spot
+from dbtdeploy.context.release_files import Gate, Released, ReleasePlan
 from dbtdeploy.github.release_body import GitHubRelease
-from standins import entry, runs
+from standins import entry, plans, runs
 from standins.github import Hub
 from standins.pages import HOSTILE, Page
 
@@ -32,40 +32,20 @@ RUN = runs.run(
     runs.release("v1.4.0"),
     event=runs.event(repository=REPOSITORY, sha=SHA, ref="v1.4.0", actor="", run_url=URL),
 )
-ORDERS = ReleaseNode(
-    unique_id="model.shop.orders",
-    resource_type="model",
-    name="orders",
-    materialized="table",
-    change="changed",
-    reasons=("body",),
-    kind="B",
-    method="blue-green",
-    production=Spot(database="db", schema="analytics", identifier="orders"),
-    rows_before=100,
-    rows_after=101,
-)
-PLAN = ReleasePlan(
-    tag="v1.4.0",
+ORDERS = plans.release_node(reasons=("body",), rows_before=100, rows_after=101)
+PLAN = plans.release(
+    ORDERS,
     commit=SHA,
-    environment="production",
-    project="shop",
-    release_id="20261125t231502",
-    before="20261120T000000Z-aaaaaaa",
-    nodes=(ORDERS,),
     gates=(Gate(name="dbt tests", outcome="passed", figures="12 of 12 tests passed."),),
     final=True,
 )
 LIVE = Released(version="20261125T231502Z-9f3c2e1", swapped_at="2026-11-25T23:15:02+00:00")
 LEASE = deploy_files.HeldLease(nonce="n", purpose="release", taken_at="", seconds=900)
-DONE = rollback_files.RolledBack(
-    plan=rollback_files.RollbackPlan(
-        environment="production",
-        asked=None,
+DONE = plans.rolled_back(
+    plan=plans.rollback(
         from_version="20261125T231502Z-9f3c2e1",
         to_version="20261120T000000Z-aaaaaaa",
         from_tag="v1.4.0",
-        to_tag="v1.3.0",
         releases=(
             rollback_files.TakenRelease(
                 version="20261125T231502Z-9f3c2e1",
@@ -76,9 +56,7 @@ DONE = rollback_files.RolledBack(
             ),
         ),
     ),
-    by="ann",
     run_url=URL,
-    at="2026-11-25T23:40:00+00:00",
     reason=f"orders doubled {SECRET}",
 )
 

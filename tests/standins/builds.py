@@ -16,7 +16,7 @@ from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.report.source_links import Sources
-from standins import runs
+from standins import plans, runs
 
 Entry = dict[str, Any]
 
@@ -36,9 +36,8 @@ RUN = runs.run(
     schema="pr_482",
 )
 
-STATE = work_files.State(
+STATE = plans.state(
     location="s3://acme-dbt/prod",
-    found=True,
     dbt_version="1.11.16",
     adapter="postgres",
     generated_at="2026-11-21T05:58:00Z",
@@ -46,13 +45,8 @@ STATE = work_files.State(
     artifacts=("manifest.json", "run_results.json"),
 )
 
-BUILD = work_files.Build(
-    exit_code=0,
-    interrupted=False,
-    results=True,
-    started_at="2026-11-21T09:00:10+00:00",
-    finished_at="2026-11-21T09:00:51+00:00",
-    command="dbt build --select state:modified+ --defer --favor-state --state state",
+BUILD = plans.build(
+    command="dbt build --select state:modified+ --defer --favor-state --state state"
 )
 
 
@@ -159,20 +153,7 @@ class Built(Struct, frozen=True, kw_only=True):
         chosen = self.selected
         if chosen is None:
             chosen = [e for e in self.now if e["unique_id"] in ids]
-        return work_files.Plan(
-            nodes=tuple(
-                work_files.PlannedNode(
-                    unique_id=e["unique_id"],
-                    resource_type=e["resource_type"],
-                    name=e["name"],
-                    schema="pr_482",
-                    relation_name=e.get("relation_name"),
-                    materialized=e["config"].get("materialized"),
-                    path=e["original_file_path"],
-                )
-                for e in chosen
-            )
-        )
+        return plans.plan(*(plans.of_manifest(e, schema="pr_482") for e in chosen))
 
     def inputs(self) -> BuildReportInputs:
         def results(entries: Sequence[Entry] | None) -> artifacts.RunResults | None:

@@ -22,7 +22,7 @@ from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.store import fencing, lease, publish, store_location, version_reader, versions
 from dbtdeploy.store.lease_record import Lease
 from dbtdeploy.store.object_store import Store
-from standins import entry, runs
+from standins import entry, plans, runs
 from standins.artifacts import artifact
 
 MODELS = ("a", "b")
@@ -86,14 +86,7 @@ RUN = runs.run(
     runs.deploy(state=""), event=runs.event(sha="", actor="octocat", run_id=0, run_url="")
 )
 
-BUILD = work_files.Build(
-    exit_code=0,
-    interrupted=False,
-    results=True,
-    started_at="2026-11-21T09:00:10+00:00",
-    finished_at="2026-11-21T09:00:51+00:00",
-    command="dbt build",
-)
+BUILD = plans.build()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,11 +152,7 @@ class Environment:
         dbt = replace(run.dbt, project_dir=str(project), target_path=str(target))
         policy = replace(run.policy, state=self.location)
         hand_over.write(work, replace(run, event=event, dbt=dbt, policy=policy))
-        nodes = [
-            work_files.PlannedNode(unique_id=f"model.shop.{name}", resource_type="model", name=name)
-            for name in planned
-        ]
-        hand_over.write(work, work_files.Plan(nodes=tuple(nodes)))
+        hand_over.write(work, plans.plan(*map(plans.node, planned)))
         made = {**artifacts_of(number), **(contents or {})}
         for name in ("manifest.json", *((("catalog.json", PAGE)) if docs else ())):
             (target / name).write_bytes(made[name])
@@ -243,7 +232,7 @@ class Environment:
         folder = work / work_files.STATE_FOLDER
         folder.mkdir(exist_ok=True)
         fetched = version_reader.fetch(self.open(), folder)
-        state = work_files.State(
+        state = plans.state(
             location=self.location,
             found="manifest.json" in fetched.names,
             artifacts=fetched.names,

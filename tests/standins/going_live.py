@@ -19,12 +19,12 @@ from msgspec.structs import replace
 from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.policies import Release
-from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan
+from dbtdeploy.context.release_files import ReleaseNode
 from dbtdeploy.store import environment_settings, in_flight, version_reader, versions
 from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.warehouse import release_macros, release_schemas
 from dbtdeploy.warehouse.release_macro_types import Pair, ProductionRelation, StagingBaseline
-from standins import deploys, runs, swaps
+from standins import deploys, plans, runs, swaps
 from standins.deploys import Ended, Environment, artifacts_of, model
 from standins.macros import MacroDbt
 from standins.swaps import PLACE, RELEASE, Warehouse, spot, unique_id
@@ -124,14 +124,14 @@ class Place:
         measured = release_macros.measure(dbt, work=work, pairs=pairs, checks=[])
         hand_over.write(work, measured)
         self._artifacts(work, number)
-        plan = ReleasePlan(
+        plan = plans.release(
+            *(_node(name, green) for name in RELEASE),
             tag=tag,
             commit=held.commit or "",
             environment=PLACE.environment,
             project=PLACE.project,
             release_id=release_id,
             before=self.store.pointer().version,
-            nodes=tuple(_node(name, green) for name in RELEASE),
             final=True,
         )
         hand_over.write(work, plan)
@@ -235,15 +235,9 @@ class Place:
 
 def _node(name: str, green: str) -> ReleaseNode:
     staged = RELEASE[name]
-    return ReleaseNode(
-        unique_id=unique_id(name),
-        resource_type="model",
-        name=name,
+    return plans.release_node(
+        name,
         materialized=staged.materialized,
-        change="changed",
-        reasons=(),
-        kind="B",
-        method="blue-green",
         production=spot(name),
         staging=spot(name, green),
         back_by=staged.back_by,

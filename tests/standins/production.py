@@ -14,7 +14,7 @@ from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.policies import Deploy
 from dbtdeploy.store import lease
 from dbtdeploy.store.folder_client import Folder
-from standins import entry, leases, runs
+from standins import entry, leases, plans, runs
 from standins.postgres import Database
 
 PROFILE = """
@@ -105,7 +105,7 @@ class Production:
     def plan(self, *, state: bool = False) -> work_files.Plan:
         """Begin a deploy: lease, state and plan."""
         hand_over.write(self.work, self.run)
-        hand_over.write(self.work, work_files.State(location="s", found=state))
+        hand_over.write(self.work, plans.state(found=state))
         nonce = leases.take(self.store, "this run")
         held = deploy_files.HeldLease(
             nonce=nonce, purpose="deploy", taken_at="", seconds=lease.SECONDS

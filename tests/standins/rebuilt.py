@@ -15,7 +15,7 @@ from dbtdeploy.store import lease
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.store.lease_record import Lease
 from dbtdeploy.warehouse import dependents
-from standins import entry, runs
+from standins import entry, plans, runs
 from standins.postgres import Database, Server
 
 PROJECT = """
@@ -105,21 +105,10 @@ class Production:
     def plan(self, name: str, materialized: str = "table", **fields: Any) -> None:
         """Have a node in plan.json."""
         kind = fields.pop("resource_type", "model")
-        schema = fields.pop("schema", "analytics")
+        if kind == "function":
+            fields["relation_name"] = None
         self.nodes.append(
-            work_files.PlannedNode(
-                unique_id=f"{kind}.shop.{name}",
-                resource_type=kind,
-                name=name,
-                database=self.database.name,
-                schema=schema,
-                identifier=fields.get("identifier", name),
-                relation_name=None
-                if kind == "function"
-                else f'"{self.database.name}"."{schema}"."{name}"',
-                materialized=materialized,
-                full_refresh=fields.get("full_refresh"),
-            )
+            plans.node(name, kind, database=self.database.name, materialized=materialized, **fields)
         )
 
     def begin(self, *, full_refresh: bool = False, state: str | None = None) -> None:
@@ -138,7 +127,7 @@ class Production:
             selection=work_files.Selection(full_refresh=full_refresh),
         )
         hand_over.write(self.work, run)
-        hand_over.write(self.work, work_files.Plan(nodes=tuple(self.nodes)))
+        hand_over.write(self.work, plans.plan(*self.nodes))
 
     def check(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """check_production.py."""

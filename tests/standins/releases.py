@@ -22,7 +22,7 @@ from dbtdeploy.warehouse.release_macro_types import (
     MeasuredNode,
     QueryResult,
 )
-from standins import builds, deploy_builds, runs
+from standins import builds, deploy_builds, plans, runs
 from standins.builds import Entry, edited, model, result
 
 RELEASE_ID = "20261125t231502"
@@ -73,22 +73,7 @@ def manifest(entries: Sequence[Entry]) -> artifacts.Manifest:
 
 
 def planned(entries: Sequence[Entry], **over: Any) -> work_files.Plan:
-    return work_files.Plan(
-        nodes=tuple(
-            work_files.PlannedNode(
-                unique_id=entry["unique_id"],
-                resource_type=entry["resource_type"],
-                name=entry["name"],
-                database=entry.get("database"),
-                schema=entry.get("schema"),
-                identifier=entry.get("alias"),
-                relation_name=entry.get("relation_name"),
-                materialized=entry["config"].get("materialized"),
-                **over,
-            )
-            for entry in entries
-        )
-    )
+    return plans.plan(*(plans.of_manifest(entry, **over) for entry in entries))
 
 
 def live(entries: Sequence[Entry], dependents: Sequence[DependentObject] = ()) -> LiveProduction:

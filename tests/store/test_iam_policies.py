@@ -20,7 +20,7 @@ from dbtdeploy.context import work_files
 from dbtdeploy.store import pull_request_registry, version_reader, versions
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.store_location import open_store
-from standins import iam_policies, parses, s3, stores
+from standins import iam_policies, parses, plans, s3, stores
 from standins.artifacts import all_artifacts
 from standins.deploys import RUN, Environment
 from standins.published import published
@@ -187,14 +187,7 @@ def test_a_deploy_does_all_it_does(acting_as: As, tmp_path: Path) -> None:
 
 def test_a_deploy_that_fails_is_kept(acting_as: As, tmp_path: Path) -> None:
     environment = deploying(acting_as, tmp_path)
-    build = work_files.Build(
-        exit_code=1,
-        interrupted=False,
-        results=True,
-        started_at="2026-11-21T09:00:10+00:00",
-        finished_at="2026-11-21T09:00:51+00:00",
-        command="dbt build",
-    )
+    build = plans.build(exit_code=1)
     statuses = {"a": "error", "b": "skipped"}
     ended = environment.deploy(environment.prepare(1, build=build, statuses=statuses))
     assert "::warning" not in ended.out, ended.out

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import hand_over, work_files
+from dbtdeploy.context import hand_over
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, MarkedSchema, WantedSchema
 from dbtdeploy.warehouse.run_macro import PACKAGE
 from dbtdeploy.warehouse.schema_owner import Owner
-from standins import postgres, runs
+from standins import plans, postgres, runs
 from standins.postgres import Database
 from standins.teardowns import STARTED, Job, mark, schemas
 
@@ -384,18 +384,10 @@ def test_a_push_and_a_teardown_at_one_time_leave_the_schema_marked_or_gone(
     push = Job(job.work.with_name("push"), job.dbt_command, job.environment)
     push.work.mkdir()
     push.describe(pull_request=7, policy=runs.ci())
-    hand_over.write(push.work, work_files.State(location="s", found=False))
-    node = work_files.PlannedNode(
-        unique_id="model.shop.a",
-        resource_type="model",
-        name="a",
-        database=warehouse.admin.name,
-        schema="pr_7_shop",
-        identifier="a",
-        relation_name='"pr_7_shop"."a"',
-        materialized="table",
-    )
-    hand_over.write(push.work, work_files.Plan(nodes=(node,)))
+    hand_over.write(push.work, plans.state(found=False))
+    database, relation = warehouse.admin.name, '"pr_7_shop"."a"'
+    node = plans.node("a", database=database, schema="pr_7_shop", relation_name=relation)
+    hand_over.write(push.work, plans.plan(node))
     with (
         job.start("teardown/drop_schemas") as dropping,
         push.start("tests/standins/prepare_schema.py") as preparing,

@@ -11,7 +11,7 @@ import pytest
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, FoundSchemas, WantedSchema
 from dbtdeploy.warehouse.schema_owner import Owner
-from standins import runs
+from standins import plans, runs
 from standins.teardowns import Job, mark
 
 PROFILE = """
@@ -63,22 +63,13 @@ def schemas(job: Job) -> set[object]:
 def prepare(job: Job) -> str:
     """As a push of pull request 7 would, with an incremental model of production's rows."""
     run_file = job.describe(pull_request=7, policy=runs.ci())
-    node = work_files.PlannedNode(
-        unique_id="model.shop.orders",
-        resource_type="model",
-        name="orders",
-        database="house",
-        schema="pr_7_shop",
-        identifier="orders",
-        relation_name='"house"."pr_7_shop"."orders"',
-        materialized="incremental",
-    )
+    node = plans.node("orders", database="house", schema="pr_7_shop", materialized="incremental")
     relation = {"name": "orders", "alias": "orders", "database": "house", "schema": "analytics"}
     manifest = {"nodes": {"model.shop.orders": {**relation, "relation_name": "analytics.orders"}}}
     (job.work / "state").mkdir(exist_ok=True)
     (job.work / "state" / "manifest.json").write_text(json.dumps(manifest))
-    hand_over.write(job.work, work_files.State(location="s", found=True))
-    hand_over.write(job.work, work_files.Plan(nodes=(node,)))
+    hand_over.write(job.work, plans.state())
+    hand_over.write(job.work, plans.plan(node))
     printed = job.run("tests/standins/prepare_schema.py")
     job.describe(pull_request=7)
     return printed + run_file.schema

@@ -6,21 +6,14 @@ import pytest
 
 from dbtdeploy.context.work_files import PlannedNode
 from dbtdeploy.warehouse import baselines
-from standins import runs
+from standins import plans, runs
 
 RELATION = baselines.RelationName(database="shop", schema="analytics", identifier="b")
 
 
 def node(kind: str, materialized: str, full_refresh: bool | None = None) -> PlannedNode:
-    return PlannedNode(
-        unique_id="x",
-        resource_type=kind,
-        name="b",
-        database="shop",
-        schema="pr_1",
-        identifier="b",
-        materialized=materialized,
-        full_refresh=full_refresh,
+    return plans.node(
+        "b", kind, schema="pr_1", materialized=materialized, full_refresh=full_refresh
     )
 
 
@@ -51,7 +44,7 @@ def test_only_what_reads_its_own_rows(
 def test_a_number_of_rows_brings_its_column() -> None:
     policy = runs.ci(baseline_rows="100", baseline_order_by="updated_at")
     (job,) = baselines.baseline_jobs(
-        [node("model", "incremental")], {"x": RELATION}, policy, full_refresh=False
+        [node("model", "incremental")], {"model.shop.b": RELATION}, policy, full_refresh=False
     )
     assert (job.rows, job.order_by) == (100, "updated_at")
     assert (job.with_rows, job.source) == (True, RELATION)
@@ -60,6 +53,6 @@ def test_a_number_of_rows_brings_its_column() -> None:
 def test_none_still_clears_what_an_earlier_push_left() -> None:
     policy = runs.ci(baseline_rows="none")
     (job,) = baselines.baseline_jobs(
-        [node("model", "incremental")], {"x": RELATION}, policy, full_refresh=False
+        [node("model", "incremental")], {"model.shop.b": RELATION}, policy, full_refresh=False
     )
     assert (job.with_rows, job.rows, job.order_by) == (False, None, None)

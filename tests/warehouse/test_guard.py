@@ -12,16 +12,13 @@ from dbtdeploy.artifacts import node_listing
 from dbtdeploy.base import errors
 from dbtdeploy.context.work_files import PlannedNode
 from dbtdeploy.warehouse import guard, production
+from standins import plans
 
 PRODUCTION = {("shop", "analytics"), ("shop", "analytics_marts"), ("shop", "snapshots")}
 
 
 def node(name: str, schema: str | None, kind: str = "model", **changes: Any) -> PlannedNode:
-    relation = f'"shop"."{schema}"."{name}"'
-    values = {"relation_name": relation, "database": "shop", **changes}
-    return PlannedNode(
-        unique_id=f"{kind}.shop.{name}", resource_type=kind, name=name, schema=schema, **values
-    )
+    return plans.node(name, kind, schema=schema, **changes)
 
 
 def refusal(*nodes: PlannedNode) -> errors.WouldWriteToProduction:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from msgspec import structs
 
 from dbtdeploy.context import work_files
 from dbtdeploy.warehouse.rebuild_kinds import EVERY_KIND, full_refresh, wanted
-from standins import runs
+from standins import plans, runs
 
 
-def node(name: str, materialized: str = "table", **fields: object) -> work_files.PlannedNode:
-    made = work_files.PlannedNode(
-        unique_id=f"model.shop.{name}",
-        resource_type="model",
-        name=name,
-        schema="analytics",
-        relation_name=f'"db"."analytics"."{name}"',
-        materialized=materialized,
-    )
-    return structs.replace(made, **fields)
+def node(name: str, materialized: str = "table", **fields: Any) -> work_files.PlannedNode:
+    return plans.node(name, materialized=materialized, **fields)
 
 
 @pytest.mark.parametrize(

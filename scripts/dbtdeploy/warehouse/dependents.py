@@ -115,7 +115,7 @@ def still_missing(earlier: Iterable[Dependent], ends: Iterable[str]) -> tuple[De
 
 MADE = "made"
 MISSING = "missing"
-"""What the macro ``make_again`` says of a dependent that is there now, or that has no statements."""
+"""What the macro ``make_again`` says of one that is there now, or that has no statements."""
 
 
 def _ordered(dependents: Iterable[DependentObject]) -> list[DependentObject]:
