@@ -1,4 +1,7 @@
-"""plan.json -> dbt build in production, the lease kept -> Build, run_results.json, the log."""
+"""plan.json -> dbt build in production, the lease kept -> Build, run_results.json, the log.
+
+Stale sources are refused before it; a release that was staged has asked for them before staging.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from pathlib import Path
 
 from dbtdeploy.artifacts import commit_mark
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import hand_over, release_files, work_files
+from dbtdeploy.context import cli, hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, Release
+from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
-from dbtdeploy.deploy import collect_artifacts, deploy_plan
+from dbtdeploy.deploy import collect_artifacts, deploy_plan, freshness_check
 from dbtdeploy.store import lease_renewal, publish, store_location
 from dbtdeploy.store.object_store import Store
 
@@ -24,8 +28,23 @@ VARIABLE = f"DBT_ENV_CUSTOM_ENV_{commit_mark.NAME}"
 
 
 def main() -> int:
-    """Build, and end with dbt's verdict, unless the lease or the time was gone before."""
+    """Ask how old the sources are, then build; the output ``begun`` says that it came to that."""
     ctx = RunContext.open(BuildsProduction)
+    return cli.attempt_each(
+        (Phase.FRESHNESS, lambda: None if _was_staged(ctx) else freshness_check.check(ctx)),
+        (Phase.BUILD, lambda: _build(ctx)),
+    )
+
+
+def _was_staged(ctx: RunContext[BuildsProduction]) -> bool:
+    plan = ctx.read_if_there(ReleasePlan) if isinstance(ctx.policy, Release) else None
+    return plan is not None and bool(plan.staged)
+
+
+def _build(ctx: RunContext[BuildsProduction]) -> int:
+    """End with dbt's verdict, unless the lease or the time was gone before."""
+    # What publishes a build, or keeps a failed one, runs from here on.
+    ctx.set_outputs({"begun": "true"})
     work, run = ctx.work, ctx.run
     asked = ctx.policy
     arguments = _arguments(run, work)

@@ -1,4 +1,7 @@
-"""release_plan.json -> staging schemas, marked, with production's rows laid in -> Staging."""
+"""release_plan.json -> staging schemas, marked, with production's rows laid in -> Staging.
+
+Stale sources are refused before anything is made.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.artifacts.artifacts import TESTS, Manifest
 from dbtdeploy.base import actions_runner, crash, errors, settings, timestamps
-from dbtdeploy.context import hand_over, release_files, work_files
+from dbtdeploy.context import cli, hand_over, release_files, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import commands, invoke
+from dbtdeploy.deploy import freshness_check
 from dbtdeploy.release import release_plan, release_refusals, release_split, staging
 from dbtdeploy.release.staging import Staging
 from dbtdeploy.store import in_flight, lease_messages, lease_renewal, store_location
@@ -25,9 +29,16 @@ from dbtdeploy.warehouse.release_macro_types import LiveProduction, Prepared
 PHASE = Phase.STAGING
 
 
-def main() -> None:
-    """List what goes to staging, refuse what would land elsewhere, then make the schemas."""
+def main() -> int:
+    """Ask how old the sources are, then stage."""
     ctx = RunContext.open(Release)
+    return cli.attempt_each(
+        (Phase.FRESHNESS, lambda: freshness_check.check(ctx)), (PHASE, lambda: _stage(ctx))
+    )
+
+
+def _stage(ctx: RunContext[Release]) -> None:
+    """List what goes to staging, refuse what would land elsewhere, then make the schemas."""
     work, run = ctx.work, ctx.run
     plan = ctx.read(ReleasePlan)
     held = ctx.held

@@ -22,12 +22,11 @@ IN_WAREHOUSE = {
     "ci": {"ci/build_modified"},
     "deploy": {
         *("deploy/recover_release", "deploy/plan_build", "deploy/check_production"),
-        *("deploy/check_freshness", "deploy/build_production", "deploy/restore_dependents"),
-        "deploy/generate_docs",
+        *("deploy/build_production", "deploy/restore_dependents", "deploy/generate_docs"),
     },
     "release": {
         *("deploy/recover_release", "deploy/plan_build", "release/plan_release"),
-        *("deploy/check_freshness", "release/stage_release", "release/build_staging"),
+        *("release/stage_release", "release/build_staging"),
         *("release/check_release", "release/swap_release"),
         *("deploy/check_production", "deploy/build_production", "deploy/restore_dependents"),
         "deploy/generate_docs",
@@ -190,6 +189,13 @@ def test_without_the_lease_nothing_is_done_in_production(name: str) -> None:
         granted |= {one["id"]} if "id" in one else set()
 
 
+@pytest.mark.parametrize("name", ["deploy", "release"])
+def test_what_never_began_is_not_kept_as_a_failed_build(name: str) -> None:
+    """Stale sources are refused in the build's step, whose outcome is then a failure too."""
+    built, published = step(name, "deploy/build_production"), step(name, "deploy/publish_artifacts")
+    assert published["if"] == f"always() && steps.{built['id']}.outputs.begun == 'true'"
+
+
 def test_what_a_killed_run_took_along_is_looked_for_with_nothing_to_build_too() -> None:
     assert "'0'" not in step("deploy", "deploy/check_production")["if"]
     assert "nodes != '0'" in step("deploy", "deploy/build_production")["if"]
@@ -213,7 +219,7 @@ def test_a_release_goes_live_only_after_all_that_can_refuse_it_and_is_published_
 ):
     flow = [
         *("release/check_tag", "deploy/take_lease", "deploy/recover_release", "deploy/fetch_state"),
-        *("deploy/plan_build", "release/plan_release", "deploy/check_freshness"),
+        *("deploy/plan_build", "release/plan_release"),
         *("release/stage_release", "release/build_staging", "release/check_release"),
         *("release/write_github_release", "release/swap_release"),
         *("release/plan_direct", "deploy/check_production"),

@@ -1,4 +1,4 @@
-"""check_freshness.py: real dbt on sources of every age, and on one whose table is gone."""
+"""The check of the sources: real dbt on sources of every age, and on one whose table is gone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.context import deploy_files, hand_over
+from dbtdeploy.context import deploy_files, hand_over, work_files
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.deploy import freshness
-from standins import entry, postgres, runs
+from standins import entry, postgres, releases, runs
 from standins.production import Production
+
+ALONE = "tests/standins/freshness_alone.py"
 
 TABLES = {"fresh": "1 minute", "ageing": "8 hours", "stale": "3 days"}
 
@@ -46,7 +49,7 @@ def check(production: Production, *tables: str, policy: str = "warn") -> tuple[i
     production.write({"models/sources.yml": SOURCES % listed})
     production.ask(source_freshness=policy)
     production.plan()
-    done = production.script("deploy/check_freshness")
+    done = production.script(ALONE)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -112,7 +115,7 @@ def test_a_check_that_cannot_run_stops_the_deploy_where_it_shall(
     production.plan()
     (production.target / "sources.json").write_text("{}")
     production.write({"models/first.sql": "{{ oops"})
-    done = production.script("deploy/check_freshness")
+    done = production.script(ALONE)
     assert done.returncode == code, done.stdout + done.stderr
     assert not hand_over.is_there(production.work, deploy_files.Freshness)
     assert not (production.target / "sources.json").exists()
@@ -126,7 +129,7 @@ def test_dbt_is_not_started_for_nothing(production: Production, policy: str) -> 
     production.plan()
     production.run = production.replaced(dbt={"command": "/nowhere/dbt"})
     hand_over.write(production.work, production.run)
-    done = production.script("deploy/check_freshness")
+    done = production.script(ALONE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not hand_over.is_there(production.work, deploy_files.Freshness)
 
@@ -145,18 +148,42 @@ def test_a_manifest_that_says_nothing_is_no_reason_to_skip(tmp_path: Path) -> No
         assert freshness.watched(path) == (frozenset("s") if watched else frozenset())
 
 
+@pytest.mark.parametrize("script", ["deploy/build_production", "release/stage_release"])
 def test_a_release_asks_how_old_the_sources_are_as_a_deploy_does(
-    tmp_path: Path,
+    tmp_path: Path, script: str
 ) -> None:
-    run = runs.run(runs.release(source_freshness="off"))
-    hand_over.write(tmp_path, run)
+    hand_over.write(tmp_path, runs.run(runs.release(source_freshness="off")))
     environ = {"PATH": os.defpath, "DBT_DEPLOY_WORK": str(tmp_path)}
     done = subprocess.run(
-        entry.script("deploy/check_freshness"),
+        entry.script(script), env=environ, capture_output=True, text=True, check=False
+    )
+    assert "source-freshness: off" in done.stdout
+    assert hand_over.read(tmp_path, work_files.Failure).phase is not Phase.FRESHNESS
+
+
+def test_what_was_staged_is_not_asked_for_again(tmp_path: Path) -> None:
+    hand_over.write(tmp_path, runs.run(runs.release(source_freshness="off")))
+    hand_over.write(tmp_path, releases.first())
+    environ = {"PATH": os.defpath, "DBT_DEPLOY_WORK": str(tmp_path)}
+    done = subprocess.run(
+        entry.script("deploy/build_production"),
         env=environ,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "source-freshness: off" in done.stdout
+    assert "source-freshness" not in done.stdout
+
+
+@pytest.mark.parametrize("policy", ["warn", "fail"])
+def test_a_deploy_that_is_refused_has_not_begun(production: Production, policy: str) -> None:
+    production.write({"models/sources.yml": SOURCES % "{name: stale}"})
+    production.ask(source_freshness=policy)
+    production.plan()
+    done = production.script("deploy/build_production")
+    assert done.returncode == (63 if policy == "fail" else 0), done.stdout + done.stderr
+    begun = "begun<<" in production.output.read_text()
+    assert begun is (policy == "warn")
+    assert begun is hand_over.is_there(production.work, work_files.Build)
+    if not begun:
+        assert production.failure().phase is Phase.FRESHNESS

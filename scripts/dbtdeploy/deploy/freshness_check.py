@@ -1,31 +1,34 @@
-"""plan.json -> dbt source freshness -> Freshness and target/sources.json: is the input stale.
+"""dbt source freshness -> Freshness and target/sources.json: whether the input is stale.
 
-Runs before the build, after ``dbt ls`` has left a manifest that says which sources are watched.
+Asked before the build, after ``dbt ls`` has left a manifest that says which sources are watched.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.base import actions_runner, errors
 from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.deploy_files import Freshness, SourceFreshness
-from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness
 from dbtdeploy.store import lease_renewal, store_location
 
-PHASE = Phase.FRESHNESS
+P = TypeVar("P", bound=BuildsProduction)
 
 NOTHING_BUILT = "Nothing was built, and nothing was written to the warehouse."
 
 
-def main() -> None:
-    """Ask dbt how old the sources are, and say so or refuse."""
-    ctx = RunContext.open(BuildsProduction)
+def check(ctx: RunContext[P]) -> None:
+    """Ask dbt how old the sources are, and say so or refuse.
+
+    Raises:
+        SourcesStale: they are, and ``source-freshness`` is ``fail``.
+    """
     work, run = ctx.work, ctx.run
     policy = ctx.policy.source_freshness
     target = Path(run.dbt.target_path)
