@@ -1,6 +1,7 @@
 """target/ -> dbt docs generate --static -> static_index.html, catalog.json and Docs.
 
-The build's manifest stays in target/: it is what will be published.
+The build's manifest stays in target/: it is what will be published. A release without anything
+built in place is current already, so its documentation is uploaded here.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import shlex
 from pathlib import Path
 
 from dbtdeploy.base import errors
-from dbtdeploy.context import deploy_files, work_files
+from dbtdeploy.context import cli, deploy_files, work_files
 from dbtdeploy.context.deploy_files import Docs
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.policies import BuildsProduction
+from dbtdeploy.context.policies import BuildsProduction, Release
+from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import dbt_error_hints, docs_site, invoke
+from dbtdeploy.deploy import docs_step
 from dbtdeploy.store import lease_renewal, store_location
 
 PHASE = Phase.DOCS
@@ -22,9 +25,22 @@ PHASE = Phase.DOCS
 NOT_DONE = "The build succeeded and is published; only its documentation is missing."
 
 
-def main() -> None:
+def main() -> int:
     """Make the documentation, unless nobody wants it."""
     ctx = RunContext.open(BuildsProduction)
+    return cli.attempt_each(
+        (Phase.DOCS, lambda: _make(ctx)),
+        (Phase.UPLOAD, lambda: docs_step.upload_of_release(ctx) if _is_current(ctx) else None),
+    )
+
+
+def _is_current(ctx: RunContext[BuildsProduction]) -> bool:
+    """Whether the swap has published all of this run; otherwise publish_artifacts.py does."""
+    plan = ctx.read_if_there(ReleasePlan) if isinstance(ctx.policy, Release) else None
+    return plan is not None and not plan.direct
+
+
+def _make(ctx: RunContext[BuildsProduction]) -> None:
     work, run = ctx.work, ctx.run
     ctx.remove(Docs)
     if not ctx.policy.docs:

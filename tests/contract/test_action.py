@@ -42,7 +42,7 @@ WRITING = {
     "ci": {"ci/announce_build", "ci/report_pull_request"},
     "deploy": {"deploy/publish_artifacts", "deploy/write_report", "notify/notify"},
     "release": {
-        *("deploy/publish_artifacts", "deploy/upload_docs"),
+        "deploy/publish_artifacts",
         *("release/plan_direct", "release/write_github_release"),
         *("release/write_release_summary", "notify/notify"),
     },
@@ -223,7 +223,7 @@ def test_a_release_goes_live_only_after_all_that_can_refuse_it_and_is_published_
         *("release/stage_release", "release/build_staging", "release/check_release"),
         *("release/write_github_release", "release/swap_release"),
         *("release/plan_direct", "deploy/check_production"),
-        *("deploy/build_production", "deploy/publish_artifacts", "deploy/upload_docs"),
+        *("deploy/build_production", "deploy/publish_artifacts"),
         "deploy/release_lease",
     ]
     assert [name for name in dict.fromkeys(order("release")) if name in flow] == flow

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dbtdeploy.context import deploy_files, hand_over, work_files
-from standins import postgres
+from dbtdeploy.store import versions
+from standins import postgres, releases, runs
 from standins.production import Production
 
 
@@ -81,3 +83,25 @@ def test_nobody_wants_it(production: Production) -> None:
     hand_over.write(production.work, production.run)
     assert production.script("deploy/generate_docs").returncode == 0
     assert not hand_over.is_there(production.work, deploy_files.Docs)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_of_a_release_that_is_current_it_is_uploaded_too(
+    production: Production, in_place: bool
+) -> None:
+    built(production)
+    wanted = runs.release(docs_url="https://docs.example.com", state=production.run.policy.state)
+    hand_over.write(production.work, replace(production.run, policy=wanted))
+    plan = releases.first()
+    if in_place:
+        plan = replace(plan, nodes=(replace(plan.nodes[0], method="direct"),))
+    hand_over.write(production.work, plan)
+    location = production.store.location
+    hand_over.write(production.work, deploy_files.Publication(location=location, version="v1"))
+    done = production.script("deploy/generate_docs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    keys = (versions.LATEST + "catalog.json", versions.DOCS)
+    page = production.store.get(versions.DOCS)
+    assert [production.store.get(key) is None for key in keys] == [in_place, in_place]
+    assert ("docs.example.com" in production.output.read_text()) is not in_place
+    assert page is None or b"shop" in page.body

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec.structs import replace
 
-from dbtdeploy.base import actions_runner, crash, errors
+from dbtdeploy.base import actions_runner, crash, errors, settings
 from dbtdeploy.context import work_files
-from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.context.deploy_files import STATIC_DOCS, Docs, Publication
 from dbtdeploy.context.policies import BuildsProduction
-from dbtdeploy.store import store_location, versions
+from dbtdeploy.context.run_context import RunContext
+from dbtdeploy.deploy import collect_artifacts
+from dbtdeploy.store import lease, store_location, versions
 from dbtdeploy.store.object_store import Store
 
 HTML = "text/html; charset=utf-8"
@@ -42,3 +46,23 @@ def upload(run: work_files.Run, opened: Store, page: bytes, done: Publication) -
     actions_runner.say(f"The documentation is at {target.address(key)}.")
     url = run.of(BuildsProduction).docs_url
     return replace(done, docs=target.address(key), docs_url=url)
+
+
+def upload_of_release(ctx: RunContext[BuildsProduction]) -> None:
+    """Lay page and plain catalog of a release that is current where people and tools read them.
+
+    The version itself never changes.
+    """
+    if not ctx.is_there(Docs):
+        return
+    target, held = Path(ctx.run.dbt.target_path), ctx.held
+    made = collect_artifacts.documentation(ctx.work, target, settings.redactor())
+    opened = store_location.opened(ctx.policy.state)
+    done = ctx.read(Publication)
+    lease.renew(opened, held.nonce)
+    opened.put(versions.LATEST + collect_artifacts.CATALOG, made[collect_artifacts.CATALOG])
+    if STATIC_DOCS not in made:
+        return
+    shown = upload(ctx.run, opened, made[STATIC_DOCS], done)
+    ctx.write(shown)
+    ctx.set_outputs({"docs-url": shown.docs_url or ""})
