@@ -13,7 +13,7 @@ import pytest
 
 import make_environments
 from standins import forked_dbt as forked
-from standins import github, postgres, s3, selection
+from standins import github, postgres, s3, selection, swaps
 
 pytest_plugins = ["fault_table"]
 
@@ -47,6 +47,17 @@ def database(postgres_server: postgres.Server) -> Iterator[postgres.Database]:
     made = postgres_server.create_database()
     yield made
     postgres_server.drop_database(made.name)
+
+
+@pytest.fixture
+def warehouse(
+    postgres_server: postgres.Server, database: postgres.Database, tmp_path: Path
+) -> Iterator[swaps.Warehouse]:
+    """Production in it, which releases swap."""
+    folder = tmp_path / "macros"
+    folder.mkdir()
+    with swaps.production(postgres_server, database, folder) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -14,26 +14,13 @@ from typing import Any
 import pytest
 
 from dbtdeploy.context import hand_over, work_files
-from standins import plans, runs
+from standins import plans, runs, teardowns
 from standins.postgres import Database
 
 SCRIPT = Path(__file__).parents[1] / "standins" / "prepare_schema.py"
 
-PROFILE = """
-shop:
-  target: ci
-  outputs:
-    ci:
-      type: postgres
-      host: "{{ env_var('DB_HOST') }}"
-      port: "{{ env_var('DB_PORT') | as_number }}"
-      user: "{{ env_var('DB_USER') }}"
-      password: "{{ env_var('DB_PASSWORD') }}"
-      dbname: "{{ env_var('DB_NAME') }}"
-      schema: "{{ env_var('DBT_DEPLOY_SCHEMA') }}"
-      application_name: "{{ var('who') }}"
-      threads: 1
-"""
+NAMED = "      application_name: \"{{ var('who') }}\"\n"
+PROFILE = teardowns.PROFILE.replace("      threads: 1\n", f"{NAMED}      threads: 1\n")
 
 MARK = "dbt-deploy repository=acme/shop project=shop target= pull_request=7"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,31 +14,16 @@ from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.store import environment_settings, lease
 from dbtdeploy.store.environment_settings import Hold
 from dbtdeploy.warehouse import release_macros
-from standins import deploys, postgres, quick_dbt, rollbacks, runs, swaps
+from standins import deploys, quick_dbt, rollbacks, runs
 from standins.deploys import Ended, Environment
 from standins.macros import MacroDbt
-from standins.postgres import Database
 from standins.rollbacks import Place, cleaned_up
 from standins.swaps import PLACE, Warehouse
 
 
 @pytest.fixture
-def warehouse(
-    postgres_server: postgres.Server, database: Database, tmp_path: Path
-) -> Iterator[Warehouse]:
-    folder = tmp_path / "macros"
-    folder.mkdir()
-    with swaps.production(postgres_server, database, folder) as made:
-        yield made
-
-
-@pytest.fixture
 def place(warehouse: Warehouse, tmp_path: Path) -> Place:
-    (tmp_path / "store").mkdir()
-    store = Environment(location=str(tmp_path / "store"), temp=tmp_path)
-    made = Place(store=store, dbt=swaps.command(tmp_path / "warehouse", warehouse.owner))
-    made.deploy(1)
-    return made
+    return rollbacks.beside(warehouse, tmp_path)
 
 
 def clean_up(place: Place, **asked: object) -> Ended:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,9 @@ from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.store import environment_settings
-from standins import going_live, postgres, runs, swaps
+from standins import going_live, runs, swaps
 from standins.deploys import Environment
 from standins.going_live import NEW, OLD, Killed, Place, Refused
-from standins.postgres import Database
 from standins.selection import more, some_of
 from standins.swaps import Warehouse
 
@@ -31,16 +29,6 @@ LIVE = (
     *("swap-done", "live-checked", "before-release-pointer", "release-claimed"),
     *("after-release-pointer", "between-latest", "before-forgotten"),
 )
-
-
-@pytest.fixture
-def warehouse(
-    postgres_server: postgres.Server, database: Database, tmp_path: Path
-) -> Iterator[Warehouse]:
-    folder = tmp_path / "macros"
-    folder.mkdir()
-    with swaps.production(postgres_server, database, folder) as made:
-        yield made
 
 
 @pytest.fixture

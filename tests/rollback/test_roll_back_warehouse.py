@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,10 +16,9 @@ from dbtdeploy.context.release_files import ReleaseRecord
 from dbtdeploy.rollback import rollback_finish
 from dbtdeploy.store import in_flight, versions
 from dbtdeploy.warehouse import release_macros
-from standins import deploys, leases, postgres, rollbacks, swaps
-from standins.deploys import Ended, Environment, commit_of
+from standins import deploys, leases, rollbacks, swaps
+from standins.deploys import Ended, commit_of
 from standins.macros import MacroDbt
-from standins.postgres import Database
 from standins.rollbacks import Place, done, planned
 from standins.selection import some_of
 from standins.swaps import PLACE, RELEASE, Staged, Warehouse
@@ -29,23 +27,8 @@ OLD, NEW = [10, 20, 30, 40, 50], [20, 40, 60, 80, 100]
 
 
 @pytest.fixture
-def warehouse(
-    postgres_server: postgres.Server, database: Database, tmp_path: Path
-) -> Iterator[Warehouse]:
-    folder = tmp_path / "macros"
-    folder.mkdir()
-    with swaps.production(postgres_server, database, folder) as made:
-        yield made
-
-
-@pytest.fixture
 def place(warehouse: Warehouse, tmp_path: Path) -> Place:
-    """A store beside it, with the version that the first build published."""
-    (tmp_path / "store").mkdir()
-    store = Environment(location=str(tmp_path / "store"), temp=tmp_path)
-    made = rollbacks.Place(store=store, dbt=swaps.command(tmp_path / "warehouse", warehouse.owner))
-    made.deploy(1)
-    return made
+    return rollbacks.beside(warehouse, tmp_path)
 
 
 def release(

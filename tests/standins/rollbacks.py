@@ -18,8 +18,9 @@ from dbtdeploy.context.release_files import ReleaseRecord, Spot, SwappedNode
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.rollback import rollback_finish
 from dbtdeploy.store import environment_settings, in_flight, lease, publish, versions
-from standins import deploys, quick_dbt, runs
+from standins import deploys, quick_dbt, runs, swaps
 from standins.deploys import NAMES, PAGE, Ended, Environment, artifacts_of, commit_of
+from standins.swaps import Warehouse
 
 
 def node(name: str, back_by: str = "restore", *, release_id: str = "r") -> SwappedNode:
@@ -183,6 +184,15 @@ class Place:
     def live(self) -> str:
         """What the warehouse holds."""
         return (self.warehouse / "state").read_text()
+
+
+def beside(warehouse: Warehouse, folder: Path) -> Place:
+    """A store beside a warehouse, with the version that the first build published."""
+    (folder / "store").mkdir()
+    store = Environment(location=str(folder / "store"), temp=folder)
+    made = Place(store=store, dbt=swaps.command(folder / "warehouse", warehouse.owner))
+    made.deploy(1)
+    return made
 
 
 def make(store: Environment) -> Place:
