@@ -13,7 +13,7 @@ FUZZ ?= 2000
 # Names of benchmarks, all without: make bench BENCH=overhead
 BENCH ?=
 
-.PHONY: help demo pictures test test-more try faults fuzz bench inputs lint setup-own setup setup-all pins clean
+.PHONY: help demo pictures test test-more try faults fuzz bench inputs lint setup-own setup setup-all setup-more pins clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -27,7 +27,7 @@ pictures: demo ## Renew the README's pictures from the demo; needs Chromium
 test: setup-all ## Run the tests: each behaviour once
 	$(VENV)/pytest --numprocesses auto --dist loadgroup -m "not more" $(PYTEST)
 
-test-more: setup-all ## Run what that leaves out: every dbt version, act, soak, all points of a crash
+test-more: setup-more ## Run what that leaves out: every dbt version, act, soak, all points of a crash
 	$(VENV)/pytest --numprocesses auto --dist loadgroup -m more $(PYTEST)
 
 try: setup-own ## Your own project: make try PROJECT=path STATE=s3://bucket/prefix-or-folder
@@ -58,10 +58,13 @@ setup:
 setup-all:
 	@$(PYTHON) tests/make_environments.py 1.8 1.11 1.12 duckdb
 
+setup-more: setup-all
+	@$(PYTHON) tests/make_environments.py 1.9 1.10 1.13 2.0
+
 # Renew every pin: uv.lock, the tests' dbt versions and uv itself. duckdb is dbt 1.12 with that adapter.
 pins:
 	uv lock --upgrade
-	cd tests/requirements && for version in 1.8 1.11 1.12 duckdb; do \
+	cd tests/requirements && for version in 1.8 1.9 1.10 1.11 1.12 1.13 2.0 duckdb; do \
 	  uv pip compile "dbt-$$version.in" --upgrade --universal --python-version 3.10 --generate-hashes \
 	    --override override.txt --no-annotate --custom-compile-command 'make pins' --quiet \
 	    --output-file "dbt-$$version.txt"; \

@@ -28,7 +28,7 @@ OVERRIDE = REQUIREMENTS / "override.txt"
 DBT = "1.12"
 """The version of dbt that the demo and most tests run on."""
 
-NEWEST_PYTHON = {"1.8": (3, 12)}
+NEWEST_PYTHON = {"1.8": (3, 12), "1.9": (3, 12)}
 """What a dbt can be installed on, where that is older than what we run on."""
 
 

@@ -11,6 +11,9 @@ import make_environments
 
 EVERY_DBT = ("1.8", "1.11", "1.12")
 
+PLAIN_DBT = ("1.9", "1.10", "1.13")
+"""What is run as the plain command too, as 1.8 is, with a few tests of each."""
+
 
 def more(*values: Any) -> Any:
     """A set of parameters that `make test-more` runs."""
