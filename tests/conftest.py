@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import make_environments
-from standins import forked_dbt as forked
+from standins import forked_dbt as forked_dbt_process
 from standins import github, postgres, s3, selection, swaps
+from standins.forked_dbt import Forked
 
 pytest_plugins = ["fault_table"]
 
@@ -98,16 +99,28 @@ def dbt_command() -> Path:
 
 
 @pytest.fixture(scope="session")
-def forked_dbt(dbt_command: Path) -> Iterator[Path]:
-    """The same, forked from a process that has imported it; for what is not about dbt's process."""
+def forked(dbt_command: Path) -> Iterator[Forked]:
+    """The same, forked from a process that has imported it, where that can be."""
     if sys.platform != "linux":
-        yield dbt_command
+        yield Forked(command=dbt_command, entry_point=dbt_command)
         return
     with (
         tempfile.TemporaryDirectory(prefix="dbt-") as folder,
-        forked.make(dbt_command, Path(folder)) as command,
+        forked_dbt_process.make(dbt_command, Path(folder)) as made,
     ):
-        yield command
+        yield made
+
+
+@pytest.fixture(scope="session")
+def forked_dbt(forked: Forked) -> Path:
+    """A forked dbt for what is not about dbt's process."""
+    return forked.command
+
+
+@pytest.fixture(scope="session")
+def imported_dbt(forked: Forked) -> Path:
+    """A dbt that our scripts start as any other, in a Python that has imported it already."""
+    return forked.entry_point
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +132,15 @@ def duckdb_command() -> Path:
 @pytest.fixture(params=selection.every_dbt())
 def any_dbt_command(request: pytest.FixtureRequest) -> Path:
     """The command ``dbt`` of each supported version in turn, for what differs between them."""
+    return _dbt(request.param)
+
+
+@pytest.fixture(params=selection.every_dbt())
+def any_imported_dbt(request: pytest.FixtureRequest) -> Path:
+    """The same; the version most tests run on in a Python that has imported it already."""
+    if request.param == selection.DBT:
+        imported: Path = request.getfixturevalue("imported_dbt")
+        return imported
     return _dbt(request.param)
 
 

@@ -90,8 +90,8 @@ class Planned:
 
 
 @pytest.fixture
-def planned(work: Path, dbt_command: Path) -> Planned:
-    return Planned(work, dbt_command)
+def planned(work: Path, imported_dbt: Path) -> Planned:
+    return Planned(work, imported_dbt)
 
 
 @pytest.mark.fault(24, 51)

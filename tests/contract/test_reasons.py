@@ -103,9 +103,9 @@ AFTER = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, dbt_command: Path) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, imported_dbt: Path) -> Path:
     """The changed project, with the manifest from before in ``state/``."""
-    return _changed_project(tmp_path_factory.mktemp("reasons"), dbt_command)
+    return _changed_project(tmp_path_factory.mktemp("reasons"), imported_dbt)
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +115,9 @@ def ours(project: Path) -> dict[str, tuple[str, ...]]:
 
 @pytest.mark.parametrize("subselector", SUBSELECTORS)
 def test_each_subselector_finds_what_dbt_finds(
-    subselector: str, project: Path, dbt_command: Path, ours: dict[str, tuple[str, ...]]
+    subselector: str, project: Path, imported_dbt: Path, ours: dict[str, tuple[str, ...]]
 ) -> None:
-    selected = _selected(dbt_command, project, f"state:modified.{subselector}")
+    selected = _selected(imported_dbt, project, f"state:modified.{subselector}")
     # dbt counts what is new under most subselectors; we call it new.
     changed = {node for node in selected if state_diff.NEW not in ours[node]}
     if subselector == state_diff.BODY:
@@ -128,18 +128,18 @@ def test_each_subselector_finds_what_dbt_finds(
 
 
 def test_a_reason_for_every_modified_node_and_for_no_other(
-    tmp_path: Path, any_dbt_command: Path
+    tmp_path: Path, any_imported_dbt: Path
 ) -> None:
-    project = _changed_project(tmp_path, any_dbt_command)
+    project = _changed_project(tmp_path, any_imported_dbt)
     explained = {node for node, found in _ours(project).items() if found}
-    assert explained == _selected(any_dbt_command, project, "state:modified")
+    assert explained == _selected(any_imported_dbt, project, "state:modified")
 
 
 def test_new_is_what_dbt_calls_new(
-    project: Path, dbt_command: Path, ours: dict[str, tuple[str, ...]]
+    project: Path, imported_dbt: Path, ours: dict[str, tuple[str, ...]]
 ) -> None:
     new = {node for node, found in ours.items() if state_diff.NEW in found}
-    assert new == _selected(dbt_command, project, "state:new")
+    assert new == _selected(imported_dbt, project, "state:new")
 
 
 def test_the_changed_macro_is_named_through_the_one_that_calls_it(project: Path) -> None:

@@ -186,8 +186,8 @@ def built_of(content: bytes) -> set[str]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, any_dbt_command: Path) -> Project:
-    made = Project(tmp_path, any_dbt_command)
+def project(tmp_path: Path, any_imported_dbt: Path) -> Project:
+    made = Project(tmp_path, any_imported_dbt)
     made.change()
     return made
 

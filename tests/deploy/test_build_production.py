@@ -22,8 +22,8 @@ LOST = "server closed the connection unexpectedly"
 
 
 @pytest.fixture
-def production(tmp_path: Path, database: postgres.Database, dbt_command: Path) -> Production:
-    return Production(tmp_path, database, dbt_command)
+def production(tmp_path: Path, database: postgres.Database, imported_dbt: Path) -> Production:
+    return Production(tmp_path, database, imported_dbt)
 
 
 def falter(production: Production, times: int = 1) -> None:
@@ -73,9 +73,9 @@ def test_a_build_that_is_killed_leaves_word_of_what_it_was_to_build(production: 
 
 
 def test_what_failed_on_a_lost_connection_is_built_again_and_nothing_else(
-    tmp_path: Path, database: postgres.Database, any_dbt_command: Path
+    tmp_path: Path, database: postgres.Database, any_imported_dbt: Path
 ) -> None:
-    production = Production(tmp_path, database, any_dbt_command)
+    production = Production(tmp_path, database, any_imported_dbt)
     falter(production)
     production.plan()
     done = production.script("deploy/build_production")

@@ -15,8 +15,8 @@ from standins.production import Production
 
 
 @pytest.fixture
-def production(tmp_path: Path, database: postgres.Database, dbt_command: Path) -> Production:
-    return Production(tmp_path, database, dbt_command)
+def production(tmp_path: Path, database: postgres.Database, imported_dbt: Path) -> Production:
+    return Production(tmp_path, database, imported_dbt)
 
 
 def built(production: Production) -> Production:
@@ -33,9 +33,9 @@ def own(production: Production) -> dict[str, bytes]:
 
 
 def test_the_page_shows_the_builds_own_manifest(
-    tmp_path: Path, database: postgres.Database, any_dbt_command: Path
+    tmp_path: Path, database: postgres.Database, any_imported_dbt: Path
 ) -> None:
-    production = built(Production(tmp_path, database, any_dbt_command))
+    production = built(Production(tmp_path, database, any_imported_dbt))
     before = own(production)
     done = production.script("deploy/generate_docs")
     assert done.returncode == 0, done.stdout + done.stderr

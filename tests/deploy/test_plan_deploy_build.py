@@ -16,9 +16,9 @@ SELECTORS = "selectors:\n  - name: nightly\n    definition: {method: fqn, value:
 
 
 @pytest.fixture
-def production(tmp_path: Path, database: postgres.Database, any_dbt_command: Path) -> Production:
+def production(tmp_path: Path, database: postgres.Database, any_imported_dbt: Path) -> Production:
     """Planned once, and that made its state; lists what is modified and what failed."""
-    made = Production(tmp_path, database, any_dbt_command)
+    made = Production(tmp_path, database, any_imported_dbt)
     made.plan()
     (made.work / work_files.STATE_FOLDER).mkdir()
     shutil.copy(made.target / "manifest.json", made.work / work_files.STATE_FOLDER)

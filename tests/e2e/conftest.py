@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-import make_environments
 from demo import events, jobs, repository, tagging
 from demo.jobs import Job, Started
 from demo.repository import Checkout
@@ -19,10 +18,10 @@ from demo.world import Environment, World, build
 
 
 @pytest.fixture(scope="session")
-def session_world() -> Iterator[World]:
-    """Servers, repository and production's build: about 15 s, once."""
+def session_world(imported_dbt: Path) -> Iterator[World]:
+    """Servers, repository and production's build, once."""
     jobs.set_up()
-    with build(make_environments.dbt_command(make_environments.DBT).parent) as world:
+    with build(imported_dbt.parent) as world:
         yield world
 
 

@@ -43,8 +43,8 @@ select 1 as id
 
 
 @pytest.fixture
-def production(tmp_path: Path, database: postgres.Database, dbt_command: Path) -> Production:
-    return Production(tmp_path, database, dbt_command)
+def production(tmp_path: Path, database: postgres.Database, imported_dbt: Path) -> Production:
+    return Production(tmp_path, database, imported_dbt)
 
 
 @pytest.fixture(params=["1.8", "1.11"])

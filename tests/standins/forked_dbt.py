@@ -1,16 +1,22 @@
-"""The real command ``dbt``, forked from a process that has imported it: without 2 s of CPU a call.
+"""The real dbt, forked from a process that has imported it: without 2 s of CPU a start.
 
-For tests to which dbt is the way to the warehouse, and not what is tested. ``make`` leaves a folder
-like a virtual environment, with a command ``dbt`` that hands its arguments, environment, folder and
-streams to a server in dbt's own Python; the server forks, and the fork runs dbt. Signals that the
-command gets reach the fork, and the fork ends if the command is killed.
+``make`` leaves two folders like virtual environments. Each hands arguments, environment, folder and
+streams to a server in dbt's own Python; the server forks, and the fork runs what was asked for.
+Signals that a command gets reach the fork, and the fork ends if the command is killed.
+
+- ``command``: a ``dbt`` that is no script of an installer's, and is run as the command that it is.
+  For tests to which dbt is the way to the warehouse, and not what is tested.
+- ``entry_point``: the script that an installer makes, whose Python is such a server. What starts
+  that Python with a script of its own, as ``dbtdeploy/dbt/warm_server.py`` does, runs all of it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -18,10 +24,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ADAPTERS = ("postgres",)
+
+ABOVE = 100
+"""Where the received files wait until their own numbers are free."""
 
 CLIENT = """#!{python} -IS
 import sys
@@ -29,11 +39,12 @@ sys.dont_write_bytecode = True
 import json, os, signal, socket
 SIGNALS = {{signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}}
 signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+numbers = [number for number in range(64) if os.path.exists("/proc/self/fd/%d" % number)]
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-asked = [sys.argv[1:], dict(os.environ), os.getcwd()]
+asked = [{kind!r}, sys.argv[1:], dict(os.environ), os.getcwd(), numbers]
 body = json.dumps(asked).encode()
-socket.send_fds(server, [len(body).to_bytes(8, "big")], [0, 1, 2])
+socket.send_fds(server, [len(body).to_bytes(8, "big")], numbers)
 server.sendall(body)
 answers = server.makefile("rb")
 pid = int(answers.readline())
@@ -48,21 +59,47 @@ if code < 0:
 os._exit(code)
 """
 
+ENTRY_POINT = """#!{python}
+import sys
+from dbt.cli.main import cli
+if __name__ == '__main__':
+    sys.exit(cli())
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forked:
+    """Two ways to the command ``dbt``, see above."""
+
+    command: Path
+    entry_point: Path
+
 
 @contextmanager
-def make(command: Path, folder: Path) -> Iterator[Path]:
-    """The command ``dbt`` in ``folder``, as long as the context lasts.
+def make(command: Path, folder: Path) -> Iterator[Forked]:
+    """Both kinds of ``dbt`` in ``folder``, as long as the context lasts.
 
     Args:
         command: the command of a virtual environment, run in its place.
         folder: empty; a short path, for it holds a socket.
     """
-    (folder / "bin").mkdir()
-    (folder / "lib").symlink_to(command.parent.parent / "lib")
     address = folder / "socket"
-    made = folder / "bin" / "dbt"
-    made.write_text(CLIENT.format(python=sys.executable, address=str(address)))
-    made.chmod(0o755)
+    made = Forked(
+        command=folder / "command" / "bin" / "dbt",
+        entry_point=folder / "entry_point" / "bin" / "dbt",
+    )
+    for one in (made.command, made.entry_point):
+        one.parent.mkdir(parents=True)
+        (one.parents[1] / "lib").symlink_to(command.parents[1] / "lib")
+    python = made.entry_point.with_name("python")
+    client = {"python": sys.executable, "address": str(address)}
+    for path, text in (
+        (made.command, CLIENT.format(kind="dbt", **client)),
+        (python, CLIENT.format(kind="python", **client)),
+        (made.entry_point, ENTRY_POINT.format(python=python)),
+    ):
+        path.write_text(text)
+        path.chmod(0o755)
     server = [str(command.parent / "python"), "-I", __file__, str(address)]
     with subprocess.Popen(server, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -71,8 +108,8 @@ def make(command: Path, folder: Path) -> Iterator[Path]:
         process.terminate()
 
 
-def _serve(address: str) -> None:
-    """Import dbt, then fork for each command; returns in the fork, as the command."""
+def _serve(address: str) -> str:
+    """Import dbt, then fork for each command; returns in the fork: the script to run, if any."""
     from dbt.adapters.factory import FACTORY
     from dbt.cli import main
 
@@ -97,19 +134,19 @@ def _serve(address: str) -> None:
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            if _watch(connection):
-                return
+            return _watch(connection)
         connection.close()
 
 
-def _watch(connection: socket.socket) -> bool:
-    """Fork once more, tell of that process until it ends; true in the one that is dbt."""
+def _watch(connection: socket.socket) -> str:
+    """Fork once more, tell of that process until it ends; returns in the one that is dbt."""
     asked, streams = _asked(connection)
     pid = os.fork()
     if pid == 0:
         connection.close()
-        _become(asked, streams)
-        return True
+        return _become(asked, streams)
+    for stream in streams:
+        os.close(stream)
     connection.sendall(b"%d\n" % pid)
     ended = os.pidfd_open(pid)
     watched: list[Any] = [connection, ended]
@@ -123,29 +160,36 @@ def _watch(connection: socket.socket) -> bool:
 
 
 def _asked(connection: socket.socket) -> tuple[Any, list[int]]:
-    size, streams, _, _ = socket.recv_fds(connection, 8, 3)
+    size, streams, _, _ = socket.recv_fds(connection, 8, 64)
     body, length = b"", int.from_bytes(size, "big")
     while len(body) < length:
         body += connection.recv(length - len(body))
     return json.loads(body), list(streams)
 
 
-def _become(asked: Any, streams: list[int]) -> None:
-    arguments, environment, folder = asked
+def _become(asked: Any, streams: list[int]) -> str:
+    kind, arguments, environment, folder, numbers = asked
     os.setsid()
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
+    above = [fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, ABOVE) for stream in streams]
+    for stream in streams:
         os.close(stream)
+    for number, waiting in zip(numbers, above, strict=True):
+        os.dup2(waiting, number)
+        os.close(waiting)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.argv = ["dbt", *arguments]
+    sys.argv = arguments if kind == "python" else ["dbt", *arguments]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return sys.argv[0] if kind == "python" else ""
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
-    from dbt.cli.main import cli
+    script = _serve(sys.argv[1])
+    if script:
+        runpy.run_path(script, run_name="__main__")
+    else:
+        from dbt.cli.main import cli
 
-    cli()
+        cli()
