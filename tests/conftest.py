@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -12,9 +13,7 @@ from pathlib import Path
 import pytest
 
 import make_environments
-from standins import forked_dbt as forked_dbt_process
-from standins import github, postgres, s3, selection, swaps
-from standins.forked_dbt import Forked
+from standins import entry, forked, github, postgres, s3, selection, swaps
 
 pytest_plugins = ["fault_table"]
 
@@ -22,7 +21,10 @@ FOREIGN = ("AWS_", "GITHUB_", "DBT_", "RUNNER_", "ACTIONS_", "INPUT_", "PG", "MO
 """What the host's own cloud, runner, dbt and database would leak into a test."""
 
 
-def pytest_configure() -> None:
+ENDING = contextlib.ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Before any test or session fixture: the host's accounts are out of reach."""
     for name in [name for name in os.environ if name.startswith(FOREIGN) or name == "CI"]:
         del os.environ[name]
@@ -33,6 +35,15 @@ def pytest_configure() -> None:
     os.environ["AWS_SHARED_CREDENTIALS_FILE"] = nowhere
     # A test without credentials must not ask the machine's metadata service for some.
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    hands_out = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if sys.platform == "linux" and not hands_out:
+        folder = ENDING.enter_context(tempfile.TemporaryDirectory(prefix="python-"))
+        entry.python = str(ENDING.enter_context(forked.python(Path(folder))))
+
+
+def pytest_unconfigure() -> None:
+    """Nothing that we started goes on."""
+    ENDING.close()
 
 
 @pytest.fixture(scope="session")
@@ -99,28 +110,28 @@ def dbt_command() -> Path:
 
 
 @pytest.fixture(scope="session")
-def forked(dbt_command: Path) -> Iterator[Forked]:
+def dbt_process(dbt_command: Path) -> Iterator[forked.Dbt]:
     """The same, forked from a process that has imported it, where that can be."""
     if sys.platform != "linux":
-        yield Forked(command=dbt_command, entry_point=dbt_command)
+        yield forked.Dbt(command=dbt_command, entry_point=dbt_command)
         return
     with (
         tempfile.TemporaryDirectory(prefix="dbt-") as folder,
-        forked_dbt_process.make(dbt_command, Path(folder)) as made,
+        forked.dbt(dbt_command, Path(folder)) as made,
     ):
         yield made
 
 
 @pytest.fixture(scope="session")
-def forked_dbt(forked: Forked) -> Path:
+def forked_dbt(dbt_process: forked.Dbt) -> Path:
     """A forked dbt for what is not about dbt's process."""
-    return forked.command
+    return dbt_process.command
 
 
 @pytest.fixture(scope="session")
-def imported_dbt(forked: Forked) -> Path:
+def imported_dbt(dbt_process: forked.Dbt) -> Path:
     """A dbt that our scripts start as any other, in a Python that has imported it already."""
-    return forked.entry_point
+    return dbt_process.entry_point
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +149,7 @@ def any_dbt_command(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(params=selection.every_dbt())
 def any_imported_dbt(request: pytest.FixtureRequest) -> Path:
     """The same; the version most tests run on in a Python that has imported it already."""
-    if request.param == selection.DBT:
+    if request.param == make_environments.DBT:
         imported: Path = request.getfixturevalue("imported_dbt")
         return imported
     return _dbt(request.param)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+python = sys.executable
+"""What runs them; in tests one that has imported our libraries, see ``forked.py``."""
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
@@ -17,6 +20,6 @@ def script(name: str, *, scripts: Path = SCRIPTS) -> list[str]:
         scripts: the folder that holds ``run.py``.
     """
     if name.endswith(".py"):
-        return [sys.executable, str(SCRIPTS.parent / name)]
+        return [python, str(SCRIPTS.parent / name)]
     command, stem = name.split("/")
-    return [sys.executable, str(scripts / "run.py"), command, stem]
+    return [python, str(scripts / "run.py"), command, stem]
