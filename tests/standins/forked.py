@@ -67,7 +67,8 @@ for number in SIGNALS:
 signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 code = int(answers.readline() or b"1")
 if code < 0:
-    signal.signal(-code, signal.SIG_DFL)
+    if -code not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
 os._exit(code)
 """
