@@ -165,12 +165,13 @@ def _leave_for_the_report(failure: errors.DbtDeployError) -> None:
     work = settings.work_folder_if_known()
     if work is None or not work.is_dir():
         return
+    redact = settings.redactor()
     record = {
         "kind": type(failure).__name__,
         "title": failure.title,
-        "what": failure.what,
-        "not_done": failure.not_done,
-        "remedy": failure.remedy,
+        "what": redact(failure.what),
+        "not_done": redact(failure.not_done),
+        "remedy": redact(failure.remedy),
         "step": Path(__file__).name,
         "exit_code": failure.exit_code,
     }

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.base import actions_runner, settings, stored_records
 from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
-from dbtdeploy.deploy import redact_artifacts
 from dbtdeploy.github import release_body
 from dbtdeploy.release import release_outcome, release_render, staging
 from dbtdeploy.release.release_page_model import ReleasePageInputs, Swap
@@ -36,9 +35,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     (work / work_files.SUMMARY).write_text(summary, encoding="utf-8")
     if facts.plan is not None:
-        content = redact_artifacts.artifact(
-            ReleasePlan.FILE, msgspec.json.encode(facts.plan), redact
-        )
+        content = stored_records.redacted(msgspec.json.encode(facts.plan), redact)
         (folder / ReleasePlan.FILE).write_bytes(msgspec.json.format(content, indent=2))
     runner = settings.Runner.from_environ()
     actions_runner.write_summary(runner.summary, summary)

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PACKAGE = SCRIPTS / "dbtdeploy"
 PYPROJECT = SCRIPTS.parent / "pyproject.toml"
@@ -184,58 +182,3 @@ def test_every_script_says_its_phase_and_nothing_hangs_on_its_file_name() -> Non
         if isinstance(found, ast.Constant) and found.value in files
     ]
     assert hanging == []
-
-
-def _prints(text: str, name: str) -> Iterator[str]:
-    """Where a script prints what is not its own words, or hands on the means to."""
-    tree = ast.parse(text)
-    calls = (found for found in ast.walk(tree) if isinstance(found, ast.Call))
-    said = {id(call.func) for call in calls if _says_own_words(call)}
-    for found in ast.walk(tree):
-        place = f"{name}:{getattr(found, 'lineno', 0)}"
-        if isinstance(found, ast.Name) and found.id == "print" and id(found) not in said:
-            yield f"{place} print"
-        elif isinstance(found, ast.Attribute) and found.attr in ("write", "writelines", "buffer"):
-            if ast.unparse(found.value) in ("sys.stdout", "sys.stderr"):
-                yield f"{place} {ast.unparse(found)}"
-        elif isinstance(found, ast.Constant) and found.value in RUNNERS_FILES:
-            yield f"{place} {found.value}"
-
-
-def _says_own_words(found: ast.Call) -> bool:
-    return (
-        isinstance(found.func, ast.Name)
-        and found.func.id == "print"
-        and all(isinstance(argument, ast.Constant) for argument in found.args)
-        and all(keyword.arg == "flush" for keyword in found.keywords)
-    )
-
-
-RUNNERS_FILES = (
-    *("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE"),
-)
-
-ON_THE_DOOR = {"actions_runner.py", "settings.py"}
-"""What writes to the log and to the runner's files, and what knows where those are."""
-
-
-@pytest.mark.fault(67)
-def test_text_reaches_the_runner_through_one_door() -> None:
-    """A row of data or a file's name in a bare ``print`` could be a workflow command."""
-    paths = [*MODULES, *SCRIPTS.glob("*.py"), *SCRIPTS.glob("*/*.py")]
-    checked = {p for p in paths if p.parent.name != "in_dbt" and p.name not in ON_THE_DOOR}
-    found = (_prints(path.read_text(encoding="utf-8"), path.name) for path in sorted(checked))
-    assert [line for lines in found for line in lines] == []
-
-
-@pytest.mark.fault(67)
-@pytest.mark.parametrize(
-    "line",
-    [
-        *("print(name)", "print(f'{name}')", "print('a', file=out)", "run(say=print)"),
-        *("sys.stdout.write(name)", "sys.stderr.buffer.write(b)", "open(env['GITHUB_ENV'])"),
-    ],
-)
-def test_other_doors_are_found(line: str) -> None:
-    assert list(_prints(line, "x.py"))
-    assert not list(_prints("print('our words', flush=True)", "x.py"))

@@ -25,6 +25,9 @@ PLANTED = {
     "IN_META": "planted-in-meta",
     # As it is in a macro's text, by chance.
     "DBT_TARGET_NAME": "production",
+    # As it is in a model's text.
+    "IN_RAW_CODE": "four_as_written",
+    "IN_SOURCES_SCHEMA": "planted_schema",
 }
 FILES = {
     "profiles.yml": "shop: {target: ci, outputs: {ci: {type: postgres, host: nowhere.invalid, "
@@ -40,6 +43,7 @@ models:
     "models/one.sql": "{{ config(meta={'name': env_var('IN_CONFIG')}) }} select 1 as id "
     "{{ limit() }}",
     "models/two.sql": "select '{{ env_var('IN_SQL') }}' as a, id from {{ ref('one') }}",
+    "models/four.sql": "select 1 as four_as_written",
     "models/three.sql": "select * from {{ source('raw', 'orders') }}",
     "models/models.yml": """
 models:
@@ -51,7 +55,7 @@ models:
     config: {persist_docs: {relation: true}, meta: {a: "{{ env_var('IN_META') }}"}}
 sources:
   - name: raw
-    schema: raw
+    schema: "{{ env_var('IN_SOURCES_SCHEMA') }}"
     tables:
       - name: orders
         meta: {source: "{{ env_var('IN_SOURCE') }}"}
@@ -88,7 +92,7 @@ def test_a_redacted_state_selects_nothing(tmp_path: Path, version: str, needs: b
         (tmp_path / name).write_text(text)
     dbt(command, tmp_path, "parse")
     made = (tmp_path / "target" / "manifest.json").read_bytes()
-    assert all(value.encode() in made for name, value in PLANTED.items() if name != "IN_SQL")
+    assert [name for name, value in PLANTED.items() if value.encode() not in made] == ["IN_SQL"]
 
     hide = redact.Redactor(redact.secret_values({}, given=PLANTED))
     state, left = redact_artifacts.state(made, hide)
@@ -99,7 +103,7 @@ def test_a_redacted_state_selects_nothing(tmp_path: Path, version: str, needs: b
 
     # What only 1.11 compares by its value is told by name; all else is nowhere.
     names = set(redact_artifacts.names(left, hide))
-    assert {"IN_EXPOSURE", "DBT_TARGET_NAME"} <= names
+    assert {"IN_EXPOSURE", "DBT_TARGET_NAME", "IN_RAW_CODE", "IN_SOURCES_SCHEMA"} <= names
     assert ({"IN_CONFIG", "IN_YAML", "IN_META"} <= names) is needs
     assert names.isdisjoint({"IN_DESCRIPTION", "IN_SQL", "IN_PROJECT"})
     for name, value in PLANTED.items():
@@ -108,6 +112,54 @@ def test_a_redacted_state_selects_nothing(tmp_path: Path, version: str, needs: b
     # The documentation and what is attached to a release hold none of them at all.
     shown = redact_artifacts.artifact("manifest.json", made, hide)
     assert [name for name, value in PLANTED.items() if value.encode() in shown] == []
+
+
+S = "zone_nine"
+PLACES = {
+    "metadata": {"adapter_type": S, "env": {"adapter_type": S}},
+    "nodes": {
+        S: {
+            "name": S,
+            "schema": S,
+            "resource_type": "model",
+            "raw_code": f"from {S}",
+            "compiled_code": f"from {S}",
+            "depends_on": {"nodes": [S]},
+            "config": {"schema": S, "materialized": S, "meta": {"schema": S, S: 1}, "tags": [S]},
+            "meta": {"name": S},
+            "columns": {S: {"name": S, "meta": {"name": S}}},
+            "test_metadata": {"name": "unique", "kwargs": {"name": S, "path": [S]}},
+        }
+    },
+    "parent_map": {S: [S]},
+    "disabled": {S: [{"path": S, "docs": {"path": S}}]},
+}
+
+
+@pytest.mark.fault(64)
+def test_a_name_stays_where_dbt_finds_something_by_it_and_nowhere_else() -> None:
+    hide = redact.Redactor(redact.secret_values({}, given={"ZONE": S}))
+    content = json.dumps(PLACES).encode()
+    state, left = redact_artifacts.state(content, hide)
+    hidden = "***"
+    expected = json.loads(json.dumps(PLACES))
+    expected["metadata"]["env"]["adapter_type"] = hidden
+    node = expected["nodes"][S]
+    node["compiled_code"] = f"from {hidden}"
+    node["config"] |= {"meta": {"schema": hidden, hidden: 1}, "tags": [hidden]}
+    node["meta"] = {"name": hidden}
+    node["columns"][S]["meta"] = {"name": hidden}
+    node["test_metadata"]["kwargs"] = {"name": hidden, "path": [hidden]}
+    expected["disabled"][S][0]["docs"] = {"path": hidden}
+    assert json.loads(state) == expected
+    assert redact_artifacts.names(left, hide) == ("ZONE",)
+
+    # What people read: names of files and nodes, and no names of relations or columns.
+    node |= {"schema": hidden, "raw_code": f"from {hidden}"}
+    node["config"]["schema"] = hidden
+    node["columns"] = {hidden: {"name": hidden, "meta": {"name": hidden}}}
+    shown = redact_artifacts.artifact("manifest.json", content, hide)
+    assert json.loads(shown) == expected
 
 
 @pytest.mark.fault(64)

@@ -304,6 +304,7 @@ def in_values(
     redact: Redact,
     *,
     kept: Collection[str],
+    keys: bool | None = None,
     numbers: bool = False,
 ) -> Any:
     """JSON's values with every text redacted by itself; as a whole it might be JSON no longer.
@@ -312,19 +313,23 @@ def in_values(
         value: a text, number, list or dict, and what is in it.
         redact: hides every secret there is.
         kept: names of fields that stay as they are, but in those whose authors choose the names.
+        keys: whether the other fields' names stay; they do if None and some are kept.
         numbers: whether a number that is a secret becomes a text; not where dbt reads a number.
     """
     if isinstance(value, str):
         return redact(value)
     if numbers and is_secret_number(value, redact):
         return REPLACEMENT
+    stay = bool(kept) if keys is None else keys
     if isinstance(value, (list, tuple)):
-        return [in_values(item, redact, kept=kept, numbers=numbers) for item in value]
+        return [in_values(item, redact, kept=kept, keys=stay, numbers=numbers) for item in value]
     if isinstance(value, dict):
         return {
-            key if kept else redact(key): item
+            key if stay else redact(key): item
             if key in kept
-            else in_values(item, redact, kept=() if key in OPEN else kept, numbers=numbers)
+            else in_values(item, redact, kept=(), keys=False, numbers=numbers)
+            if key in OPEN
+            else in_values(item, redact, kept=kept, keys=stay, numbers=numbers)
             for key, item in value.items()
         }
     return value

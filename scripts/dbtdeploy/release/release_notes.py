@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dbtdeploy.base import timestamps
+from dbtdeploy.base import stored_records, timestamps
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
 from dbtdeploy.context.policies import InProduction, Release
@@ -95,9 +95,9 @@ def _assets(work: Path, policy: Release, redact: Redact) -> dict[str, bytes]:
         names["manifest.json"] = release_files.PRODUCTION_MANIFEST
     found = {name: work / file for name, file in names.items() if (work / file).is_file()}
     return {
-        name: redact_artifacts.artifact(
-            name, path.read_bytes(), redact, numbers=name != ReleasePlan.FILE
-        )
+        name: stored_records.redacted(path.read_bytes(), redact)
+        if name == ReleasePlan.FILE
+        else redact_artifacts.artifact(name, path.read_bytes(), redact, numbers=True)
         for name, path in found.items()
     }
 

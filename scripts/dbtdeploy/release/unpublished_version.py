@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifact_check
-from dbtdeploy.base import actions_runner, crash, errors, settings
+from dbtdeploy.base import actions_runner, crash, errors, settings, stored_records
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.release_files import ReleasePlan, ReleaseRecord
@@ -43,9 +43,10 @@ def write(
     nonce = hand_over.read(work, HeldLease).nonce
     gathered = _gathered(store, run, work, known)
     redact_artifacts.warn(gathered.secrets_left)
+    records = {ReleaseRecord.FILE: record, ReleasePlan.FILE: known.plan}
     more = {
-        ReleaseRecord.FILE: msgspec.json.encode(record),
-        ReleasePlan.FILE: msgspec.json.encode(known.plan),
+        name: stored_records.redacted(msgspec.json.encode(one), settings.redactor())
+        for name, one in records.items()
     }
     index = publish.prepare(
         store,

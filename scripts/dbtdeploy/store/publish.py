@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifact_check
-from dbtdeploy.base import crash, errors, timestamps
+from dbtdeploy.base import crash, errors, settings, stored_records, timestamps
 from dbtdeploy.store import version_reader, versions
 from dbtdeploy.store.move_pointer import NOT_PUBLISHED, fenced, move_pointer
 from dbtdeploy.store.object_store import ABSENT, Conflict, Store
@@ -121,6 +121,7 @@ def prepare(
         PublishingFailed: no name was free.
     """
     pointer = fenced(store, nonce)
+    draft = stored_records.clean(draft, settings.redactor())
     draft = replace(draft, created_at=timestamps.written(moment), previous=pointer.version)
     crash.point("before-objects")
 
