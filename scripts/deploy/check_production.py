@@ -121,8 +121,8 @@ def _tell(found: Preflight, kept: tuple[Dependent, ...], left: tuple[str, ...]) 
     if found.macro is not None:
         actions_runner.warning(
             "Production was not looked at before the build",
-            f"dbt-deploy cannot see {found.unchecked} on this warehouse. Add the macro "
-            f"{found.macro} to its dbt_package/macros/look_at_production.sql to have it checked.",
+            f"dbt-deploy cannot see {found.unchecked} on this warehouse. To have it checked, add "
+            f"the macro {found.macro} to its dbt_package/macros/production/look_at_production.sql.",
         )
     elif found.unchecked is not None:
         actions_runner.say(f"Not checked on this warehouse: {found.unchecked}.")

@@ -248,7 +248,7 @@ def test_a_warehouse_without_macros_is_deployed_to_with_a_warning(duck: Producti
     shutil.copytree(SCRIPTS, scripts)
     package = duck.folder / "ours" / "templates" / "dbt_package"
     shutil.copytree(SCRIPTS.parent / "templates" / "dbt_package", package)
-    look = package / "macros" / "look_at_production.sql"
+    look = package / "macros" / "production" / "look_at_production.sql"
     look.write_text(look.read_text().replace("duckdb__look", "another__look"))
     done = duck.script("deploy/check_production", {}, scripts=scripts)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,13 @@ def landed(database: postgres.Database) -> postgres.Database:
     """A database with the sources of ``warm.FILES``."""
     database.run(warm.LANDED)
     return database
+
+
+@pytest.fixture(params=["1.11", "1.12"])
+def packages(request: pytest.FixtureRequest) -> Path:
+    """The folder with the packages of a real dbt."""
+    command = make_environments.dbt_command(request.param)
+    if not command.is_file():
+        pytest.skip(f"no dbt {request.param}")
+    (found,) = command.parent.parent.glob("lib/python3*/site-packages")
+    return found

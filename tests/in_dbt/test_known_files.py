@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-import make_environments
-
 FILE = Path(__file__).parents[2] / "scripts" / "in_dbt" / "saved_parse" / "known_files.py"
 
 PRIVATE = {
@@ -24,15 +22,6 @@ PRIVATE = {
     "dbt_common/clients/jinja.py": ("get_environment",),
 }
 """What of dbt's is used that it does not call public, by where it is defined."""
-
-
-@pytest.fixture(params=["1.11", "1.12"])
-def packages(request: pytest.FixtureRequest) -> Path:
-    command = make_environments.dbt_command(request.param)
-    if not command.is_file():
-        pytest.skip(f"no dbt {request.param}")
-    (found,) = command.parent.parent.glob("lib/python3*/site-packages")
-    return found
 
 
 def known_files() -> Any:

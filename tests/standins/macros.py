@@ -108,7 +108,7 @@ class _Run:
     def call(self, package: Path, macro: str) -> None:
         environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)
         environment.globals.update(self._given())
-        for path in sorted((package / "macros").glob("*.sql")):
+        for path in sorted((package / "macros").rglob("*.sql")):
             code = _compiled(path.read_text(encoding="utf-8"))
             template = jinja2.Template.from_code(environment, code, environment.globals)
             self._macros.update(

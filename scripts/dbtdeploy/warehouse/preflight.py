@@ -1,6 +1,6 @@
 """What stands in production before it is rebuilt: the macro's answer as types, and refusals. Pure.
 
-The answer is that of ``look_at_production`` in templates/dbt_package/macros/. Its names are quoted
+The answer is that of ``look_at_production`` in templates/dbt_package/. Its names are quoted
 where a statement must quote them, but for ``schema`` and ``name`` of ``DependentObject``.
 """
 

@@ -1,12 +1,15 @@
-"""A macro of ours, run in the warehouse by the caller's dbt as a root project of its own.
+"""A macro for a pull request's schemas, run by the caller's dbt in a root project of ours.
 
-Its output is anybody's (``print()`` of a package's macro), so the answer bears a token.
+dbt parses all macros of a project, in each job anew, and most of ours are for production: they are
+left out of the copy that is run. The output is anybody's (``print()`` of a package's macro), so the
+answer bears a token.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +19,9 @@ from dbtdeploy.dbt import commands, dbt_error_hints, invoke
 from dbtdeploy.dbt.dbt_client import Dbt
 
 PACKAGE = Path(__file__).resolve().parents[3] / "templates" / "dbt_package"
+
+PRODUCTION = "production"
+"""Folder of the macros that no pull request needs."""
 
 DEAF_GRACE_SECONDS = 1.0
 """run-operation hears no interrupt while it waits for a query; see ``postgres__copy_rows``."""
@@ -54,7 +60,7 @@ def run_macro(
     answers = call(
         dbt,
         arguments,
-        package=PACKAGE,
+        package=_lay_out(work / "pull_request_package"),
         token=token,
         work=work,
         name=name,
@@ -62,6 +68,11 @@ def run_macro(
         not_done=not_done,
     )
     return json_codec.decode(answers[-1], answer)
+
+
+def _lay_out(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    return shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns(PRODUCTION))
 
 
 def new_token() -> str:
