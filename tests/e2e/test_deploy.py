@@ -6,8 +6,10 @@ to the store passes the policies of docs/security.md.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from demo import events, jobs
 from demo.jobs import Job
 from e2e.conftest import Author, Manager
 from e2e.test_slim_ci import changed, fingerprint, until
+from standins.selection import PLAIN_DBT, more_of
 
 TOTALS = "models/intermediate/int_order_totals.sql"
 DOUBLED = changed(TOTALS, "sum(amount) as", "2 * sum(amount) as")
@@ -61,6 +64,22 @@ def test_a_merge_is_built_published_and_compared_with(manager: Manager, author: 
     assert "int_order_totals" not in ci.built
     assert "stg_products" in ci.built
     assert checkout.head_sha[:7] in ci.comment
+
+
+@pytest.mark.parametrize("any_dbt_command", more_of("1.8", "1.11", *PLAIN_DBT), indirect=True)
+def test_other_versions_of_dbt_deploy_the_same_way(manager: Manager, any_dbt_command: Path) -> None:
+    before = production_amount(manager)
+    dbt = dataclasses.replace(manager.world.dbt, bin_folder=any_dbt_command.parent)
+    manager.world = dataclasses.replace(manager.world, dbt=dbt)
+    manager.place = manager.world.environment(f"{manager.branch}-empty", artifacts=False)
+    job = green(manager.deploy(manager.merge(DOUBLED), build="all"))
+    assert job.status == "passed"
+    assert production_amount(manager) == 2 * before
+    manifest = json.loads(manager.read("latest/manifest.json"))
+    version = any_dbt_command.parent.parent.name
+    assert manifest["metadata"]["dbt_version"].startswith(f"{version}.")
+    job = green(manager.deploy(manager.check_out(), build="modified"))
+    assert job.status == "nothing"
 
 
 @pytest.mark.more

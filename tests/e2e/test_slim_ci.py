@@ -16,7 +16,7 @@ from demo.jobs import Cancellation
 from demo.repository import SHOP
 from demo.world import World
 from e2e.conftest import Author
-from standins.selection import more_of
+from standins.selection import PLAIN_DBT, more_of
 
 PATIENCE_SECONDS = 60
 
@@ -166,7 +166,7 @@ def test_without_state_everything_is_built_and_the_comment_says_so(author: Autho
 # Other versions of dbt ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("any_dbt_command", more_of("1.8", "1.11"), indirect=True)
+@pytest.mark.parametrize("any_dbt_command", more_of("1.8", "1.11", *PLAIN_DBT), indirect=True)
 def test_other_versions_of_dbt_go_the_same_way(
     author: Author, any_dbt_command: Path, tmp_path: Path
 ) -> None:
