@@ -57,7 +57,8 @@ class _Package:
     """Copies folders of Python code with another name for something."""
 
     def __init__(self, name: str) -> None:
-        self._word = name.rpartition(".")[2].encode()
+        self._stem = name.rpartition(".")[2]
+        self._word = self._stem.encode()
         word = rb"\b" + re.escape(name.encode()) + rb"\b"
         self._old = re.compile(MEANT.get(name, word))
         # Not behind it: a class has names of its own that begin with two underscores.
@@ -67,6 +68,9 @@ class _Package:
         self._imported = re.compile(rf"\bfrom {re.escape(package)} import {last}\b( as)?".encode())
         self._by = f"from {package} import {last}_renamed as".encode()
         self._last = f" {last}".encode()
+        self._folder = Path(*package.split("."))
+        self._beside = re.compile(rf"\bfrom \.{last} import\b".encode())
+        self._listed = re.compile(rf"(?m)^    {last},$".encode())
 
     def copy(self, source: Path, target: Path) -> None:
         target.mkdir()
@@ -97,6 +101,10 @@ class _Package:
                 lambda found: self._by + (b"" if found[1] else self._last),
                 self._old.sub(self._new, text),
             )
+            if file.parent.parts[-len(self._folder.parts) :] == self._folder.parts:
+                stem = self._stem
+                renamed = self._beside.sub(f"from .{stem}_renamed import".encode(), renamed)
+                renamed = self._listed.sub(f"    {stem}_renamed as {stem},".encode(), renamed)
         else:
             renamed = self._between_imports(text)
         return renamed if renamed != text else None

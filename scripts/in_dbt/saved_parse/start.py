@@ -46,16 +46,19 @@ def start_from(folders: Sequence[str], *, kept: str | None, report: str) -> None
             "why_not": one sentence for each that was refused, or why none was looked at}; written
             once the parse is over.
     """
-    from dbt.parser import manifest
+    from dbt.cli import main
 
-    packages = os.path.dirname(os.path.dirname(os.path.dirname(manifest.__file__)))
+    packages = os.path.dirname(os.path.dirname(os.path.dirname(main.__file__)))
     differing = known_files.differing(packages)
     if differing:
         more = f" and {len(differing) - 1} more are" if differing[1:] else " is"
         why_not = f"{differing[0]}{more} not what the saved parse was compared with"
         storage.write_json(report, _report(None, "full", [why_not]))
         return
-    _Run(folders, kept, report).install(manifest.ManifestLoader)
+    # Only now: of another dbt it is not known that there is such a module.
+    from dbt.parser.manifest import ManifestLoader
+
+    _Run(folders, kept, report).install(ManifestLoader)
 
 
 def _report(used: int | None, how: str, refused: Iterable[str]) -> dict[str, Any]:
