@@ -230,12 +230,11 @@ def _marked(entry: msgspec.Raw) -> msgspec.Raw:
     Of a unit test it compares a checksum; of other tests the fqn and eight settings; of all else
     each key of ``unrendered_config`` (``same_contents`` in 1.8 to 1.12).
     """
-    fields = json_codec.decode(entry, Entries)
-    kind = json_codec.decode(fields["resource_type"])
-    if kind == "unit_test":
+    fields, node = json_codec.decode(entry, Entries), json_codec.decode(entry, Node)
+    if node.resource_type == "unit_test":
         return _raw(fields | {"checksum": _raw(PENDING_MARK)})
-    if kind == "test":
-        fqn = [part for part in json_codec.decode(fields["fqn"]) if part != PENDING_MARK]
+    if node.resource_type == "test":
+        fqn = [part for part in node.fqn if part != PENDING_MARK]
         return _raw(fields | {"fqn": _raw([*fqn, PENDING_MARK])})
     config = json_codec.decode(fields.get("unrendered_config", msgspec.Raw(b"{}")), Entries)
     return _raw(fields | {"unrendered_config": _raw(config | {PENDING_MARK: _raw(value=True)})})

@@ -139,9 +139,15 @@ def _body_changed(new: Node, old: Node) -> bool:
 
 def _configs(new: Node, old: Node) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     if bytes(new.unrendered_config) == bytes(old.unrendered_config):
-        same = decoded(new.unrendered_config) or {}
+        same = _config(new)
         return same, same
-    return decoded(new.unrendered_config) or {}, decoded(old.unrendered_config) or {}
+    return _config(new), _config(old)
+
+
+def _config(node: Node) -> Mapping[str, Any]:
+    found = decoded(node.unrendered_config) or {}
+    # What no dbt writes is still another config than one that it does.
+    return found if isinstance(found, dict) else {"": found}
 
 
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ Reads files, as ``artifacts.py`` does; writes none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -101,17 +102,25 @@ def _spliced(
     work: Path, run: work_files.Run, new: bytes, results: bytes, unsettled: Iterable[str]
 ) -> CollectedArtifacts:
     """Manifest and results, with those of the version before for what was not built."""
+    with _as_dbt_writes_them():
+        return _spliced_of(work, run, new, results, unsettled)
+
+
+def _spliced_of(
+    work: Path, run: work_files.Run, new: bytes, results: bytes, unsettled: Iterable[str]
+) -> CollectedArtifacts:
     state = work / work_files.STATE_FOLDER
-    old = _read(state / MANIFEST)
+    old, old_results = _read(state / MANIFEST), _read(state / work_files.RUN_RESULTS)
+    for content in (new, results, old or b"", old_results or b""):
+        # Slices go through unread, and one that is no text would be published.
+        content.decode()
     built = {id_ for id_, status in _statuses(results).items() if OUTCOMES.get(status) in GOOD}
     parsed, before = _manifest(new), _manifest(old) if old else None
     pending = partial_manifest.pending(parsed, before, built)
     still = {id_ for id_ in unsettled if id_ not in built and parsed.find(id_) is not None}
     still |= set(partial_manifest.behind(parsed, before, built)) - set(pending)
     manifest = partial_manifest.manifest(new, old, pending)
-    merged, carried = merged_results.run_results(
-        results, _read(state / work_files.RUN_RESULTS), manifest
-    )
+    merged, carried = merged_results.run_results(results, old_results, manifest)
     contents = {MANIFEST: manifest, work_files.RUN_RESULTS: merged}
     draft = replace(
         _draft(work, run, new, results),
@@ -123,6 +132,19 @@ def _spliced(
         built_from=_built_from(work, run),
     )
     return CollectedArtifacts(contents=contents, draft=draft)
+
+
+@contextmanager
+def _as_dbt_writes_them() -> Iterator[None]:
+    try:
+        yield
+    except (msgspec.DecodeError, UnicodeError) as cause:
+        raise errors.PublishingFailed(
+            f"The build is done, and its artifacts are not as dbt writes them: {cause}",
+            not_done="Nothing was published; the version before is still the current one.",
+            remedy="See that nothing changes manifest.json and run_results.json between dbt's "
+            "build and this step; then deploy again.",
+        ) from None
 
 
 def _built_from(work: Path, run: work_files.Run) -> str | None:
@@ -162,6 +184,11 @@ def failed(work: Path, run: work_files.Run, redact: Redact, *, problem: str) -> 
     Raises:
         PublishingFailed: an artifact is not JSON.
     """
+    with _as_dbt_writes_them():
+        return _failed(work, run, redact, problem)
+
+
+def _failed(work: Path, run: work_files.Run, redact: Redact, problem: str) -> CollectedArtifacts:
     build = hand_over.read_if_there(work, work_files.Build)
     results = _read(work / work_files.RUN_RESULTS) if build and build.results else None
     made = _read(Path(run.dbt.target_path) / MANIFEST)
