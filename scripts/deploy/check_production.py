@@ -7,6 +7,8 @@ from pathlib import Path
 
 from msgspec import to_builtins
 
+from dbtdeploy.artifacts import artifact_check, artifacts
+from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import actions_runner, crash, json_codec, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import Dependent, Dependents
@@ -21,6 +23,7 @@ from dbtdeploy.warehouse import (
     preflight,
     production,
     rebuild_kinds,
+    relations_read,
     run_job_macro,
     warehouse_refusals,
 )
@@ -67,6 +70,7 @@ def _ask(
     """One dbt process: how making the earlier dependents again went, and what is there."""
     anew = rebuild_kinds.full_refresh(run, settings.DbtEnvironment.from_environ().variables)
     written = guard.written(plan.nodes)
+    manifest = artifacts.read_manifest(_manifest(run)) or Manifest()
     job = {
         "earlier": [
             {"there": t.there, "statements": t.statements if t.ours else ()} for t in earlier
@@ -78,6 +82,7 @@ def _ask(
             if n.resource_type == "function"
         ],
         "schemas": sorted({n.schema or "" for n in written}),
+        "reads": to_builtins(relations_read.of(manifest, (n.unique_id for n in plan.nodes))),
     }
     made, found = run_job_macro.run_job(
         invoke.dbt_of(run, work),
@@ -94,7 +99,7 @@ def _places(
     run: work_files.Run, plan: work_files.Plan, work: Path
 ) -> tuple[dict[dependents.RelationKey, str], dict[dependents.RelationKey, str]]:
     """The project's nodes by where they are, and those that it has no longer."""
-    manifest = Path(run.dbt.target_path) / "manifest.json"
+    manifest = _manifest(run)
     if manifest.is_file():
         now = _by_place(production.read_relations(manifest))
     else:
@@ -102,6 +107,11 @@ def _places(
     before = work / work_files.STATE_FOLDER / "manifest.json"
     last = _by_place(production.read_relations(before)) if before.is_file() else {}
     return now, {place: node for place, node in last.items() if place not in now}
+
+
+def _manifest(run: work_files.Run) -> Path:
+    """Where dbt wrote it when it listed what would be built."""
+    return Path(run.dbt.target_path) / artifact_check.MANIFEST
 
 
 def _by_place(relations: production.RelationNames) -> dict[dependents.RelationKey, str]:
@@ -128,5 +138,10 @@ def _tell(found: Preflight, kept: tuple[Dependent, ...], left: tuple[str, ...]) 
         actions_runner.say(f"Not checked on this warehouse: {found.unchecked}.")
     for name in left:
         actions_runner.say(f"A dbt that was killed left {name}; dbt drops it now.")
+    for one in preflight.taken_from_pull_requests(found):
+        actions_runner.say(
+            f"{one}: a pull request's, so it does not stop the build, which drops it. The pull "
+            "request's next build makes it again."
+        )
     for dependent in kept:
         actions_runner.say(f"Kept: {dependent.kind} {dependent.full_name}")

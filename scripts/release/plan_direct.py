@@ -13,6 +13,7 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.release import release_split, staging, swap_request
 from dbtdeploy.store import store_location, version_reader
+from dbtdeploy.warehouse import release_schemas
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Swapped
 
 PHASE = Phase.PLAN
@@ -65,4 +66,4 @@ def _keep_record(work: Path, plan: ReleasePlan, manifest: Manifest) -> None:
     )
     run = hand_over.read(work, work_files.Run)
     before = hand_over.read(work, work_files.State)
-    hand_over.write(work, swap_request.record(known, run, before))
+    hand_over.write(work, swap_request.record(known, run, before, token=release_schemas.token()))

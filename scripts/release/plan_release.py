@@ -17,7 +17,7 @@ from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_plan, release_refusals, staging
 from dbtdeploy.store import failed_nodes, lease_renewal, store_location
-from dbtdeploy.warehouse import preflight, release_macros
+from dbtdeploy.warehouse import preflight, relations_read, release_macros, release_schemas
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, ProductionRelation
 
 PHASE = Phase.PLAN
@@ -29,7 +29,7 @@ def main() -> None:
     work, run = ctx.work, ctx.run
     before = artifacts.read_manifest(work / work_files.STATE_FOLDER / artifact_check.MANIFEST)
     manifest = artifacts.read_manifest(work / release_files.PRODUCTION_MANIFEST) or Manifest()
-    release_id = datetime.now(timezone.utc).strftime("%Y%m%dt%H%M%S")
+    release_id = f"{datetime.now(timezone.utc):%Y%m%dt%H%M%S}{release_schemas.token(4)}"
     # First without the warehouse: what is refused by the manifests needs no look at it.
     plan = _plan(run, work, manifest, before, live=None, release_id=release_id)
     adapter = manifest.metadata.adapter_type
@@ -84,6 +84,7 @@ def _look(
             removed=[
                 ProductionRelation(unique_id=one.unique_id, spot=one.production) for one in gone
             ],
+            reads=relations_read.of(manifest, (node.unique_id for node in planned.nodes)),
         )
     keeper.refuse_if_lost()
     return live

@@ -67,12 +67,21 @@ def _take_back(opened: Store, job: Job, plan: RollbackPlan) -> TookBack:
     """One transaction; where it did not happen, there is nothing to finish."""
     indexes = map(lineage.reader(opened), (one.version for one in plan.releases))
     known = [rollback_records.read(opened, index) for index in indexes if index]
-    answer = warehouse_request.take_back(job, known, dry_run=False)
+    try:
+        answer = warehouse_request.take_back(job, known, dry_run=False)
+    except errors.ExposedToOthers:
+        _forget(opened, job)
+        raise
     if answer.swapped.outcome not in ("done", "fenced"):
-        lease.renew(opened, job.held.nonce)
-        in_flight.forget(opened)
+        _forget(opened, job)
     warehouse_request.refuse(plan, answer.swapped)
     return answer
+
+
+def _forget(opened: Store, job: Job) -> None:
+    """Nothing is under way: the warehouse did not do it."""
+    lease.renew(opened, job.held.nonce)
+    in_flight.forget(opened)
 
 
 def _complete(opened: Store, job: Job, plan: RollbackPlan, record: InFlight) -> str:

@@ -16,6 +16,7 @@ from dbtdeploy.store.environment_settings import Hold
 from dbtdeploy.warehouse import release_macros
 from standins import deploys, quick_dbt, rollbacks, runs
 from standins.deploys import Ended, Environment
+from standins.greens import TOKEN
 from standins.macros import MacroDbt
 from standins.rollbacks import Place, cleaned_up
 from standins.swaps import PLACE, Warehouse
@@ -60,7 +61,7 @@ def aged(warehouse: Warehouse, schema: str) -> None:
 
 def test_kept_relations_go_when_their_hours_are_over(place: Place, warehouse: Warehouse) -> None:
     record = warehouse.swap("v1.4.0")
-    kept = f"analytics__kept_{record.release_id}"
+    kept = f"analytics__kept_{record.release_id}_{TOKEN}"
     young = clean_up(place)
     assert young.code == 0, young.out
     assert ends(young) == {f"schema {kept}": "stays"}
@@ -88,7 +89,7 @@ def test_kept_relations_go_when_their_hours_are_over(place: Place, warehouse: Wa
 @pytest.mark.fault(29)
 def test_what_something_outside_hangs_on_stays(place: Place, warehouse: Warehouse) -> None:
     record = warehouse.swap("v1.4.0")
-    kept = f"analytics__kept_{record.release_id}"
+    kept = f"analytics__kept_{record.release_id}_{TOKEN}"
     warehouse.owner.run(f"create view reports.old as select * from {kept}.orders")
     aged(warehouse, kept)
     ended = clean_up(place)
@@ -110,6 +111,7 @@ def test_what_a_rollback_moved_away_goes_too(place: Place, warehouse: Warehouse)
         restore_incremental=False,
         tries=1,
         dry_run=False,
+        token=TOKEN,
     )
     (undone,) = warehouse.schemas("%undone%")
     aged(warehouse, undone)
@@ -197,7 +199,7 @@ def test_nothing_is_dropped_while_the_environment_is_on_hold(
 ) -> None:
     """Somebody may be about to roll back."""
     record = warehouse.swap("v1.4.0")
-    kept = f"analytics__kept_{record.release_id}"
+    kept = f"analytics__kept_{record.release_id}_{TOKEN}"
     aged(warehouse, kept)
     hold = Hold(reason="numbers look wrong", by="mona", since="2026-11-21T06:00:00Z")
     environment_settings.change(place.store.open(), lambda there: replace(there, hold=hold))
@@ -210,7 +212,7 @@ def test_nothing_is_dropped_while_the_environment_is_on_hold(
 
 def test_what_belongs_to_another_role_stays_and_is_told(place: Place, warehouse: Warehouse) -> None:
     record = warehouse.swap("v1.4.0")
-    kept = f"analytics__kept_{record.release_id}"
+    kept = f"analytics__kept_{record.release_id}_{TOKEN}"
     aged(warehouse, kept)
     warehouse.admin.run(f'alter schema "{kept}" owner to "{warehouse.other.user}"')
     ended = clean_up(place)

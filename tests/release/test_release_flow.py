@@ -187,15 +187,15 @@ def test_what_is_live_is_kept_and_what_is_new_has_nothing_to_keep() -> None:
     )
     direct = node("events", method="direct")
     asked = known(node(), direct, live=(there,))
-    record = swap_request.record(asked, RUN, plans.state(tag="v1.3.0"))
+    record = swap_request.record(asked, RUN, plans.state(tag="v1.3.0"), token="0a1b2c3d")
     (kept,) = record.nodes
-    assert kept.kept_in == "analytics_marts__kept_20261121t060000"
+    assert kept.kept_in == "analytics_marts__kept_20261121t060000_0a1b2c3d"
     assert [column.name for column in kept.columns] == ["id"]
     assert (record.before_tag, record.by, record.direct) == ("v1.3.0", "ida", (direct.unique_id,))
     (pair,) = swap_request.pairs(asked)
     assert (pair.expected_oid, pair.managed_privileges) == (7, ("SELECT",))
 
-    new = swap_request.record(known(node()), RUN, plans.state(found=False))
+    new = swap_request.record(known(node()), RUN, plans.state(found=False), token="0a1b2c3d")
     assert new.nodes[0].kept_in is None
     assert swap_request.pairs(known(node()))[0].expected_oid is None
 

@@ -18,6 +18,7 @@ from dbtdeploy.store import in_flight, versions
 from dbtdeploy.warehouse import release_macros
 from standins import deploys, leases, rollbacks, swaps
 from standins.deploys import Ended, commit_of
+from standins.greens import TOKEN
 from standins.macros import MacroDbt
 from standins.rollbacks import Place, done, planned
 from standins.selection import some_of
@@ -298,9 +299,9 @@ def test_a_view_that_needs_the_new_columns(place: Place, warehouse: Warehouse) -
 @pytest.mark.fault(36)
 def test_what_a_clean_up_dropped_cannot_be_gone_back_to(place: Place, warehouse: Warehouse) -> None:
     _, record = release(place, warehouse, 2, "v1.4.0")
-    warehouse.owner.run(f'drop schema "analytics__kept_{record.release_id}" cascade')
+    warehouse.owner.run(f'drop schema "analytics__kept_{record.release_id}_{TOKEN}" cascade')
     told = refused(place, warehouse, errors.RollbackRefused)
-    assert f"analytics__kept_{record.release_id}.orders" in told
+    assert f"analytics__kept_{record.release_id}_{TOKEN}.orders" in told
     assert "`keep-hours`" in told
 
 
@@ -368,6 +369,7 @@ def test_a_dbt_that_outlives_its_run_takes_nothing_back(place: Place, warehouse:
         restore_incremental=False,
         tries=1,
         dry_run=False,
+        token=TOKEN,
     )
     assert late.swapped.outcome == "fenced"
     assert warehouse.amounts() == NEW

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from dbtdeploy.context.release_files import BackBy, ReleaseRecord, RemovedNode, Spot, SwappedNode
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.warehouse import release_macros, release_schemas
+from dbtdeploy.warehouse.relations_read import RelationRead
 from dbtdeploy.warehouse.release_macro_types import (
     CleanedUp,
     LiveProduction,
@@ -29,6 +30,8 @@ from standins.macros import MacroDbt
 from standins.postgres import Database, Server
 
 PLACE = ReleaseScope(environment="prod", project="shop")
+
+TOKEN = "0a1b2c3d"
 
 KIND = {"view": "view", "materialized_view": "materialized view"}
 
@@ -80,7 +83,11 @@ class Shop:
         ]
 
     def look(
-        self, *names: str, removed: Sequence[str] = (), schema: str = "analytics"
+        self,
+        *names: str,
+        removed: Sequence[str] = (),
+        schema: str = "analytics",
+        reads: Sequence[RelationRead] = (),
     ) -> LiveProduction:
         return release_macros.read_production(
             self.dbt,
@@ -88,6 +95,7 @@ class Shop:
             place=PLACE,
             wanted=self.wanted(*names, schema=schema),
             removed=self.wanted(*removed),
+            reads=reads,
         )
 
     def begin(self, **options: Any) -> Release:
@@ -102,7 +110,7 @@ class Shop:
     ) -> TookBack:
         """Undo them, newest first."""
         records = [release.record for release in releases]
-        how = {"nonce": "take-back", "tries": 2, "dry_run": False, **options}
+        how = {"nonce": "take-back", "tries": 2, "dry_run": False, "token": TOKEN, **options}
         return release_macros.take_back(
             self.dbt,
             work=self.folder,
@@ -177,10 +185,10 @@ class Release:
         return base if schema == "analytics" else f"{base}_{schema}"
 
     def kept(self, schema: str = "analytics") -> str:
-        return release_schemas.kept_schema(schema, self.release_id)
+        return release_schemas.kept_schema(schema, self.release_id, TOKEN)
 
     def undone(self, schema: str = "analytics") -> str:
-        return release_schemas.undone_schema(schema, self.release_id)
+        return release_schemas.undone_schema(schema, self.release_id, TOKEN)
 
     def prepare(self, *baselines: str, **options: Any) -> Prepared:
         return release_macros.prepare(

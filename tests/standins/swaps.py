@@ -28,6 +28,7 @@ from dbtdeploy.warehouse.release_macro_types import (
     SwapPair,
 )
 from standins import postgres
+from standins.greens import TOKEN
 from standins.macros import MacroDbt
 from standins.postgres import Database
 
@@ -232,7 +233,7 @@ class Warehouse:
             name=name,
             materialized=staged.materialized,
             production=spot(name),
-            kept_in=release_schemas.kept_schema(LIVE, release_id) if there else None,
+            kept_in=release_schemas.kept_schema(LIVE, release_id, TOKEN) if there else None,
             back_by=staged.back_by,
             columns=seen.live[0].columns,
             statements=there.statements if there and there.kind == "view" else (),

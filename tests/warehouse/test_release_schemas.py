@@ -9,7 +9,7 @@ import pytest
 from dbtdeploy.warehouse import release_schemas
 from dbtdeploy.warehouse.release_macro_types import ReleaseScope
 
-ID = "20261125t231502"
+ID = "20261125t231502ab12"
 
 
 @pytest.mark.fault(25)
@@ -32,14 +32,14 @@ def test_different_projects_have_different_staging_schemas() -> None:
 @pytest.mark.parametrize("schema", ["analytics", "x" * 63, "ö" * 31, "😀" * 15, 'Mart "s'])
 def test_a_keeping_schema_fits_and_is_its_own(schema: str) -> None:
     kept, undone = (
-        release_schemas.kept_schema(schema, ID),
-        release_schemas.undone_schema(schema, ID),
+        release_schemas.kept_schema(schema, ID, "0a1b2c3d"),
+        release_schemas.undone_schema(schema, ID, "0a1b2c3d"),
     )
     assert len(kept.encode()) <= 63
     assert len(undone.encode()) <= 63
-    assert kept.endswith(f"__kept_{ID}")
-    assert undone.endswith(f"__undone_{ID}")
-    assert release_schemas.kept_schema(schema + "1", ID) != kept
+    assert kept.endswith(f"__kept_{ID}_0a1b2c3d")
+    assert undone.endswith(f"__undone_{ID}_0a1b2c3d")
+    assert release_schemas.kept_schema(schema + "1", ID, "0a1b2c3d") != kept
 
 
 @pytest.mark.parametrize("role", ["staging", "kept", "undone"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dbtdeploy.base import errors
 from dbtdeploy.warehouse.release_macro_types import Swapped
 from standins.greens import Shop, quoted
 from standins.postgres import Database, Server
@@ -479,8 +480,13 @@ def test_a_schema_that_another_role_made_since_the_plan_is_not_moved_into(shop: 
     release.stage("sums", "select 7 as n", schema="marts")
     release.plan()
     attacker.run(f"create schema marts; grant usage, create on schema marts to {shop.owner.user}")
-    said = refused(shop, shop.state(), release.swap(), "changed")
-    assert said == f"the schema marts belongs to {attacker.user}, who could replace what is in it"
+    before = shop.state()
+    with pytest.raises(errors.ExposedToOthers) as refusal:
+        release.swap()
+    assert f"the schema marts, which it writes to, is {attacker.user}'s" in refusal.value.what
+    assert f"ALTER SCHEMA marts OWNER TO {shop.owner.user};" in refusal.value.remedy
+    assert shop.state() == before
+    assert not [name for name in shop.schemas() if "__kept_" in name]
     attacker.run("drop schema marts")
     assert release.swap().outcome == "done"
     assert (
@@ -499,7 +505,7 @@ def test_what_was_kept_does_not_go_back_to_a_schema_of_another_role(shop: Shop) 
     shop.database.run(f"alter schema analytics owner to {shop.other.user}")
     shop.database.run(f"grant usage, create on schema analytics to {shop.owner.user}")
     before = shop.state()
-    took = shop.take_back(release)
-    assert took.swapped.outcome == "changed"
-    assert f"the schema analytics belongs to {shop.other.user}" in took.swapped.detail[0]
+    with pytest.raises(errors.ExposedToOthers) as refusal:
+        shop.take_back(release)
+    assert f"ALTER SCHEMA analytics OWNER TO {shop.owner.user};" in refusal.value.remedy
     assert shop.state() == before

@@ -62,7 +62,10 @@ def test_a_swap_that_happened_is_no_error() -> None:
 @pytest.mark.parametrize(
     ("said", "remedy"),
     [
-        ("permission denied for schema marts", "Grant that right to the role"),
+        ("permission denied for schema marts", "    GRANT USAGE ON SCHEMA marts TO <role>;\n"),
+        ("permission denied for schema a b", '    GRANT USAGE ON SCHEMA "a b" TO <role>;\n'),
+        ('permission denied for table x"y', '    GRANT SELECT ON "x""y" TO <role>;\n'),
+        ("permission denied for database shop", "    GRANT CREATE ON DATABASE shop TO <role>;\n"),
         ("out of shared memory", "Fix what the warehouse names."),
     ],
 )
@@ -71,7 +74,7 @@ def test_what_the_warehouse_says_of_a_failed_swap_points_to_a_remedy(
 ) -> None:
     with pytest.raises(errors.SwapFailed) as caught:
         warehouse_refusals.refuse_swap(Swapped(outcome="failed", detail=(said,)), WORDS)
-    assert caught.value.remedy.startswith(remedy)
+    assert remedy in caught.value.remedy
 
 
 def test_a_swap_that_failed_without_a_word_says_what_was_answered() -> None:

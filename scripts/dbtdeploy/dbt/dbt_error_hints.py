@@ -41,6 +41,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
         "GitHub's runners in; then run the job again.",
     ),
     (
+        # Where PostgreSQL does not say on what; other warehouses say it in words of their own.
         r"permission denied",
         "Grant that right to the role of this job's profile.",
     ),
@@ -59,8 +60,29 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
 FALLBACK = "The step's log holds all that dbt printed."
 
 
+DENIED = re.compile(r"permission denied for (schema|table|view|relation|sequence|database) (.+)")
+"""PostgreSQL's words; the name is not quoted there, and goes on to the end of the line."""
+
+GRANTS = {
+    "schema": "GRANT USAGE ON SCHEMA {} TO <role>;",
+    "sequence": "GRANT USAGE ON SEQUENCE {} TO <role>;",
+    "database": "GRANT CREATE ON DATABASE {} TO <role>;",
+}
+
+
 def remedy_for(said: str) -> str:
     """The first remedy that fits what dbt said, or where to look."""
+    denied = DENIED.search(said)
+    if denied is not None:
+        kind, name = denied[1], denied[2].strip()
+        plain = re.fullmatch("[a-z_][a-z0-9_$]*", name)
+        shown = name if plain else '"' + name.replace('"', '""') + '"'
+        grant = GRANTS.get(kind, "GRANT SELECT ON {} TO <role>;").format(shown)
+        building = " Add CREATE if it builds in that schema." if kind == "schema" else ""
+        return (
+            f"Let the owner, or a superuser, run\n    {grant}\n"
+            f"with the role of this job's profile.{building}"
+        )
     for pattern, remedy in _REMEDIES:
         if re.search(pattern, said):
             return remedy

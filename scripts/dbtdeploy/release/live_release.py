@@ -22,8 +22,8 @@ from dbtdeploy.release import live_checks, recover, release_refusals, staging
 from dbtdeploy.store import in_flight, lease_messages, lease_renewal, store_location
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.versions import Index
-from dbtdeploy.warehouse import release_macros, sql_files, sql_refs
-from dbtdeploy.warehouse.release_macro_types import TookBack
+from dbtdeploy.warehouse import release_macros, release_schemas, sql_files, sql_refs
+from dbtdeploy.warehouse.release_macro_types import Swapped, TookBack
 
 TRIES = 60
 
@@ -94,17 +94,7 @@ def _test(run: work_files.Run, work: Path) -> tuple[str, ...]:
 def _take_back(opened: Store, run: work_files.Run, work: Path, wrong: tuple[str, ...]) -> None:
     held = hand_over.read(work, HeldLease)
     record = hand_over.read(work, ReleaseRecord)
-    took = release_macros.take_back(
-        invoke.dbt_of(run, work),
-        work=work,
-        place=staging.place_of(run),
-        nonce=held.nonce,
-        taken_at=held.taken_at,
-        records=[record],
-        restore_incremental=True,
-        tries=TRIES,
-        dry_run=False,
-    )
+    took = _taken_back(held, run, work, record)
     said = "\n".join(f"- {line}" for line in wrong)
     if took.swapped.outcome != "done":
         raise _stays(record, took, said)
@@ -117,10 +107,31 @@ def _take_back(opened: Store, run: work_files.Run, work: Path, wrong: tuple[str,
     raise errors.TakenBack(
         f"{record.tag} was live, and this failed:\n{said}",
         not_done=release_refusals.AS_BEFORE,
-        remedy="What was taken back lies in schemas whose names end with "
+        remedy="What was taken back lies in schemas whose names hold "
         f"__undone_{record.release_id}, until a clean-up drops them. Fix it, and release a new "
         "tag.",
     )
+
+
+def _taken_back(
+    held: HeldLease, run: work_files.Run, work: Path, record: ReleaseRecord
+) -> TookBack:
+    try:
+        return release_macros.take_back(
+            invoke.dbt_of(run, work),
+            work=work,
+            place=staging.place_of(run),
+            nonce=held.nonce,
+            taken_at=held.taken_at,
+            records=[record],
+            restore_incremental=True,
+            tries=TRIES,
+            dry_run=False,
+            token=release_schemas.token(),
+        )
+    except errors.ExposedToOthers as exposed:
+        # That it is live all the same has to be said first.
+        return TookBack(swapped=Swapped(outcome="failed", detail=(exposed.what, exposed.remedy)))
 
 
 def _stays(record: ReleaseRecord, took: TookBack, said: str) -> errors.DbtDeployError:

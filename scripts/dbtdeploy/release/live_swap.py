@@ -30,7 +30,7 @@ from dbtdeploy.release.swap_request import Known
 from dbtdeploy.store import environment_settings, in_flight, lease_renewal, publish, store_location
 from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.warehouse import release_macros
+from dbtdeploy.warehouse import release_macros, release_schemas
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Swapped
 
 TRIES = 60
@@ -47,7 +47,7 @@ def swap(ctx: RunContext[Release]) -> None:
     held = ctx.held
     state = ctx.read(work_files.State)
     known = _known(work)
-    record = swap_request.record(known, run, state)
+    record = swap_request.record(known, run, state, token=release_schemas.token())
     opened = store_location.opened(run.policy.state)
     # Whoever looked at the plan or at staging may have set one since the lease was taken.
     environment_settings.refuse_if_on_hold(
@@ -60,7 +60,11 @@ def swap(ctx: RunContext[Release]) -> None:
     with lease_renewal.kept(opened, held) as keeper:
         under_way = unpublished_version.write(opened, run, work, known, record)
         keeper.refuse_if_lost()
-        swapped = _swap(run, work, known, record)
+        try:
+            swapped = _swap(run, work, known, record)
+        except errors.ExposedToOthers:
+            _give_up(opened, under_way)
+            raise
         if swapped.outcome != "done":
             _give_up(opened, under_way)
     release_refusals.refuse_swap(known.plan, swapped)

@@ -63,7 +63,9 @@ def refuse_staging(prepared: Prepared) -> None:
             "These schemas exist and were not made for this release:\n"
             + "\n".join(f"- {one}" for one in prepared.foreign),
             not_done=NOT_STAGED,
-            remedy="Drop them if nobody needs them, or give the models another custom schema.",
+            remedy="Look who made them. Drop those that nobody needs:\n"
+            + "\n".join(f"    DROP SCHEMA {name} CASCADE;" for name in prepared.foreign_names)
+            + "\nor give the models another custom schema.",
         )
 
 

@@ -33,8 +33,15 @@ class Known(Struct, frozen=True, kw_only=True):
         return {one.unique_id: one for one in self.live.live}
 
 
-def record(known: Known, run: Run, state: State) -> ReleaseRecord:
-    """What is kept of a release, to take it back one day."""
+def record(known: Known, run: Run, state: State, *, token: str) -> ReleaseRecord:
+    """What is kept of a release, to take it back one day.
+
+    Args:
+        known: what earlier steps found out.
+        run: the release's.
+        state: which version is current.
+        token: ends the names of the keeping schemas.
+    """
     plan = known.plan
     return ReleaseRecord(
         release_id=plan.release_id,
@@ -46,7 +53,7 @@ def record(known: Known, run: Run, state: State) -> ReleaseRecord:
         before_tag=state.tag,
         by=lease_messages.who(run.event),
         run_url=run.event.run_url,
-        nodes=tuple(_node(node, known) for node in plan.staged if node.staging is not None),
+        nodes=tuple(_node(node, known, token) for node in plan.staged if node.staging is not None),
         direct=tuple(node.unique_id for node in plan.direct),
     )
 
@@ -56,7 +63,7 @@ def pairs(known: Known) -> list[SwapPair]:
     return [_pair(node, known) for node in known.plan.staged if node.staging is not None]
 
 
-def _node(node: ReleaseNode, known: Known) -> SwappedNode:
+def _node(node: ReleaseNode, known: Known, token: str) -> SwappedNode:
     before = known.relations.get(node.unique_id)
     after = {one.unique_id: one.columns_after for one in known.measured.nodes}
     schema = node.production.schema
@@ -66,7 +73,9 @@ def _node(node: ReleaseNode, known: Known) -> SwappedNode:
         name=node.name,
         materialized=node.materialized,
         production=node.production,
-        kept_in=release_schemas.kept_schema(schema, known.plan.release_id) if before else None,
+        kept_in=release_schemas.kept_schema(schema, known.plan.release_id, token)
+        if before
+        else None,
         back_by=node.back_by,
         columns=after.get(node.unique_id, ()),
         statements=before.statements if before else (),

@@ -17,7 +17,7 @@ from dbtdeploy.dbt import invoke
 from dbtdeploy.rollback import rollback_plan, rollback_records, rollback_target
 from dbtdeploy.store import lease_messages
 from dbtdeploy.store.in_flight import InFlight
-from dbtdeploy.warehouse import release_macros, warehouse_refusals
+from dbtdeploy.warehouse import release_macros, release_schemas, warehouse_refusals
 from dbtdeploy.warehouse.release_macro_types import ReleaseScope, Swapped, TookBack
 from dbtdeploy.warehouse.warehouse_refusals import SwapWords
 
@@ -70,6 +70,7 @@ def take_back(job: Job, known: Sequence[ReleaseRecord], *, dry_run: bool) -> Too
         restore_incremental=job.policy.restore_incremental,
         tries=1 if dry_run else TRIES,
         dry_run=dry_run,
+        token=release_schemas.token(),
     )
 
 

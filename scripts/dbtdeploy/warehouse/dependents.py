@@ -103,7 +103,7 @@ def chosen(
             ours=found.ours,
             removed=(found.schema, found.name) in removed,
         )
-        for found in _ordered(look.dependents)
+        for found in ordered(one for one in look.dependents if not one.pull_request)
     )
 
 
@@ -118,7 +118,8 @@ MISSING = "missing"
 """What the macro ``make_again`` says of one that is there now, or that has no statements."""
 
 
-def _ordered(dependents: Iterable[DependentObject]) -> list[DependentObject]:
+def ordered(dependents: Iterable[DependentObject]) -> list[DependentObject]:
+    """Parents first."""
     by_key = {one.key: one for one in dependents}
     graph = {key: [p for p in one.parents if p in by_key] for key, one in by_key.items()}
     try:

@@ -16,6 +16,9 @@ UNTOUCHED = "Nothing was built, and nothing was dropped or changed in the wareho
 
 LISTED = 100
 
+DECLARED = "dbt-deploy: pull requests"
+"""What a role's comment holds by which an administrator says that pull requests build as it."""
+
 
 class Schema(Struct, frozen=True, kw_only=True):
     """A schema in which this role may not make relations."""
@@ -57,6 +60,8 @@ class DependentObject(Struct, frozen=True, kw_only=True):
     """False where it hangs on tables that are only altered."""
     ours: bool
     """Whether this role could make it again."""
+    pull_request: bool = False
+    """Whether it is a pull request's, which goes with what is rebuilt and stops nothing."""
     there: str
     statements: tuple[str, ...]
     parents: tuple[str, ...] = ()
@@ -67,6 +72,8 @@ class Lost(Struct, frozen=True, kw_only=True):
 
     name: str
     owner: str
+    pull_request: bool = False
+    """As of ``DependentObject``."""
 
 
 class Exposure(Struct, frozen=True, kw_only=True):
@@ -145,12 +152,37 @@ EXPOSED = {
         "DROP {name};",
     ),
     "trigger": ("the trigger {name} runs a function of {roles}", "DROP TRIGGER {name};"),
+    "may trigger": (
+        "{roles}, the role of pull requests, may put a trigger on {name}",
+        "REVOKE TRIGGER ON {name} FROM PUBLIC, {roles};",
+    ),
+    "taken": (
+        "the schema {name} has a name that this run takes for its own, and is {roles}'s",
+        "DROP SCHEMA {name} CASCADE;",
+    ),
+    "unmade": (
+        "the schema {name}, which it reads, is not there, and {roles}, the role of pull requests, "
+        "may make it",
+        "CREATE SCHEMA {name};",
+    ),
+    "read schema": (
+        "the schema {name}, which it reads, is {roles}'s, the role of pull requests",
+        "ALTER SCHEMA {name} OWNER TO {role};",
+    ),
+    "read": (
+        "the {name}, which it reads, is {roles}'s, the role of pull requests",
+        "DROP {name};",
+    ),
 }
 """By kind: what is told, and the statement that ends it."""
 
 
-def refuse_exposed(look: Preflight) -> None:
+def refuse_exposed(look: Preflight, *, not_done: str = UNTOUCHED) -> None:
     """Refuse to write where another role's code would run with this role's rights.
+
+    Args:
+        look: what the warehouse answered.
+        not_done: what it was stopped before.
 
     Raises:
         ExposedToOthers: names all of it, and the statements that end it.
@@ -172,7 +204,7 @@ def refuse_exposed(look: Preflight) -> None:
     raise errors.ExposedToOthers(
         f"Other roles could run code with the rights of {look.role}:\n"
         + text.bullets(said, LISTED),
-        not_done=UNTOUCHED,
+        not_done=not_done,
         remedy="Look at what is there first. Then let the owners, or a superuser, run\n"
         + _statements(list(dict.fromkeys(remedies)))
         + "\nA profile with `search_path` sets it there instead of the role.",
@@ -182,6 +214,16 @@ def refuse_exposed(look: Preflight) -> None:
 def leftovers(look: Preflight) -> tuple[BuildRelation, ...]:
     """What a killed dbt left, of relations of this build; dbt drops it before it builds them."""
     return tuple(relation for relation in look.relations if relation.leftover_of is not None)
+
+
+def taken_from_pull_requests(look: Preflight) -> tuple[str, ...]:
+    """What the build takes from pull requests, with its owner."""
+    things = [
+        f"{one.kind} {one.full_name} of {one.owner}"
+        for one in look.dependents
+        if one.pull_request and one.gone
+    ]
+    return (*things, *(f"{one.name} of {one.owner}" for one in look.lost if one.pull_request))
 
 
 def names_of(look: Preflight) -> dict[str, str]:

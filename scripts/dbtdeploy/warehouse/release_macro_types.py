@@ -90,6 +90,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
 
     foreign: tuple[str, ...] = ()
     """Schemas that exist and do not bear this release's mark, with whose they are."""
+    foreign_names: tuple[str, ...] = ()
+    """Their names alone, quoted."""
     dropped: tuple[str, ...] = ()
     """Staging schemas that earlier, dead releases had left."""
     rows: Mapping[str, int | None] | None = None

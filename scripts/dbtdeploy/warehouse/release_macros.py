@@ -17,6 +17,7 @@ from dbtdeploy.context.release_files import ReleaseRecord, RemovedNode, Spot, Sw
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.warehouse import preflight, release_schemas
 from dbtdeploy.warehouse.preflight import DependentObject, Preflight
+from dbtdeploy.warehouse.relations_read import RelationRead
 from dbtdeploy.warehouse.release_macro_types import (
     CleanedUp,
     LiveProduction,
@@ -67,6 +68,7 @@ def read_production(
     place: ReleaseScope,
     wanted: Sequence[ProductionRelation],
     removed: Sequence[ProductionRelation],
+    reads: Sequence[RelationRead] = (),
 ) -> LiveProduction:
     """Production before a release; nothing is written.
 
@@ -76,9 +78,11 @@ def read_production(
         place: whose release it is.
         wanted: the relations that the release will replace or make.
         removed: those whose nodes left the project.
+        reads: what the release reads and does not replace.
     """
     job = {
         **to_builtins(place),
+        "reads": to_builtins(tuple(reads)),
         "wanted": [_spotted(one.unique_id, one.spot) for one in wanted],
         "removed": [_spotted(one.unique_id, one.spot) for one in removed],
     }
@@ -171,7 +175,7 @@ def swap(
         "mark": _mark(place, record.release_id, "kept"),
         "staging_line": release_schemas.first_line(place, record.release_id, "staging"),
         "known": [one.full_name for one in dependents],
-        "pairs": [_swap_pair(one, kept.get(one.unique_id), record.release_id) for one in pairs],
+        "pairs": [_swap_pair(one, kept.get(one.unique_id)) for one in pairs],
         "removed": [_spotted(one.unique_id, one.production) for one in removed],
     }
     return _ask(dbt, "release_swap", job, Swapped, work=work, not_done=UNKNOWN)
@@ -187,6 +191,7 @@ def take_back(
     restore_incremental: bool,
     tries: int,
     dry_run: bool,
+    token: str,
     taken_at: str = "",
 ) -> TookBack:
     """Undo releases, all in one transaction, or change nothing.
@@ -201,6 +206,7 @@ def take_back(
             to them since is then in the undone schema.
         tries: how often to try for the locks.
         dry_run: only say what would be done; nothing is written or locked.
+        token: ends the names of the undone schemas, so that nobody can have taken them.
         taken_at: when the lease was taken, ISO 8601.
     """
     job = {
@@ -213,7 +219,7 @@ def take_back(
                 "release_id": record.release_id,
                 "tag": record.tag,
                 "mark": _mark(place, record.release_id, "undone"),
-                "nodes": [_back_node(node, record.release_id) for node in record.nodes],
+                "nodes": [_back_node(node, record.release_id, token) for node in record.nodes],
             }
             for record in records
         ],
@@ -300,7 +306,9 @@ def _ask(
         failure=errors.ReleaseStepFailed,
     )
     if said.startswith(b'{"exposed"'):
-        preflight.refuse_exposed(json_codec.decode(said, _Refused).exposed)
+        # The whole of it is one transaction, or had not begun.
+        exposed = json_codec.decode(said, _Refused).exposed
+        preflight.refuse_exposed(exposed, not_done=UNTOUCHED)
     return json_codec.decode(said, answer)
 
 
@@ -326,7 +334,7 @@ def _release(record: ReleaseRecord) -> dict[str, Any]:
     }
 
 
-def _swap_pair(pair: SwapPair, node: SwappedNode | None, release_id: str) -> dict[str, Any]:
+def _swap_pair(pair: SwapPair, node: SwappedNode | None) -> dict[str, Any]:
     """A pair as the macro reads it. ``carries``: dbt would have altered the table, not made it."""
     kept_in = node.kept_in if node is not None else None
     return {
@@ -336,7 +344,7 @@ def _swap_pair(pair: SwapPair, node: SwappedNode | None, release_id: str) -> dic
         **_place(pair.production),
         "staging_schema": pair.staging.schema,
         "staging_identifier": pair.staging.identifier,
-        "keep": kept_in or release_schemas.kept_schema(pair.production.schema, release_id),
+        "keep": kept_in,
         "carries": node is not None and node.back_by == "leave",
         "expected_oid": pair.expected_oid,
         "expected_columns": [to_builtins(column) for column in pair.expected_columns],
@@ -347,13 +355,13 @@ def _swap_pair(pair: SwapPair, node: SwappedNode | None, release_id: str) -> dic
     }
 
 
-def _back_node(node: SwappedNode, release_id: str) -> dict[str, Any]:
+def _back_node(node: SwappedNode, release_id: str, token: str) -> dict[str, Any]:
     return {
         "unique_id": node.unique_id,
         **_place(node.production),
         "kind": EXPECTED_KIND.get(node.materialized),
         "kept_in": node.kept_in,
-        "undone": release_schemas.undone_schema(node.production.schema, release_id),
+        "undone": release_schemas.undone_schema(node.production.schema, release_id, token),
         "back_by": node.back_by,
         "columns": [to_builtins(column) for column in node.columns],
         "statements": list(node.statements),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote, unquote
@@ -51,14 +52,19 @@ def staging_schema(release_id: str, project: str) -> str:
     return _cut(head, "_" + plain, room=MAX_BASE, whole=plain == project, of=project)
 
 
-def kept_schema(schema: str, release_id: str) -> str:
+def token(digits: int = 8) -> str:
+    """The end of a name that nobody who may make schemas can have guessed and taken before."""
+    return secrets.token_hex(digits // 2)
+
+
+def kept_schema(schema: str, release_id: str, token: str) -> str:
     """Where the swap moves what was live in ``schema``."""
-    return _beside(schema, f"__kept_{release_id}")
+    return _beside(schema, f"__kept_{release_id}_{token}")
 
 
-def undone_schema(schema: str, release_id: str) -> str:
+def undone_schema(schema: str, release_id: str, token: str) -> str:
     """Where a rollback moves what it takes back out of ``schema``."""
-    return _beside(schema, f"__undone_{release_id}")
+    return _beside(schema, f"__undone_{release_id}_{token}")
 
 
 def first_line(place: ReleaseScope, release_id: str, role: Role) -> str:

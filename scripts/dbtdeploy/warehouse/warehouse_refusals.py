@@ -11,10 +11,15 @@ from msgspec import Struct
 
 from dbtdeploy.base import errors, text
 from dbtdeploy.dbt import dbt_error_hints
+from dbtdeploy.warehouse import dependents, preflight
 from dbtdeploy.warehouse.preflight import DependentObject, Preflight, names_of
 from dbtdeploy.warehouse.release_macro_types import Swapped
 
 LISTED = 100
+
+DROPPED_BY_NAME = frozenset(
+    ("view", "materialized view", "function", "procedure", "policy", "rule", "trigger")
+)
 
 
 class SwapWords(Struct, frozen=True, kw_only=True):
@@ -110,15 +115,23 @@ def refuse_in_the_way(
     Raises:
         DependentsInTheWay: names all of them.
     """
-    if not others and not look.lost:
+    lost = [one for one in look.lost if not one.pull_request]
+    if not others and not lost:
         return
     names = names_of(look)
     lines = [
         f"{one.kind} {one.full_name} of {one.owner}, on {_parents(one.parents, names)}"
         for one in others
     ]
-    lines += [f"{lost.name}{f' of {lost.owner}' if lost.owner else ''}" for lost in look.lost]
+    lines += [f"{one.name}{f' of {one.owner}' if one.owner else ''}" for one in lost]
     if others:
+        drops = [f"    DROP {one.kind.upper()} {one.full_name};" for one in _droppable(others)]
+        if drops:
+            remedy += "\nThese statements drop them:\n" + "\n".join(drops[:LISTED])
+        remedy += (
+            "\nIf pull requests build as one of these roles, let an administrator run COMMENT ON "
+            f"ROLE ... IS '{preflight.DECLARED}' for it: its objects then stop nothing."
+        )
         remedy += (
             f"\nNever make {look.role} a member of their role: it could be made to run their code. "
             f"What {look.role} owns itself dbt-deploy makes again, with its rights: an "
@@ -139,12 +152,17 @@ def refuse_drops(look: Preflight) -> None:
     """
     refuse_in_the_way(
         look,
-        [one for one in look.dependents if one.gone and not one.ours],
+        [one for one in look.dependents if one.gone and not one.ours and not one.pull_request],
         what=f"dbt would drop these with what it rebuilds, and {look.role} could not make them "
         "again",
         remedy="Leave the nodes that they depend on out with the input `exclude`, or let their "
         "owners drop them and make them again after the build.",
     )
+
+
+def _droppable(others: Sequence[DependentObject]) -> Iterable[DependentObject]:
+    """Those that a DROP by name ends, in the order in which they can go."""
+    return (one for one in reversed(dependents.ordered(others)) if one.kind in DROPPED_BY_NAME)
 
 
 def _with(what: str, swapped: Swapped) -> str:

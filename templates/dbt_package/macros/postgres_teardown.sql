@@ -170,18 +170,24 @@ begin
       exit;
     exception
       when lock_not_available or deadlock_detected then
-        select jsonb_agg(jsonb_build_object('schema', value -> 'schema', 'outcome', 'busy',
-                                            'detail', jsonb_build_array(sqlerrm)))
-          into told from jsonb_array_elements(job -> 'schemas');
+        {{ dbtdeploy.postgres_told_of_each('busy') }}
         perform pg_sleep(0.5);
       when others then
-        select jsonb_agg(jsonb_build_object('schema', value -> 'schema', 'outcome', 'failed',
-                                            'detail', jsonb_build_array(sqlerrm)))
-          into told from jsonb_array_elements(job -> 'schemas');
+        {{ dbtdeploy.postgres_told_of_each('failed') }}
         exit;
     end;
   end loop;
   perform set_config('dbt_deploy.told', told::text, true);
 end
 $dbt_deploy$
+{% endmacro %}
+
+
+{# Of a schema of another role that alone is told: nobody else decides what a pull request's comment names. #}
+{% macro postgres_told_of_each(outcome) %}
+select jsonb_agg(case when pg_has_role(n.nspowner, 'usage') or n.oid is null
+    then jsonb_build_object('schema', s.value -> 'schema', 'outcome', '{{ outcome }}', 'detail', jsonb_build_array(sqlerrm))
+    else jsonb_build_object('schema', s.value -> 'schema', 'outcome', 'foreign',
+      'detail', jsonb_build_array(pg_get_userbyid(n.nspowner), current_user)) end)
+  into told from jsonb_array_elements(job -> 'schemas') s left join pg_namespace n on n.nspname = s.value ->> 'schema';
 {% endmacro %}

@@ -8,6 +8,7 @@
               will alter, truncate or refresh it, as `otherwise` says
   functions   [{schema, name}]
   schemas     [schema], in which something is written
+  reads       [{schema, name}], relations that the build reads and does not write
   result      see `Preflight` in scripts/dbtdeploy/warehouse/preflight.py, as JSON in base64, or a mapping: `unchecked` says
               what nobody looked at
 #}
@@ -66,16 +67,19 @@ select 'x' || translate(encode(convert_to(json_build_object(
   'functions', (select coalesce(json_agg(f), '[]') from foreign_functions f),
   'dependents', (select coalesce(json_agg(h), '[]') from hanging h),
   'lost', (select coalesce(json_agg(l), '[]') from lost l),
-  'exposures', {{ dbtdeploy.postgres_exposures(job.schemas, 'select p.oid from planned p') }}
+  'exposures', {{ dbtdeploy.postgres_exposures(job.schemas, 'select p.oid from planned p', job.reads) }}
 )::text, 'UTF8'), 'base64'), E'\n', ''),
   (not exists (select from schemas s where not s.ready) and not exists (select from planned p where not p.allowed)
-    and not exists (select from foreign_functions) and not exists (select from hanging h where h.gone and not h.ours)
-    and not exists (select from lost)
-    and {{ dbtdeploy.postgres_exposures(job.schemas, 'select p.oid from planned p') }}::text = '[]')::int
+    and not exists (select from foreign_functions) and not exists (select from hanging h where h.gone and not h.ours and not h.pull_request)
+    and not exists (select from lost l where not l.pull_request)
+    and {{ dbtdeploy.postgres_exposures(job.schemas, 'select p.oid from planned p', job.reads) }}::text = '[]')::int
   {% endset %}
   {% set found = run_query(sql).rows[0] %}
   {% if found[1] | int == 1 %}
-    {% do dbtdeploy.postgres_make_missing_schemas(job) %}
+    {% set told = dbtdeploy.postgres_do({'schemas': job.schemas, 'quote': job.quote}, dbtdeploy.postgres_make_schemas_block(), plain=true) %}
+    {% if told %}
+      {{ return(fromjson(told).exposed) }}
+    {% endif %}
   {% endif %}
   {{ return(found[0][1:]) }}
 {% endmacro %}
@@ -85,16 +89,9 @@ select 'x' || translate(encode(convert_to(json_build_object(
   Where nothing is refused: between this look and dbt's own `create schema` another role could make it.
   What it made since the look is refused.
 #}
-{% macro postgres_make_missing_schemas(job) %}
-  {% do run_query(dbtdeploy.postgres_own_names_only()
-      ~ "select set_config('dbt_deploy.job', " ~ dbtdeploy.literal(tojson({'schemas': job.schemas})) ~ ', true);\ndo $' ~ job.quote ~ '$\n'
-      ~ dbtdeploy.postgres_make_schemas_block() ~ '\n$' ~ job.quote ~ '$;\ncommit') %}
-{% endmacro %}
-
 {% macro postgres_make_schemas_block() %}
 declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
-  said text[];
   it record;
 begin
   for it in select w.name from jsonb_array_elements_text(job -> 'schemas') w(name)
@@ -256,14 +253,21 @@ parts as (
   left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
   where d.deptype in ('a', 'i', 'P', 'S') and coalesce(c.relkind, 'i') not in ('r', 'p', 'f')
 ),
-lost as (
-  select pg_describe_object(r.classid, r.objid, r.objsubid) as name, coalesce(quote_ident(pg_get_userbyid(coalesce(
+lost_ones as (
+  select r.classid, r.objid, r.objsubid, coalesce(
       (select s.refobjid from pg_shdepend s where s.classid = r.classid and s.objid = r.objid
         and s.deptype = 'o' and s.dbid = (select oid from pg_database where datname = current_database())),
-      (select c.relowner from pg_class c where r.classid = 'pg_class'::regclass and c.oid = r.objid)))),
-    '') as owner
+      c.relowner, cast_type.typowner) as owner,
+    coalesce((select n.oid from pg_identify_object(r.classid, r.objid, r.objsubid) o join pg_namespace n on n.nspname = o.schema),
+      cast_type.typnamespace) as namespace
   from reached r
   left join pg_class c on r.classid = 'pg_class'::regclass and c.oid = r.objid
+  {# A cast has no owner: who owns one of its types made it. #}
+  left join lateral (
+    select t.typowner, t.typnamespace from pg_cast k join pg_type t on t.oid in (k.castsource, k.casttarget)
+    where r.classid = 'pg_cast'::regclass and k.oid = r.objid
+    order by t.typowner = (select me.oid from pg_roles me where me.rolname = current_user), t.typowner limit 1
+  ) cast_type on true
   where r.gone
     and not exists (select from thing h where h.classid = r.classid and h.objid = r.objid)
     and coalesce(c.relpersistence, 'p') <> 't'
@@ -272,5 +276,10 @@ lost as (
     and not exists (select from pg_rewrite w where r.classid = 'pg_rewrite'::regclass and w.oid = r.objid)
     and not exists (select from pg_trigger t where r.classid = 'pg_trigger'::regclass and t.oid = r.objid)
     and (r.classid, r.objid) not in (select classid, objid from parts)
+),
+lost as (
+  select pg_describe_object(l.classid, l.objid, l.objsubid) as name, coalesce(quote_ident(pg_get_userbyid(l.owner)), '') as owner,
+    coalesce({{ dbtdeploy.postgres_of_a_pull_request('l.owner', 'l.namespace') }}, false) as pull_request
+  from lost_ones l
 )
 {% endmacro %}

@@ -2,7 +2,7 @@
   The statements that make each `thing` again just as it is, in their order: definition, owner, grants,
   comments. `there` is an SQL expression: it is there, or is no longer wanted. `ours` is what this very
   role owns: to make a materialized view again is to run its functions, so another role's stay its own,
-  whoever is a member of it.
+  whoever is a member of it. `pull_request`: it may go, see postgres_of_a_pull_request.
 #}
 {% macro postgres_statements() %}
 {{ dbtdeploy.postgres_grants() }},
@@ -10,6 +10,7 @@ hanging as (
   select t.key, t.kind, t.schema, t.name, quote_ident(pg_get_userbyid(t.owner)) as owner, t.gone,
     case when t.holder is null then t.full_name else format('%I on %s', t.part, t.full_name) end as full_name,
     t.owner = (select r.oid from pg_roles r where r.rolname = current_user) as ours,
+    {{ dbtdeploy.postgres_of_a_pull_request('t.owner', 't.namespace') }} as pull_request,
     coalesce(e.parents, '{}') as parents,
     case when t.holder is not null then {{ dbtdeploy.postgres_part_is_there() }}
          when t.classid = 'pg_proc'::regclass then format(

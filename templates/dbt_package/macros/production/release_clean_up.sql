@@ -37,9 +37,9 @@
       {% endfor %}
     {% endif %}
   {% endfor %}
-  {% do told.extend(fromjson(dbtdeploy.postgres_do(job, dbtdeploy.postgres_clean_models_block(), plain=true))) %}
+  {% set models = fromjson(dbtdeploy.postgres_do(job, dbtdeploy.postgres_clean_models_block(), plain=true)) %}
   {% do dbtdeploy.end_transaction() %}
-  {% do print(job.token ~ tojson(told)) %}
+  {% do print(job.token ~ tojson(models if models.exposed else told + models)) %}
 {% endmacro %}
 
 
@@ -105,7 +105,6 @@ from (
   one that another node goes on with as it is, such as an incremental model under a new name. A drop without CASCADE: what hangs on it keeps it, by PostgreSQL's own word.
 #}
 {% macro postgres_clean_models_block() %}
-#variable_conflict use_column
 declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
   dry constant bool := (job ->> 'dry_run')::bool;

@@ -6,6 +6,7 @@
     environment, project
     wanted     [{unique_id, database, schema, identifier}] what the release will replace or make
     removed    the same of nodes that left the project
+    reads      [{schema, name}] relations that what is released reads
   answer: see `LiveProduction` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
 {% macro release_look(job) %}
@@ -138,8 +139,8 @@ select json_build_object(
       from kept_by_us) p),
   'functions', json_build_array(),
   'dependents', (select coalesce(json_agg(h), '[]') from hanging h where h.key in (select key from outside)),
-  'lost', (select coalesce(json_agg(l), '[]') from lost l),
-  'exposures', {{ dbtdeploy.postgres_exposures(job.wanted | map(attribute='schema') | list, 'select p.oid from planned p') }}
+  'lost', (select coalesce(json_agg(l), '[]') from lost l where not l.pull_request),
+  'exposures', {{ dbtdeploy.postgres_exposures(job.wanted | map(attribute='schema') | list, 'select p.oid from planned p', job.reads) }}
 )
 {% endmacro %}
 
@@ -155,13 +156,13 @@ planned as (
 
 
 {#
-  What hangs on it and is neither of the release itself nor in a schema that bears our mark: what a pull
-  request built on production, or an earlier release keeps, follows the old relation.
+  What hangs on it and is neither of the release itself nor in a schema that bears our mark, nor of a role
+  of pull requests: what a pull request built on production, or an earlier release keeps, follows the old relation.
 #}
 {% macro postgres_outside() %}
 outside as (
   select t.* from thing t
   where t.objid not in (select p.oid from planned p) and coalesce(t.holder, 0) not in (select p.oid from planned p)
-    and not {{ dbtdeploy.postgres_is_marked('t.namespace') }}
+    and not {{ dbtdeploy.postgres_is_marked('t.namespace') }} and not {{ dbtdeploy.postgres_of_a_pull_request('t.owner', 't.namespace') }}
 )
 {% endmacro %}

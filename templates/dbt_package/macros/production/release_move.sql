@@ -9,7 +9,8 @@
     it, part   records to loop with
 
   A failure that has a name is an exception with a code of ours: DD001 production is not what it was,
-  DD002 something does not fit, DD003 another run took over, DD004 it was done before.
+  DD002 something does not fit, DD003 another run took over, DD004 it was done before, DD005 another role could
+  make its code run, which postgres_do answers.
 #}
 
 {#
@@ -103,7 +104,7 @@
              when o.classid = 'pg_attrdef'::regclass then format('alter table %s alter column %I drop default', o.full_name, o.part)
              else format('drop %s %I on %s', o.kind, o.part, o.full_name)
         end) order by r.depth, o.objid), '[]'),
-      (select coalesce(array_agg(concat(l.name, ' of ', l.owner, ' hangs on what is moved')), '{}') from lost l)
+      (select coalesce(array_agg(concat(l.name, ' of ', l.owner, ' hangs on what is moved')), '{}') from lost l where not l.pull_request)
     into things, said
     from outside o join hanging h on h.key = o.key
     join (select k.key, max(k.depth) as depth from ranked k group by k.key) r on r.key = o.key;
@@ -226,6 +227,8 @@
       when sqlstate 'DD004' then
         outcome := 'done';
         exit;
+      when sqlstate 'DD005' then
+        raise;
       when others then
         outcome := 'failed';
         said := array[sqlerrm];

@@ -26,26 +26,28 @@
     {{ return('') }}
   {% endif %}
   {% set line = job.mark.split('\n')[0] %}
-  {% set foreign, dropped = [], [] %}
+  {% set foreign, foreign_names, dropped = [], [], [] %}
   {% for name in job.schemas %}
     {% set comment = dbtdeploy.schema_comment(none, name) %}
     {% if comment is not none and comment.split('\n')[0] != line %}
       {% do foreign.append(name ~ (': ' ~ comment.split('\n')[0] if comment else ' bears no mark')) %}
+      {% do foreign_names.append(adapter.quote(name)) %}
     {% endif %}
   {% endfor %}
-  {% set answer = {'foreign': foreign, 'dropped': dropped, 'rows': none, 'fenced': false} %}
+  {% set answer = {'foreign': foreign, 'foreign_names': foreign_names, 'dropped': dropped, 'rows': none, 'fenced': false} %}
   {% if not foreign %}
     {% do answer.update(fromjson(dbtdeploy.postgres_begin_release(job))) %}
   {% endif %}
-  {% if not foreign and not answer.fenced %}
+  {% if not foreign and not answer.fenced and not answer.exposed %}
     {% do dropped.extend(dbtdeploy.drop_dead_staging(job, line)) %}
     {% for name in job.schemas %}
       {% do run_query(dbtdeploy.create_marked_schema_sql(none, name, job.mark)) %}
     {% endfor %}
-    {% do answer.update({'rows': fromjson(dbtdeploy.postgres_lay_baselines(job))}) %}
+    {% set laid = fromjson(dbtdeploy.postgres_lay_baselines(job)) %}
+    {% do answer.update(laid if laid.exposed else {'rows': laid}) %}
   {% endif %}
   {% do dbtdeploy.end_transaction() %}
-  {% do print(job.token ~ tojson(answer)) %}
+  {% do print(job.token ~ tojson({'exposed': answer.exposed} if answer.exposed else answer)) %}
 {% endmacro %}
 
 
@@ -90,7 +92,6 @@ end
 #}
 {% macro postgres_lay_baselines(job) %}
   {% set block %}
-#variable_conflict use_column
 declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
   rows jsonb := '{}';

@@ -34,7 +34,6 @@
   a little later. Old relations go out first, so that the staged ones find their names free.
 #}
 {% macro postgres_swap_block() %}
-#variable_conflict use_column
 declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
   pairs jsonb;
@@ -248,6 +247,7 @@ end
         execute format('create schema %I', it.name);
       end loop;
       {{ dbtdeploy.postgres_refuse_schemas_of_others("select value ->> 'schema' from jsonb_array_elements(pairs)") }}
+      {{ dbtdeploy.postgres_refuse_taken_names("select value ->> 'keep' from jsonb_array_elements(pairs) where value ->> 'old' is not null") }}
       for it in select distinct value ->> 'keep' as name from jsonb_array_elements(pairs) where value ->> 'old' is not null order by 1 loop
         execute format('create schema %I', it.name);
         execute format('comment on schema %I is %L', it.name, job ->> 'mark');

@@ -28,9 +28,27 @@
       ~ "select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval';\n"
       ~ "select set_config('check_function_bodies', 'off', true);\n"
       ~ "select set_config('dbt_deploy.told', '', false), set_config('dbt_deploy.job', "
-      ~ dbtdeploy.literal(tojson(job)) ~ ', true);\ndo $' ~ job.quote ~ '$\n' ~ block ~ '\n$' ~ job.quote
+      ~ dbtdeploy.literal(tojson(job)) ~ ', true);\ndo $' ~ job.quote ~ '$\n' ~ dbtdeploy.postgres_told_if_exposed(block)
+      ~ '\n$' ~ job.quote
       ~ "$;\ncommit;\nselect " ~ ("'x' || current_setting('dbt_deploy.told')" if plain
         else dbtdeploy.postgres_answer("current_setting('dbt_deploy.told')"))).rows[0][0][1:]) }}
+{% endmacro %}
+
+{#
+  A block, undone where it finds that others could make their code run: the answer is then {exposed: Preflight},
+  as of postgres_own_schema_refused.
+#}
+{% macro postgres_told_if_exposed(block) %}
+#variable_conflict use_column
+declare
+  exposures_found text;
+begin
+{{ block }};
+exception when sqlstate 'DD005' then
+  get stacked diagnostics exposures_found = pg_exception_detail;
+  perform set_config('dbt_deploy.told', json_build_object('exposed', json_build_object('role', quote_ident(current_user),
+    'database', quote_ident(current_database()), 'exposures', exposures_found::json))::text, false);
+end
 {% endmacro %}
 
 {# One release of a place at a time; released with the subtransaction that took it. #}

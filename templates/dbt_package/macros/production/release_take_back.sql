@@ -33,7 +33,6 @@
   comment. `remakes`: [{name, statements}].
 #}
 {% macro postgres_take_back_block() %}
-#variable_conflict use_column
 declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
   dry constant bool := (job ->> 'dry_run')::bool;
@@ -214,6 +213,7 @@ end
           null;
         end;
       end loop;
+      {{ dbtdeploy.postgres_refuse_taken_names('select key from jsonb_each_text(marks)') }}
       for it in select key as name, value as mark from jsonb_each_text(marks) loop
         execute format('create schema %I', it.name);
         execute format('comment on schema %I is %L', it.name, it.mark);
