@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, json_codec
 from dbtdeploy.context import release_files
 from dbtdeploy.context.release_files import Column, ReleaseRecord, Spot, SwappedNode
-from dbtdeploy.context.rollback_files import RolledBack
+from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.rollback import rollback_page_model, rollback_plan, rollback_records
 from dbtdeploy.rollback.rollback_target import Target
 from dbtdeploy.store.folder_client import Folder
@@ -68,9 +68,8 @@ def test_a_release_s_record(content: bytes) -> None:
             plan = rollback_plan.draft(store, target, known, run=RUN)
             names = tuple(node.production.identifier for node in known[0].nodes)
             took = TookBack(swapped=Swapped(outcome="done"), restored=names, left=names)
-            plan = msgspec.json.decode(
-                msgspec.json.encode(rollback_plan.answered(plan, took)), type=type(plan)
-            )
+            answered = msgspec.json.encode(rollback_plan.answered(plan, took))
+            plan = json_codec.decode(answered, RollbackPlan)
             rollback_page_model.lines(plan)
             rollback_page_model.plan_summary(plan, RUN.event)
             done = RolledBack(
