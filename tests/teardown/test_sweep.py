@@ -14,6 +14,8 @@ from dbtdeploy.github.comment_marker import mark as comment_mark
 from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas
 from standins.github import Hub
+from standins.job_log import JobLog, Masker
+from standins.pages import Page
 from standins.postgres import Database
 from standins.teardowns import REPOSITORY, Job, mark, schemas
 
@@ -218,3 +220,32 @@ def test_a_sweep_needs_what_was_chosen(job: Job) -> None:
     hand_over.write(job.work, ChosenSchemas())
     job.run("teardown/drop_schemas")
     assert "No schema bears the mark" in job.summary
+
+
+HOSTILE = "a\n::set-output name=x::y\n##[error]z\r::add-mask::e ![x](https://e.io/q.png) @octocat"
+
+
+@pytest.mark.fault(67)
+def test_hostile_names_are_inert_in_the_whole_job(job: Job, database: Database, hub: Hub) -> None:
+    """In the log as the runner reads it, in the summary and in the comment."""
+    name = '"' + HOSTILE.encode()[:60].decode() + '"'
+    database.run(
+        f"create schema {name}; comment on schema {name} is '{mark('pull_request=7', ago(0))}';"
+        f"create table {name}.t (id int)"
+    )
+    database.run(f"create schema other; create view other.{name} as select * from {name}.t")
+    marker = Marker(project="shop", target="ci")
+    ran = RunMark(run_id=1, run_attempt=1, commit="a", state=RunState.FINISHED)
+    hub.create_comment(REPOSITORY, 7, comment_mark(marker, ran, "### built"), BOT)
+    job.environment |= {"GITHUB_ACTIONS": "true"}
+    job.describe(sweep=True)
+    log = JobLog(masker=Masker())
+    taken = [log.take(line) for line in sweep(job, exit_code=70).splitlines()]
+    assert {one.name for one in taken if one is not None} <= {"group", "endgroup"}
+    assert log.masker.mask("e") == "e", "a mask was added"
+    assert {one.level for one in log.annotations} <= {"error", "warning", "notice"}
+    assert not [one for one in log.annotations if one.message == "z"]
+    for page in (job.summary, str(hub.comments(REPOSITORY, 7)[0]["body"])):
+        shown = Page(page)
+        assert not [link for link in shown.links if "e.io" in link]
+        assert "@octocat" not in shown.prose
