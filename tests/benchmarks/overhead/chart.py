@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-WIDTH, MARGIN = 840, 24
-LABELS, VALUES = 136, 190
+WIDTH, MARGIN = 900, 24
+LABELS, VALUES = 152, 360
 """Room for what stands left and right of the bars."""
 
 TOP, ROW, BAR, TITLE, GAP, BOTTOM = 92, 26, 16, 30, 20, 40
