@@ -13,7 +13,7 @@ ONE_PROCESS = "one-process"
 """One process of dbt 1.11 or 1.12 lists, waits for the guard, and builds."""
 SAVED_PARSE = "saved-parse"
 """That process starts from production's parse."""
-LEVERS = ("state-once", "json-in-one-piece")
+LEVERS = ("state-once",)
 """In that process, what ``in_dbt/levers/`` says of each."""
 
 ALL = (UNCHANGED, ONE_PROCESS, SAVED_PARSE, *LEVERS)

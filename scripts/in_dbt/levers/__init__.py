@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from saved_parse import known_files
 
-from . import json_in_one_piece, state_once
+from . import state_once
 
-ALL = {"state-once": state_once, "json-in-one-piece": json_in_one_piece}
+ALL = {"state-once": state_once}
 """By their names in the input ``shortcuts``."""
 
 
