@@ -201,7 +201,9 @@ def test_what_a_rollback_would_do_is_told_by_name() -> None:
     assert "<summary>What a rollback does: 3 at once, 1 stays</summary>" in text
     assert "**Moved back at once**, with the rows they had: `fct_orders`, `dim_customers`" in text
     assert "**Taken away at once**, for they are new: `dim_segments`" in text
-    assert "**Left as they are**, for the older rows lack what came since: `customer_ltv`" in text
+    assert (
+        "**Left as they are**, for they are changed in place, not replaced: `customer_ltv`" in text
+    )
 
 
 def test_a_dry_run_says_that_nothing_was_done_and_what_is_checked_later() -> None:

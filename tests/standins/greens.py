@@ -156,6 +156,8 @@ class Node:
     materialized: str
     back_by: BackBy | None
     managed: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    updates: tuple[str, ...] | None = None
 
     @property
     def unique_id(self) -> str:
@@ -220,6 +222,8 @@ class Release:
         staged_as: str | None = None,
         back_by: BackBy | None = None,
         managed: tuple[str, ...] = (),
+        keys: tuple[str, ...] = (),
+        updates: tuple[str, ...] | None = None,
     ) -> Node:
         """Make a staged relation of a query; None if it is there already."""
         staging = self.shop.spot(staged_as or name, self.green(schema))
@@ -229,6 +233,8 @@ class Release:
             materialized=materialized,
             back_by=back_by,
             managed=managed,
+            keys=keys,
+            updates=updates,
         )
         if query is not None:
             kind = KIND.get(materialized, "table")
@@ -322,6 +328,8 @@ class Release:
                 expected_oid=live.oid if live else None,
                 expected_columns=live.columns if live else (),
                 managed_privileges=node.managed,
+                keys=node.keys,
+                updates=node.updates,
                 rows_before=1,
                 rows_after=2,
                 seconds=0.5,

@@ -195,6 +195,7 @@ def test_what_is_not_committed_is_undone_in_dbt_1_8(shop: Shop) -> None:
     release = shop.begin()
     release.prepare("orders")
     release.stage("orders")
+    release.stage("fresh", "select 1 as id")
     assert release.go().outcome == "done"
     assert shop.settled(release) == "live"
     assert shop.take_back(release).swapped.outcome == "done"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -354,52 +353,6 @@ def test_an_incremental_table_goes_on_where_it_was(shop: Shop) -> None:
     # What is live hangs on nothing that a clean-up would drop.
     assert [one.outcome for one in shop.clean_up()] == ["dropped"]
     shop.owner.run("insert into analytics.events (v) values (6)")
-
-
-@pytest.mark.fault(34, 35)
-@pytest.mark.parametrize("counted", [True, False])
-def test_rows_written_since_they_were_copied_are_not_lost(shop: Shop, counted: bool) -> None:
-    shop.owner.run("create table analytics.events as select 1 as id")
-    release = shop.begin()
-    release.prepare("events")
-    release.stage("events", None, "incremental")
-    release.plan()
-    with shop.owner.connect() as connection:
-        connection.execute("insert into analytics.events values (2)")
-        if not counted:
-            # One row more and one less: only the statistics know.
-            connection.execute("delete from analytics.events where id = 1")
-            connection.close()
-            time.sleep(0.1)
-        before = shop.state()
-        said = refused(shop, before, release.swap(), "changed")
-    assert said == "analytics.events was written to since its rows were copied into staging"
-    release.prepare("events")
-    release.plan()
-    assert release.swap().outcome == "done"
-    assert shop.owner.rows("select max(id) from analytics.events") == [(2,)]
-
-
-def test_partitions_move_with_their_table(shop: Shop) -> None:
-    shop.owner.run(
-        """
-        create table analytics.days (d int, v int) partition by range (d);
-        create table analytics.days_1 partition of analytics.days for values from (0) to (10);
-        insert into analytics.days values (1, 1);
-        """
-    )
-    release = shop.begin()
-    release.prepare("days")
-    shop.owner.run(f"insert into {release.green()}.days values (2, 2)")
-    release.stage("days", None, "incremental")
-    swapped = release.go()
-    assert swapped.outcome == "done", swapped
-    assert not release.look.look.lost
-    assert shop.owner.rows("select d from analytics.days_1 order by 1") == [(1,), (2,)]
-    assert shop.owner.rows(f"select d from {release.kept()}.days_1") == [(1,)]
-    assert release.green() not in shop.schemas()
-    assert shop.take_back(release, restore_incremental=True).swapped.outcome == "done"
-    assert shop.owner.rows("select d from analytics.days_1 order by 1") == [(1,)]
 
 
 def test_a_kind_that_changes(shop: Shop) -> None:

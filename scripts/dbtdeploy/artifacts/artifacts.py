@@ -72,6 +72,12 @@ class Config(msgspec.Struct, frozen=True, gc=False):
     incremental_strategy: msgspec.Raw = NULL
     on_schema_change: msgspec.Raw = NULL
     snapshot_meta_column_names: msgspec.Raw = NULL
+    incremental_predicates: msgspec.Raw = NULL
+    predicates: msgspec.Raw = NULL
+    merge_update_columns: msgspec.Raw = NULL
+    merge_exclude_columns: msgspec.Raw = NULL
+    pre_hook: msgspec.Raw = msgspec.field(default=NULL, name="pre-hook")
+    post_hook: msgspec.Raw = msgspec.field(default=NULL, name="post-hook")
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):

@@ -367,8 +367,8 @@ TABLE = (
     ),
     Input(
         name="restore-incremental",
-        text="Roll incremental tables and snapshots back too, though they lose the rows that came "
-        "since.",
+        text="Take what the release did to incremental tables and snapshots back too; rows that "
+        "came since stay.",
         actions=(ROLLBACK,),
         type="boolean",
         default="false",

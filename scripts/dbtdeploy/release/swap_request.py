@@ -9,7 +9,7 @@ from msgspec import Struct
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan, ReleaseRecord, SwappedNode
 from dbtdeploy.context.work_files import Run, State
-from dbtdeploy.release import node_meta
+from dbtdeploy.release import in_place, node_meta
 from dbtdeploy.store import lease_messages
 from dbtdeploy.warehouse import release_schemas
 from dbtdeploy.warehouse.preflight import Preflight
@@ -93,6 +93,8 @@ def _pair(node: ReleaseNode, known: Known) -> SwapPair:
         expected_oid=before.oid if before else None,
         expected_columns=before.columns if before else (),
         managed_privileges=node_meta.managed_privileges(definition) if definition else (),
+        keys=in_place.keys(definition, known.manifest) if definition else (),
+        updates=in_place.updated_columns(definition) if definition else None,
         rows_before=node.rows_before,
         rows_after=node.rows_after,
         seconds=node.seconds,

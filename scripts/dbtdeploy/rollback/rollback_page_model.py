@@ -43,8 +43,9 @@ def parts(plan: RollbackPlan) -> list[RollbackSection]:
         ),
         RollbackSection(
             title="Left as it is",
-            says="Incremental tables and snapshots: moving them back would lose the history "
-            f"since {since}. `restore-incremental: true` moves them back all the same.",
+            says="Incremental tables and snapshots, which a release changes in place. "
+            "`restore-incremental: true` takes out what it did to their rows, and leaves rows that "
+            f"came since {since}.",
             names=plan.left,
             noun="table",
         ),
@@ -80,11 +81,6 @@ def lost(plan: RollbackPlan) -> list[str]:
         said.append(
             f"What was built into the restored tables since {since}: they hold what they held then "
             "until they are built again."
-        )
-    if plan.restore_incremental:
-        said.append(
-            f"Rows that incremental tables and snapshots took in since {since}. They are moved "
-            "away with what goes out, and dropped by a clean-up when `keep-hours` are over."
         )
     direct = sum(len(one.direct) for one in plan.releases)
     if direct:

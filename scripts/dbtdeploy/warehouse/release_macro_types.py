@@ -166,6 +166,12 @@ class SwapPair(Struct, frozen=True, kw_only=True):
     expected_columns: tuple[Column, ...] = ()
     managed_privileges: tuple[str, ...] = ()
     """Privileges that the node's config ``grants`` names: those of the old relation lapse."""
+    keys: tuple[str, ...] = ()
+    """Of a table that is changed in place: columns by which rows of others are told from those that
+    the release changes. Empty where nobody else may have written at all."""
+    updates: tuple[str, ...] | None = None
+    """The columns that an UPDATE of dbt's sets, all of them if empty; None where it is not known,
+    and those are meant that it changed."""
     rows_before: int | None = None
     rows_after: int | None = None
     seconds: float | None = None

@@ -110,17 +110,19 @@ def prepare(
         release_id: the release's.
         tag: its tag.
         nonce: of the lease.
-        schemas: every staging schema.
+        schemas: every staging schema; with baselines there is one more, for their log.
         baselines: production's tables to copy.
         taken_at: when the lease was taken, ISO 8601; a fence that is newer is respected.
     """
+    log_schema = release_schemas.log_schema(release_id, place.project)
     job = {
         **_fenced(place, nonce, taken_at),
         "release_id": release_id,
         "tag": tag,
+        "log_schema": log_schema,
         "prefix": release_schemas.prefix(place),
         "mark": _mark(place, release_id, "staging"),
-        "schemas": list(schemas),
+        "schemas": [*schemas, *([log_schema] if baselines else [])],
         "baselines": [
             {
                 "unique_id": one.unique_id,
@@ -202,8 +204,8 @@ def take_back(
         place: whose releases they are.
         nonce: of the lease; it becomes the fence, unless a newer one is there.
         records: what is to be undone, newest first.
-        restore_incremental: bring kept incremental tables and snapshots back, too; what was added
-            to them since is then in the undone schema.
+        restore_incremental: take out what the releases did to rows of incremental tables and
+            snapshots, too; what others wrote to them since stays.
         tries: how often to try for the locks.
         dry_run: only say what would be done; nothing is written or locked.
         token: ends the names of the undone schemas, so that nobody can have taken them.
@@ -349,6 +351,8 @@ def _swap_pair(pair: SwapPair, node: SwappedNode | None) -> dict[str, Any]:
         "expected_oid": pair.expected_oid,
         "expected_columns": [to_builtins(column) for column in pair.expected_columns],
         "managed": [privilege.upper() for privilege in pair.managed_privileges],
+        "keys": list(pair.keys),
+        "updates": None if pair.updates is None else list(pair.updates),
         "rows_before": pair.rows_before,
         "rows_after": pair.rows_after,
         "seconds": pair.seconds,

@@ -52,6 +52,11 @@ def staging_schema(release_id: str, project: str) -> str:
     return _cut(head, "_" + plain, room=MAX_BASE, whole=plain == project, of=project)
 
 
+def log_schema(release_id: str, project: str) -> str:
+    """Beside the staging schema: there is logged what dbt writes into copies of production."""
+    return staging_schema(release_id, project).replace("dbt_green_", "dbt_log_", 1)
+
+
 def token(digits: int = 8) -> str:
     """The end of a name that nobody who may make schemas can have guessed and taken before."""
     return secrets.token_hex(digits // 2)

@@ -9,7 +9,7 @@
     staging_line   first line of the comment of the staging schemas
     known          full names of what was known to hang on production
     pairs          [{unique_id, name, method, schema, identifier, staging_schema, staging_identifier, keep,
-                     carries, expected_oid, expected_columns, managed, rows_before, rows_after, seconds}]
+                     carries, keys, updates, expected_oid, expected_columns, managed, rows_before, rows_after, seconds}]
     removed        [{unique_id, database, schema, identifier}] of nodes that left the project
   answer: see `Swapped` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
@@ -30,42 +30,51 @@
 
 
 {#
-  A try that cannot have its locks is undone with its subtransaction, its locks with it, and made again
-  a little later. Old relations go out first, so that the staged ones find their names free.
+  First rows are changed in the tables that dbt writes into, which keeps only writers waiting; then all
+  that moves is locked and moved. A try that cannot have its locks is undone with its subtransaction,
+  its rows and locks with it, and made again a little later: in between another run may take over. Old
+  relations go out first, so that the staged ones find their names free.
 #}
 {% macro postgres_swap_block() %}
 declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
-  pairs jsonb;
+  pairs jsonb; changes jsonb; layouts jsonb;
   leaving oid[]; entering oid[];
   things jsonb; stays jsonb; later text[];
-  said text[] := '{}'; repointed text[]; left_behind text[];
-  it record; part record;
+  said text[] := '{}'; repointed text[]; left_behind text[]; keeping text[];
+  map text; logged text; named text[]; changed text[]; counted bigint; written xid;
+  it record; part record; step record; layout record;
   outcome text; began timestamptz; swapped_at timestamptz;
   patience timestamptz; waits_for oid; tries int := 0;
 begin
   while tries < (job ->> 'tries')::int loop
     tries := tries + 1;
     began := clock_timestamp();
+    keeping := '{}';
     repointed := '{}';
     left_behind := '{}';
     begin
       {{ dbtdeploy.postgres_swap_may() }}
+      {{ dbtdeploy.postgres_find_changes() }}
+      {{ dbtdeploy.postgres_refuse_taken_names("select value ->> 'keep' from jsonb_array_elements(changes)") }}
+      {{ dbtdeploy.postgres_lock_changes() }}
+      {{ dbtdeploy.postgres_refuse_unlike_the_log() }}
+      {{ dbtdeploy.postgres_apply_changes() }}
       {{ dbtdeploy.postgres_find_pairs() }}
       {{ dbtdeploy.postgres_release_lock() }}
       {{ dbtdeploy.postgres_refuse_changes() }}
-      {{ dbtdeploy.postgres_refuse_lost_rows() }}
       {{ dbtdeploy.postgres_release_things() }}
       {{ dbtdeploy.postgres_carried() }}
       {{ dbtdeploy.postgres_swap_move() }}
       {{ dbtdeploy.postgres_hand_over_sequences() }}
       {{ dbtdeploy.postgres_run_later() }}
       {{ dbtdeploy.postgres_repoint() }}
+      said := array(select format('%s %s is newer than the plan; it was repointed too', value ->> 'kind', value ->> 'name')
+        from jsonb_array_elements(things) where not job -> 'known' ? (value ->> 'name'));
+      {{ dbtdeploy.postgres_read_live_instead() }}
       {{ dbtdeploy.postgres_drop_empty_staging() }}
       {{ dbtdeploy.postgres_swap_rows() }}
       outcome := 'done';
-      said := array(select format('%s %s is newer than the plan; it was repointed too', value ->> 'kind', value ->> 'name')
-        from jsonb_array_elements(things) where not job -> 'known' ? (value ->> 'name'));
       exit;
     {{ dbtdeploy.postgres_release_endings() }}
   end loop;
@@ -96,14 +105,15 @@ end
 {% endmacro %}
 
 
-{# `pairs` with the oids of what is live and what is staged. #}
+{# `pairs`, those that are not changed in place, with the oids of what is live and what is staged. #}
 {% macro postgres_find_pairs() %}
       select coalesce(jsonb_agg(p.value || jsonb_build_object('n', p.n, 'old', o.oid::bigint, 'new', s.oid::bigint,
           'full_name', format('%I.%I', p.value ->> 'schema', p.value ->> 'identifier')) order by p.n), '[]'),
         coalesce(array_agg(o.oid) filter (where o.oid is not null), '{}'),
         coalesce(array_agg(s.oid) filter (where s.oid is not null), '{}')
       into pairs, leaving, entering
-      from jsonb_array_elements(job -> 'pairs') with ordinality p(value, n)
+      from (select value, n from jsonb_array_elements(job -> 'pairs') with ordinality j(value, n)
+        where value ->> 'unique_id' not in (select c ->> 'unique_id' from jsonb_array_elements(changes) c)) p
       left join pg_namespace a on a.nspname = (p.value ->> 'schema')::name
       left join pg_class o on o.relnamespace = a.oid and o.relname = (p.value ->> 'identifier')::name
       left join pg_namespace b on b.nspname = (p.value ->> 'staging_schema')::name
@@ -132,31 +142,6 @@ end
         raise exception using errcode = 'DD001', message = said[1];
       end if;
 {% endmacro %}
-
-{#
-  History would shrink if rows were written since it was copied. A table up to 64 MB is counted, which
-  takes some hundredths of a second; for the others there are the statistics.
-#}
-{% macro postgres_refuse_lost_rows() %}
-      said := '{}';
-      for it in select p.full_name, o.oid, o.relkind, b.rows, b.oid <> p.old or b.writes <> {{ dbtdeploy.postgres_writes('o.oid') }} as written
-          from jsonb_to_recordset(pairs) as p(unique_id text, full_name text, old bigint)
-          join pg_class o on o.oid = p.old::oid
-          join dbt_deploy.baselines b on b.environment = job ->> 'environment' and b.project = job ->> 'project'
-            and b.release_id = job ->> 'release_id' and b.unique_id = p.unique_id loop
-        if not it.written and it.relkind = 'r' and pg_relation_size(it.oid) <= 64 * 1024 * 1024 then
-          execute format('select count(*) as now from %s', it.oid::regclass) into part;
-          it.written := part.now <> it.rows;
-        end if;
-        if it.written then
-          said := said || format('%s was written to since its rows were copied into staging', it.full_name);
-        end if;
-      end loop;
-      if said <> '{}' then
-        raise exception using errcode = 'DD001', message = said[1];
-      end if;
-{% endmacro %}
-
 
 {# Null where they do not. #}
 {% macro postgres_columns_differ(expected, relation) %}
@@ -247,10 +232,9 @@ end
         execute format('create schema %I', it.name);
       end loop;
       {{ dbtdeploy.postgres_refuse_schemas_of_others("select value ->> 'schema' from jsonb_array_elements(pairs)") }}
-      {{ dbtdeploy.postgres_refuse_taken_names("select value ->> 'keep' from jsonb_array_elements(pairs) where value ->> 'old' is not null") }}
+      {{ dbtdeploy.postgres_refuse_taken_names("select value ->> 'keep' from jsonb_array_elements(pairs) where value ->> 'old' is not null and value ->> 'keep' <> all (keeping)") }}
       for it in select distinct value ->> 'keep' as name from jsonb_array_elements(pairs) where value ->> 'old' is not null order by 1 loop
-        execute format('create schema %I', it.name);
-        execute format('comment on schema %I is %L', it.name, job ->> 'mark');
+        {{ dbtdeploy.postgres_make_keeping('it.name') }}
       end loop;
       for it in select (value ->> 'old')::oid as moved, value ->> 'keep' as name
         from jsonb_array_elements(pairs) where value ->> 'old' is not null loop
@@ -318,11 +302,11 @@ end
       insert into dbt_deploy.dbt_deployments
         select job ->> 'release_id', job ->> 'tag', job ->> 'environment', job ->> 'project', p.unique_id, p.name, p.method,
           p.rows_before, p.rows_after, p.seconds, job ->> 'commit_sha', job ->> 'released_by', swapped_at
-        from jsonb_to_recordset(pairs) as p(unique_id text, name text, method text, rows_before bigint, rows_after bigint, seconds double precision);
+        from jsonb_to_recordset(job -> 'pairs') as p(unique_id text, name text, method text, rows_before bigint, rows_after bigint, seconds double precision);
       insert into dbt_deploy.dbt_model_row_counts
         select job ->> 'environment', job ->> 'project', p.unique_id, p.name, p.rows_after, swapped_at, job ->> 'release_id'
-        from jsonb_to_recordset(pairs) as p(unique_id text, name text, rows_after bigint) where p.rows_after is not null;
-      delete from dbt_deploy.removed_models m using jsonb_to_recordset(pairs) as p(unique_id text, schema text, identifier text)
+        from jsonb_to_recordset(job -> 'pairs') as p(unique_id text, name text, rows_after bigint) where p.rows_after is not null;
+      delete from dbt_deploy.removed_models m using jsonb_to_recordset(job -> 'pairs') as p(unique_id text, schema text, identifier text)
         where m.environment = job ->> 'environment' and m.project = job ->> 'project'
           and (m.unique_id = p.unique_id or (m.schema = p.schema and m.identifier = p.identifier));
       insert into dbt_deploy.removed_models

@@ -21,10 +21,11 @@
 {#
   Runs one statement string, which is one transaction, and gives what it leaves in dbt_deploy.told. The
   job goes in as a value. The commit stands in the string: a client that dies has either sent all of it
-  or nothing.
+  or nothing. `isolation`: another than the connection's own, for reads that must see one state.
 #}
-{% macro postgres_do(job, block, plain=false) %}
-  {{ return(run_query(dbtdeploy.postgres_own_names_only()
+{% macro postgres_do(job, block, plain=false, isolation=none) %}
+  {{ return(run_query(("commit;\nbegin isolation level " ~ isolation ~ ";\n" if isolation else '')
+      ~ dbtdeploy.postgres_own_names_only()
       ~ "select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval';\n"
       ~ "select set_config('check_function_bodies', 'off', true);\n"
       ~ "select set_config('dbt_deploy.told', '', false), set_config('dbt_deploy.job', "
@@ -92,19 +93,11 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
   end if;
   if to_regclass('dbt_deploy.baselines') is null then
     create table dbt_deploy.baselines (environment text, project text, release_id text, unique_id text,
-      oid bigint not null, rows bigint not null, writes bigint not null,
+      oid bigint not null, copy bigint not null, node int not null, log_schema text not null, rows bigint not null,
+      files jsonb not null, columns jsonb not null, catalog jsonb not null,
       primary key (environment, project, release_id, unique_id));
   end if;
   {{ dbtdeploy.postgres_refuse_strangers() }}
-{% endmacro %}
-
-{#
-  How many rows were ever written to a table, by the server's statistics. A session that is not idle
-  may report its own some seconds late, and a crash resets them.
-#}
-{% macro postgres_writes(relation) %}
-(select coalesce(sum(pg_stat_get_tuples_inserted(f.oid) + pg_stat_get_tuples_updated(f.oid) + pg_stat_get_tuples_deleted(f.oid)), 0)::bigint
-  from (select {{ relation }} as oid union select i.inhrelid from pg_inherits i where i.inhparent = {{ relation }}) f)
 {% endmacro %}
 
 {# Moves the fence to this run's nonce; `found` is then false if another run's is newer. #}

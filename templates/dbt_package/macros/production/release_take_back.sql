@@ -30,7 +30,8 @@
 {#
   `spots` says what is at each name as the undoing goes on, from record to record: {name: oid or null}.
   Relation `moved[i]` goes to schema `moved_to[i]`, in that order; where it is a new one, `marks` bears its
-  comment. `remakes`: [{name, statements}].
+  comment. `remakes`: [{name, statements}]. `undo`: see release_undo_in_place.sql; `was_changes` are the
+  kept relations that it has done with.
 #}
 {% macro postgres_take_back_block() %}
 declare
@@ -39,9 +40,9 @@ declare
   spots jsonb; moved oid[]; moved_to text[]; marks jsonb; remakes jsonb; drops oid[];
   restored text[] := '{}'; recreated text[] := '{}'; left_alone text[] := '{}'; removed text[] := '{}'; missing text[] := '{}';
   leaving oid[]; entering oid[];
-  things jsonb;
+  things jsonb; undo jsonb; was_changes text[];
   said text[] := '{}'; repointed text[];
-  it record; part record; differs text; here oid; kept oid;
+  it record; part record; undone record; layout record; differs text; here oid; kept oid; how jsonb;
   outcome text; began timestamptz; swapped_at timestamptz;
   patience timestamptz; waits_for oid; tries int := 0;
 begin
@@ -50,15 +51,25 @@ begin
     began := clock_timestamp();
     repointed := '{}';
     said := '{}';
+    was_changes := '{}';
     begin
       {{ dbtdeploy.postgres_take_back_may() }}
       {{ dbtdeploy.postgres_take_back_plan() }}
       if not dry then
-        {{ dbtdeploy.postgres_release_lock() }}
-        {{ dbtdeploy.postgres_take_back_plan() }}
+        {{ dbtdeploy.postgres_lock_undone() }}
       end if;
+      {{ dbtdeploy.postgres_refuse_undo() }}
       if said <> '{}' then
         raise exception using errcode = 'DD001', message = said[1];
+      end if;
+      if not dry then
+        {{ dbtdeploy.postgres_undo_in_place() }}
+        was_changes := array(select value ->> 'kept_name' from jsonb_array_elements(undo));
+        {{ dbtdeploy.postgres_release_lock() }}
+        {{ dbtdeploy.postgres_take_back_plan() }}
+        if said <> '{}' then
+          raise exception using errcode = 'DD001', message = said[1];
+        end if;
       end if;
       {{ dbtdeploy.postgres_release_things() }}
       if dry then
@@ -127,7 +138,7 @@ end
 {# What to move where. Only what is live now is compared with its record: the rest is as it was kept. #}
 {% macro postgres_take_back_plan() %}
       spots := '{}'; moved := '{}'; moved_to := '{}'; marks := '{}'; remakes := '[]'; drops := '{}'; leaving := '{}'; entering := '{}';
-      said := '{}'; missing := '{}'; left_alone := '{}';
+      said := '{}'; missing := '{}'; left_alone := '{}'; undo := '[]';
       for it in
         select r.value ->> 'mark' as mark, d.value as node, d.value ->> 'schema' as schema, d.value ->> 'undone' as undone,
           d.value ->> 'back_by' as back_by, d.value -> 'statements' as statements, d.value ->> 'kind' as kind,
@@ -143,6 +154,18 @@ end
           left_alone := array_append(array_remove(left_alone, it.name), it.name);
           continue;
         end if;
+        kept := to_regclass(it.kept_name);
+        how := {{ dbtdeploy.postgres_changed_in_place('kept') }};
+        if how is not null or it.kept_name = any (was_changes) then
+          if how is not null then
+            if not spots ? it.name then
+              {{ dbtdeploy.postgres_compare_with_record() }}
+            end if;
+            undo := undo || jsonb_build_object('name', it.name, 'live', here::bigint, 'kept', kept::bigint, 'kept_name', it.kept_name, 'how', how);
+          end if;
+          spots := spots || jsonb_build_object(it.name, here::bigint);
+          continue;
+        end if;
         if not spots ? it.name then
           {{ dbtdeploy.postgres_compare_with_record() }}
           if here is not null then
@@ -156,7 +179,6 @@ end
             marks := marks || jsonb_build_object(it.undone, it.mark);
           end if;
         end if;
-        kept := to_regclass(it.kept_name);
         here := null;
         if spots ? it.name then
           remakes := (select coalesce(jsonb_agg(value order by n), '[]')

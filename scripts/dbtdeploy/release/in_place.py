@@ -1,0 +1,69 @@
+"""What a release may know of a node whose table it changes in place, as dbt's build would. Pure.
+
+The swap repeats what dbt did to a copy of the table. Rows that others wrote meanwhile stay where
+the build cannot have depended on them; these questions decide that.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dbtdeploy.artifacts.artifacts import Manifest, Node, decoded
+from dbtdeploy.release import node_meta
+
+READS_ITSELF = re.compile(r"\bthis\b")
+"""``{{ this }}``, whose rows a model may read."""
+
+OWN_PACKAGES = ("macro.dbt.", "macro.dbt_postgres.", "macro.dbtdeploy.")
+"""dbt's own macros name ``this`` to write into it, and to ask whether it is there."""
+
+MERGES = ("merge", "microbatch")
+"""Strategies that set all columns of a row that matches, if the config names none: ``merge.sql`` of
+dbt-adapters, and of microbatch on PostgreSQL the same."""
+
+
+def keys(node: Node, manifest: Manifest) -> tuple[str, ...]:
+    """The columns of ``unique_key`` by which this build alone chooses the rows that it changes.
+
+    Empty where others' rows could have changed what it does: it appends, its key is an expression,
+    it reads ``{{ this }}``, it is bound by predicates, or a hook of it may do anything; and for a
+    snapshot, which compares with all of its rows.
+    """
+    if node.resource_type == "snapshot":
+        return ()
+    config = node.config
+    free = (
+        config.incremental_predicates,
+        config.predicates,
+        config.pre_hook,
+        config.post_hook,
+    )
+    if any(decoded(one) for one in free) or _reads_itself(node, manifest):
+        return ()
+    return node_meta.unique_columns(node)
+
+
+def updated_columns(node: Node) -> tuple[str, ...] | None:
+    """The columns that dbt's UPDATE of a row sets; empty for all, None where it is not known."""
+    config = node.config
+    if decoded(config.incremental_strategy) not in MERGES or decoded(config.merge_exclude_columns):
+        return None
+    named = decoded(config.merge_update_columns)
+    return tuple(str(one) for one in named) if isinstance(named, list) else ()
+
+
+def _reads_itself(node: Node, manifest: Manifest) -> bool:
+    if node.language == "python" or READS_ITSELF.search(node.raw_code or ""):
+        return True
+    seen: set[str] = set()
+    waiting = [name for name in node.depends_on.macros if name]
+    while waiting:
+        name = waiting.pop()
+        macro = manifest.macros.get(name)
+        if name in seen or macro is None or name.startswith(OWN_PACKAGES):
+            continue
+        seen.add(name)
+        if READS_ITSELF.search(macro.macro_sql):
+            return True
+        waiting.extend(one for one in macro.depends_on.macros if one)
+    return False

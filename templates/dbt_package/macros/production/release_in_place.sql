@@ -1,0 +1,373 @@
+{#
+  What dbt wrote into the copies of production's rows (release_baselines.sql), done to the tables that
+  are live: the same statements in the same order, each to the very row versions that were copied. The
+  tables stay what they are, with all that was ever made on them.
+
+  The parts of the DO block of release_swap.sql use these variables besides those of release_move.sql:
+
+    changes   [a pair of the job, with full_name, live, copy, node, log_schema, columns]
+    layouts   {name of a composite type in the log's schema: [{number, name, type}]}
+    written   the xid that all that this try writes bears
+#}
+
+{# Pairs whose copy is still the table that was copied into: dbt wrote into it, and made none anew. #}
+{% macro postgres_find_changes() %}
+      select coalesce(jsonb_agg(p || jsonb_build_object('full_name', format('%I.%I', p ->> 'schema', (p ->> 'identifier')::name),
+          'live', b.oid, 'copy', b.copy, 'node', b.node, 'log_schema', b.log_schema, 'files', b.files, 'columns', b.columns,
+          'catalog', b.catalog) order by b.oid), '[]')
+      into changes
+      from jsonb_array_elements(job -> 'pairs') p
+      join dbt_deploy.baselines b on b.environment = job ->> 'environment' and b.project = job ->> 'project'
+        and b.release_id = job ->> 'release_id' and b.unique_id = p ->> 'unique_id'
+      join pg_namespace n on n.nspname = (p ->> 'staging_schema')::name
+      join pg_class c on c.relnamespace = n.oid and c.relname = (p ->> 'staging_identifier')::name and c.oid = b.copy;
+{% endmacro %}
+
+
+{# Keeps writers out, and nobody who reads. Taken before the first look, so that what is seen stays so. #}
+{% macro postgres_lock_changes() %}
+      for it in select value ->> 'full_name' as full_name, (value ->> 'live')::oid as live from jsonb_array_elements(changes) loop
+        continue when to_regclass(it.full_name) is distinct from it.live;
+        waits_for := it.live;
+        perform set_config('lock_timeout', '250ms', true);
+        execute format('lock table %s in share row exclusive mode', it.full_name);
+      end loop;
+      waits_for := null;
+{% endmacro %}
+
+
+{# The live table is the one that was copied, and of the copy all that happened is in the log. #}
+{% macro postgres_refuse_unlike_the_log() %}
+      select array_agg(value ->> 'full_name' || why order by value ->> 'full_name') into said from (
+        select value, case
+          when to_regclass(value ->> 'full_name') is null then ' is gone since its rows were copied into staging'
+          when to_regclass(value ->> 'full_name') <> (value ->> 'live')::oid then ' was made anew since its rows were copied into staging'
+          when not pg_has_role((select c.relowner from pg_class c where c.oid = (value ->> 'live')::oid), 'usage') then
+            ' belongs to ' || (select pg_get_userbyid(c.relowner) from pg_class c where c.oid = (value ->> 'live')::oid)
+          when value -> 'files' <> {{ dbtdeploy.postgres_files("(value ->> 'live')::oid") }} then
+            ' was rewritten since its rows were copied into staging (VACUUM FULL, CLUSTER, ALTER TABLE or TRUNCATE)'
+          else {{ dbtdeploy.postgres_columns_differ("value -> 'columns'", "(value ->> 'live')::oid") }}
+        end as why from jsonb_array_elements(changes)
+      ) found where why is not null;
+      if said is not null then
+        raise exception using errcode = 'DD001', message = said[1];
+      end if;
+      said := '{}';
+      for it in select value ->> 'full_name' as full_name, value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node,
+          (value ->> 'copy')::oid as copy, value -> 'catalog' as catalog, value -> 'columns' as columns from jsonb_array_elements(changes) loop
+        execute format('select count(*) as truncates from %I.statements where node = $1 and op = ''TRUNCATE''', it.log_schema)
+          into part using it.node;
+        if part.truncates > 0 then
+          said := said || format('%s: its build emptied it by TRUNCATE, which a release does not repeat in production', it.full_name);
+          continue;
+        end if;
+        execute format($q$
+          with last as (
+            select distinct on (place) place, there from (
+              select before as place, n, false as there from %1$I.log where node = $1 and before is not null
+              union all
+              select after, n, true from %1$I.log where node = $1 and after is not null
+            ) e order by place, n desc, there desc
+          ), known as (
+            select staged as place from %1$I.%2$I m where not exists (select from last l where l.place = m.staged)
+            union all
+            select place from last where there
+          )
+          select count(*) as rows from known k full join (select ctid as place from %3$s) c on c.place = k.place
+            where k.place is null or c.place is null
+          $q$, it.log_schema, 'map_' || it.node, it.copy::regclass) into part using it.node;
+        if part.rows > 0 then
+          said := said || format('%s: its build changed %s rows in a way that leaves no trace, such as a rewrite of the table', it.full_name, part.rows);
+        end if;
+        said := said || array(
+          select format('%s: its build changed the %s of the table, which a release does not repeat in production', it.full_name, coalesce(made.key, was.key))
+          from jsonb_each(it.catalog) was full join jsonb_each({{ dbtdeploy.postgres_catalog_of('it.copy') }}) made on made.key = was.key
+          where made.value is distinct from was.value
+            and not (was.key is null and made.key like 'index %')
+            {# dbt drops a column, and what was on it with it. #}
+            and not (made.key is null and exists (select from jsonb_to_recordset(it.columns) as o(name text, type text)
+              left join jsonb_to_recordset({{ dbtdeploy.postgres_columns('it.copy') }}) as c(name text, type text) on c.name = o.name
+              where c.type is distinct from o.type))
+          order by 1);
+      end loop;
+      if said <> '{}' then
+        raise exception using errcode = 'DD002', message = said[1];
+      end if;
+{% endmacro %}
+
+
+{#
+  Rows that others wrote meanwhile stay as they are, where the build depended on none of them: it has a
+  key, reads no row of its own, and no key of theirs is one that it touches. Else nobody may have
+  written at all: two builds would leave the same rows twice.
+#}
+{% macro postgres_refuse_others_writes() %}
+        if jsonb_array_length(it.value -> 'keys') = 0 then
+          execute format('select count(*) filter (where m.id is null) as came, count(*) filter (where l.ctid is null) as went'
+            ' from %s l full join %s m on m.live = l.ctid and m.of = l.tableoid and m.version = l.xmin where l.ctid is null or m.id is null',
+            it.full_name, map) into part;
+          if part.came + part.went > 0 then
+            said := array[format('%s was written to since its rows were copied into staging (%s rows came, %s went)', it.full_name, part.came, part.went)];
+            raise exception using errcode = 'DD001', message = said[1];
+          end if;
+        else
+          for layout in
+            select l.key, string_agg(quote_ident(k), ', ') as names, string_agg(format('k.%1$I = l.%1$I', k), ' and ') as same,
+              string_agg(format('(old::%s).%I', l.key, k), ', ') as before, string_agg(format('(new::%s).%I', l.key, k), ', ') as after
+            from jsonb_each(layouts) l cross join jsonb_array_elements_text(it.value -> 'keys') k group by 1
+          loop
+            execute format('select count(*) as rows from %s l left join %s m on m.live = l.ctid and m.of = l.tableoid and m.version = l.xmin'
+              ' where m.id is null and exists (select from (select %s from %s where node = $1 and layout = $2 and old is not null'
+              ' union select %s from %s where node = $1 and layout = $2 and new is not null) k(%s) where %s)',
+              it.full_name, map, layout.before, logged, layout.after, logged, layout.names, layout.same)
+              into part using it.node, layout.key;
+            if part.rows > 0 then
+              said := array[format('%s: others wrote %s rows with keys that the release changes, since its rows were copied into staging', it.full_name, part.rows)];
+              raise exception using errcode = 'DD001', message = said[1];
+            end if;
+          end loop;
+        end if;
+{% endmacro %}
+
+
+{# Tables whose columns stay come first: those of the others are locked against readers from there on. #}
+{% macro postgres_apply_changes() %}
+      for it in
+        select value, value ->> 'full_name' as full_name, value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node,
+          (value ->> 'live')::oid as live, (value ->> 'copy')::oid as copy, value ->> 'keep' as keep, value ->> 'identifier' as identifier,
+          d.altered, d.dropped, d.retyped, d.added
+        from jsonb_array_elements(changes) cross join lateral (
+          select coalesce(array_agg(case when o.name is null then format('add column %I %s', n.name, n.type)
+                else format('alter column %1$I type %2$s using %1$I::%2$s', n.name, n.type) end order by n.name) filter (where n.name is not null), '{}') as altered,
+            coalesce(array_agg(format('drop column %I', o.name) order by o.name) filter (where n.name is null), '{}') as dropped,
+            coalesce(array_agg(n.name) filter (where o.name is not null and n.name is not null), '{}') as retyped,
+            coalesce(array_agg(n.name) filter (where o.name is null), '{}') as added
+          from jsonb_to_recordset(value -> 'columns') as o(name text, type text)
+          full join jsonb_to_recordset({{ dbtdeploy.postgres_columns("(value ->> 'copy')::oid") }}) as n(name text, type text) on n.name = o.name
+          where o.type is distinct from n.type
+        ) d
+        order by cardinality(d.altered || d.dropped), value ->> 'full_name'
+      loop
+        map := format('%I.%I', it.log_schema, 'map_' || it.node);
+        logged := format('(select g.*, s.columns, %L || md5(s.columns::text) as layout from %2$I.log g join %2$I.statements s using (statement) where g.node = s.node)'
+          , format('%I.row_', it.log_schema), it.log_schema);
+        logged := format('%s logged', logged);
+        {{ dbtdeploy.postgres_make_layouts() }}
+        {{ dbtdeploy.postgres_refuse_others_writes() }}
+        execute format('create table %I.%I (id bigint primary key, layout text, old text)', it.log_schema, 'touched_' || it.node);
+        execute format('insert into %I.statements (node, op, columns) values (0, ''swap'', ''[]'')', it.log_schema);
+        execute format('select xmin from %I.statements where node = 0 order by statement desc limit 1', it.log_schema) into written;
+        {{ dbtdeploy.postgres_alter_columns() }}
+        for step in execute format('select l.statement, l.layout, l.columns, l.op, l.defaulted, count(*) as rows from %s where l.node = $1'
+            ' group by 1, 2, 3, 4, 5 order by 1, case l.op when ''D'' then 1 when ''U'' then 2 else 3 end', replace(logged, ' logged', ' l')) using it.node loop
+          {{ dbtdeploy.postgres_apply_step() }}
+        end loop;
+        for part in select unnest(it.dropped) as action loop
+          {{ dbtdeploy.postgres_alter_live('part.action') }}
+        end loop;
+        {{ dbtdeploy.postgres_keep_touched() }}
+        {{ dbtdeploy.postgres_follow_copy() }}
+      end loop;
+{% endmacro %}
+
+
+{# A type for each set of columns that there was: the text of a logged row is read as one. #}
+{% macro postgres_make_layouts() %}
+        layouts := '{}';
+        for part in execute format('select distinct l.layout, l.columns from %s where l.node = $1', replace(logged, ' logged', ' l')) using it.node loop
+          layouts := layouts || jsonb_build_object(part.layout, part.columns);
+          if to_regtype(part.layout) is null then
+            execute format('create type %s as (%s)', part.layout, (select string_agg(format('%I %s', c.name, c.type), ', ' order by c.number)
+              from jsonb_to_recordset(part.columns) as c(number int, name text, type text)));
+          end if;
+        end loop;
+{% endmacro %}
+
+
+{# A change of type may rewrite the table: its rows keep their order, and are found again by it. #}
+{% macro postgres_alter_columns() %}
+        if cardinality(it.retyped) > 0 then
+          perform set_config('synchronize_seqscans', 'off', true), set_config('max_parallel_workers_per_gather', '0', true);
+          execute format('create table %I.%I as select row_number() over () as r, tableoid as of, ctid as live from %s',
+            it.log_schema, 'order_' || it.node, it.full_name);
+        end if;
+        for part in select unnest(it.altered) as action loop
+          {{ dbtdeploy.postgres_alter_live('part.action') }}
+        end loop;
+        if cardinality(it.retyped) > 0 and it.value -> 'files' <> {{ dbtdeploy.postgres_files('it.live') }} then
+          execute format('update %1$s m set of = n.of, live = n.live, version = n.version from %2$I.%3$I o join'
+            ' (select row_number() over () as r, tableoid as of, ctid as live, xmin as version from %4$s) n on n.r = o.r'
+            ' where m.of = o.of and m.live = o.live', map, it.log_schema, 'order_' || it.node, it.full_name);
+        end if;
+{% endmacro %}
+
+{% macro postgres_alter_live(action) %}
+          begin
+            execute format('alter table %s %s', it.full_name, {{ action }});
+          exception
+            when lock_not_available or deadlock_detected then
+              raise;
+            when others then
+              said := array[format('%s: %s: %s', it.full_name, {{ action }}, sqlerrm)];
+              raise exception using errcode = 'DD002', message = said[1];
+          end;
+{% endmacro %}
+
+
+{#
+  All rows of one statement and one kind at once. A MERGE is done as an UPDATE and an INSERT, which touch
+  different rows. Columns that drew their default do so again.
+#}
+{% macro postgres_apply_step() %}
+          if exists (select from jsonb_array_elements(step.columns) c where c ->> 'name' like '%\_\_dbt\_alter') then
+            {# dbt changes a column's type row by row; here ALTER TABLE did it. #}
+            execute format('update %s m set staged = g.after from %I.log g where g.node = $1 and g.statement = $2 and g.op = ''U'' and m.staged = g.before',
+              map, it.log_schema) using it.node, step.statement;
+            continue;
+          end if;
+          if step.op <> 'I' then
+            execute format('insert into %I.%I (id, layout, old) select m.id, $3, g.old from %I.log g join %s m on m.staged = g.before'
+              ' where g.node = $1 and g.statement = $2 and g.op = $4 on conflict (id) do nothing',
+              it.log_schema, 'touched_' || it.node, it.log_schema, map) using it.node, step.statement, step.layout, step.op;
+          end if;
+          select coalesce(array_agg(quote_ident(a.attname) order by a.attnum), '{}') into named
+            from jsonb_to_recordset(step.columns) as c(number int, name text)
+            join pg_attribute a on a.attrelid = it.live and a.attname = c.name and not a.attisdropped
+            where a.attgenerated = '' and a.attidentity <> 'a' and position(format(' %s ', c.number) in step.defaulted) = 0;
+          if step.op = 'I' then
+            execute format('with came as (select g.n, g.after, g.new::%1$s as new, row_number() over (order by g.n) as r from %2$I.log g'
+              ' where g.node = $1 and g.statement = $2 and g.op = ''I'' and g.defaulted = $4),'
+              ' made as (insert into %3$s (%4$s) select %5$s from (select new from came order by n) x returning tableoid as of, ctid as live),'
+              ' numbered as (select row_number() over () as r, of, live from made),'
+              ' noted as (insert into %6$s (id, of, live, version, staged) select -c.n, m.of, m.live, $3, c.after from came c join numbered m using (r) returning id)'
+              ' insert into %2$I.%7$I (id) select id from noted',
+              step.layout, it.log_schema, it.full_name, array_to_string(named, ', '),
+              (select string_agg('(x.new).' || c, ', ') from unnest(named) c), map, 'touched_' || it.node)
+              using it.node, step.statement, written, step.defaulted;
+          elsif step.op = 'D' then
+            execute format('delete from %3$s l using %1$I.log g join %2$s m on m.staged = g.before'
+              ' where g.node = $1 and g.statement = $2 and g.op = ''D'' and l.ctid = m.live and l.tableoid = m.of and l.xmin = m.version',
+              it.log_schema, map, it.full_name) using it.node, step.statement;
+          else
+            if it.value -> 'updates' = 'null' then
+              {# What the statement set is not known: those columns that it changed in any row. #}
+              execute format('select array_remove(array[%s], null) from %I.log g where g.node = $1 and g.statement = $2 and g.op = ''U''',
+                (select string_agg(format('case when bool_or((g.old::%1$s).%2$s::text is distinct from (g.new::%1$s).%2$s::text) then %2$L end', step.layout, c), ', ')
+                  from unnest(named) c), it.log_schema) into changed using it.node, step.statement;
+              named := case when changed = '{}' then named else changed end;
+            elsif jsonb_array_length(it.value -> 'updates') > 0 then
+              named := array(select c from unnest(named) c where c in (select quote_ident(a.attname) from jsonb_array_elements_text(it.value -> 'updates') u
+                join pg_attribute a on a.attrelid = it.live and lower(a.attname) = lower(u) and not a.attisdropped));
+            end if;
+            execute format('with came as (select m.id, m.of, m.live, m.version, g.after, g.new::%1$s as new from %2$I.log g join %3$s m on m.staged = g.before'
+              ' where g.node = $1 and g.statement = $2 and g.op = ''U''),'
+              ' done as (update %4$s l set %5$s from came x where l.ctid = x.live and l.tableoid = x.of and l.xmin = x.version'
+              ' returning x.id, x.after, l.tableoid as of, l.ctid as live)'
+              ' update %3$s m set of = d.of, live = d.live, version = $3, staged = d.after from done d where m.id = d.id',
+              step.layout, it.log_schema, map, it.full_name, (select string_agg(format('%1$s = (x.new).%1$s', c), ', ') from unnest(named) c))
+              using it.node, step.statement, written;
+          end if;
+          get diagnostics counted = row_count;
+          if step.op = 'D' then
+            execute format('delete from %s m using %I.log g where g.node = $1 and g.statement = $2 and g.op = ''D'' and m.staged = g.before',
+              map, it.log_schema) using it.node, step.statement;
+          end if;
+          if counted <> step.rows then
+            said := array[format('%s: of %s rows that the release %s, %s are as they were copied into staging; others wrote the rest since, or a policy or trigger keeps them',
+              it.full_name, step.rows, case step.op when 'D' then 'deletes' when 'U' then 'updates' else 'inserts' end, counted)];
+            raise exception using errcode = 'DD001', message = said[1];
+          end if;
+{% endmacro %}
+
+
+{#
+  Of each row that was written: what it held before (null: it is new), and which version it is now (null:
+  it is gone). Kept under the table's name, with a comment that says how to read it.
+#}
+{% macro postgres_keep_touched() %}
+        {{ dbtdeploy.postgres_make_keeping('it.keep') }}
+        execute format('create table %I.%I as select t.id, split_part(t.layout, ''.'', 2) as layout, t.old, m.of, m.live from %I.%I t left join %s m on m.id = t.id',
+          it.keep, it.identifier, it.log_schema, 'touched_' || it.node, map);
+        execute format('comment on table %I.%I is %L', it.keep, it.identifier, jsonb_build_object('dbt-deploy', 'rows that a release changed in place',
+          'oid', it.live, 'version', written::text, 'files', {{ dbtdeploy.postgres_files('it.live') }}, 'added', it.added,
+          'dropped', cardinality(it.dropped), 'retyped', cardinality(it.retyped),
+          'layouts', (select coalesce(jsonb_object_agg(split_part(key, '.', 2), value), '{}') from jsonb_each(layouts)))::text);
+{% endmacro %}
+
+{# Made by this very try, or refused: a schema of that name that is there already is nobody we know. #}
+{% macro postgres_make_keeping(schema) %}
+        if not {{ schema }} = any (keeping) then
+          execute format('create schema %I', {{ schema }});
+          execute format('comment on schema %I is %L', {{ schema }}, job ->> 'mark');
+          keeping := keeping || {{ schema }};
+        end if;
+{% endmacro %}
+
+
+{# What else dbt did to the copy: grants that the node's config names, comments, an index of a hook. #}
+{% macro postgres_follow_copy() %}
+        for part in
+          with privilege as (select upper(p) as name from jsonb_array_elements_text(it.value -> 'managed') p),
+          held as (
+            select w.which, g.grantee, g.privilege_type from (values ('live', it.live), ('copy', it.copy)) w(which, oid)
+            join pg_class c on c.oid = w.oid cross join lateral aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) g
+            where g.privilege_type in (select name from privilege) and g.grantee <> c.relowner
+          )
+          select 1 as step, format(case h.which when 'copy' then 'grant %s on %s to %s' else 'revoke %s on %s from %s' end, h.privilege_type, it.full_name,
+              case h.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(h.grantee)) end) as statement
+          from held h where not exists (select from held o where o.which <> h.which and o.grantee = h.grantee and o.privilege_type = h.privilege_type)
+          union all
+          select 2, format('comment on %s is %L', case when d.objsubid = 0 then 'table ' || it.full_name
+              else format('column %s.%I', it.full_name, a.attname) end, d.description)
+          from pg_description d left join pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid and d.objsubid > 0
+          left join pg_attribute l on l.attrelid = it.live and l.attname = a.attname
+          where d.classoid = 'pg_class'::regclass and d.objoid = it.copy and (d.objsubid = 0 or l.attnum is not null)
+            and d.description is distinct from case when d.objsubid = 0 then obj_description(it.live, 'pg_class') else col_description(it.live, l.attnum) end
+          union all
+          select 3, {{ dbtdeploy.postgres_index_on('x.indexrelid', "(it.value ->> 'schema')", "(it.value ->> 'identifier')::name") }}
+          from pg_index x join pg_class i on i.oid = x.indexrelid where x.indrelid = it.copy
+            and not it.value -> 'catalog' ? ('index ' || i.relname) and not exists (select from pg_constraint k where k.conindid = x.indexrelid)
+            and not exists (select from pg_index y join pg_class j on j.oid = y.indexrelid where y.indrelid = it.live and j.relname = i.relname)
+          order by step
+        loop
+          begin
+            execute part.statement;
+          exception
+            when lock_not_available or deadlock_detected then
+              raise;
+            when others then
+              said := array[part.statement || ': ' || sqlerrm];
+              raise exception using errcode = 'DD002', message = said[1];
+          end;
+        end loop;
+{% endmacro %}
+
+
+{#
+  Staged views and functions that read a copy are made again on the live table. The copy bears a name
+  of its own while their definitions are read, so that each mention in these is one of it.
+#}
+{% macro postgres_read_live_instead() %}
+      if changes <> '[]' then
+        for it in select (value ->> 'copy')::oid as copy, value ->> 'log_schema' as log_schema,
+            'copy_' || (job ->> 'quote') || '_' || (value ->> 'node') as name
+            from jsonb_array_elements(changes) loop
+          execute format('alter table %s rename to %I', it.copy::regclass, it.name);
+          execute format('alter table %s set schema %I', it.copy::regclass, it.log_schema);
+        end loop;
+        leaving := array(select (value ->> 'copy')::oid from jsonb_array_elements(changes));
+        entering := '{}';
+        {{ dbtdeploy.postgres_release_things() }}
+        for it in select format('%I.%I', value ->> 'log_schema', 'copy_' || (job ->> 'quote') || '_' || (value ->> 'node')) as name,
+            value ->> 'full_name' as full_name from jsonb_array_elements(changes) loop
+          things := replace(things::text, it.name, (select substr(j, 2, length(j) - 2) from (select to_json(it.full_name)::text as j) q))::jsonb;
+        end loop;
+        {{ dbtdeploy.postgres_drop_things() }}
+        for it in select value, value ->> 'name' as name, value ->> 'kind' as kind from jsonb_array_elements(things) loop
+          {{ dbtdeploy.postgres_make_or_say("it.value -> 'statements'", "it.kind || ' ' || it.name") }}
+        end loop;
+        for it in select distinct value ->> 'log_schema' as log_schema from jsonb_array_elements(changes) loop
+          execute format('drop schema %I cascade', it.log_schema);
+        end loop;
+      end if;
+{% endmacro %}

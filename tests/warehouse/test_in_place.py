@@ -1,0 +1,544 @@
+"""Tables that dbt writes into, changed in place: as a build right there would have left them.
+
+Each test runs the same statements on staging's copy and on a twin, and compares: rows, columns,
+what an audit trigger saw, and all that was ever made on the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dbtdeploy.base import errors
+from dbtdeploy.warehouse.release_macro_types import Swapped
+from standins.greens import Release, Shop
+from standins.postgres import Database, Server
+
+AUDIT = """
+create table twin.audit (n bigint generated always as identity, schema text, op text, row text);
+grant all on twin.audit to public;
+create function twin.seen() returns trigger language plpgsql as $$
+begin
+  insert into twin.audit (schema, op, row) values (tg_table_schema, tg_op,
+    case when tg_level = 'ROW' then concat(old::text, ' > ', new::text) end);
+  return null;
+end $$;
+"""
+
+COLUMNS = """
+select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity::text
+from pg_attribute a where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped
+order by a.attname
+"""
+
+MADE_ON_IT = """
+with t as (select 'analytics.t'::regclass as oid)
+select pg_get_constraintdef(k.oid) from pg_constraint k join t on k.conrelid = t.oid
+union all select pg_get_indexdef(i.indexrelid) from pg_index i join t on i.indrelid = t.oid
+union all select concat(pg_get_triggerdef(g.oid), g.tgenabled) from pg_trigger g
+  join t on g.tgrelid = t.oid
+union all select pg_get_ruledef(w.oid) from pg_rewrite w join t on w.ev_class = t.oid
+union all select polname || pg_get_expr(polqual, polrelid) from pg_policy join t on polrelid = t.oid
+union all select pg_get_statisticsobjdef(x.oid) from pg_statistic_ext x join t on stxrelid = t.oid
+union all select row(relacl, reloptions, relrowsecurity, relowner, obj_description(c.oid))::text
+  from pg_class c join t using (oid)
+union all select row(attname, attstattarget, attacl)::text
+  from pg_attribute join t on attrelid = oid
+order by 1
+"""
+
+
+@dataclass
+class Table:
+    """`analytics.t`, and the same in schema `twin`."""
+
+    shop: Shop
+    columns: str
+    rows: str
+    more: Sequence[str] = ()
+    """Made on both; ``{t}`` is the table."""
+    keys: tuple[str, ...] = ()
+    updates: tuple[str, ...] | None = None
+    release: Release = field(init=False)
+    oid: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        for schema in ("analytics", "twin"):
+            name = f"{schema}.t"
+            self.shop.owner.run(f"create table {name} ({self.columns}); {self.rows.format(t=name)}")
+            for one in self.more:
+                self.shop.owner.run(one.format(t=name, schema=schema))
+            self.shop.owner.run(
+                f"create trigger seen after insert or update or delete on {name}"
+                " for each row execute function twin.seen()"
+            )
+        self.oid = self.shop.database.value("select 'analytics.t'::regclass::oid")
+        self.release = self.shop.begin()
+        self.prepare()
+
+    def prepare(self) -> None:
+        self.release.prepare("t")
+
+    def build(self, *statements: str) -> None:
+        """What dbt does, in staging and in the twin."""
+        for name in (f"{self.release.green()}.t", "twin.t"):
+            with self.shop.owner.connect() as connection:
+                for one in statements:
+                    connection.execute(one.format(t=name).encode())
+
+    def swap(self) -> Swapped:
+        self.release.stage("t", None, "incremental", keys=self.keys, updates=self.updates)
+        return self.release.go()
+
+    def contents(self, schema: str, columns: str = "t.*") -> list[Any]:
+        query = f"select ({columns})::text from {schema}.t order by 1"
+        return [row for (row,) in self.shop.database.rows(query)]
+
+    def audit(self, schema: str) -> list[Any]:
+        query = f"select op, row from twin.audit where schema = '{schema}' order by n"
+        return self.shop.database.rows(query)
+
+    def alike(self, columns: str = "t.*", *, in_order: bool = True) -> None:
+        """As the twin, and still the same object."""
+        assert self.contents("analytics", columns) == self.contents("twin", columns)
+        ours, theirs = (
+            self.shop.database.rows(COLUMNS, (f"{schema}.t",)) for schema in ("analytics", "twin")
+        )
+        assert ours == theirs
+        seen, expected = self.audit("analytics"), self.audit("twin")
+        assert (seen if in_order else sorted(seen)) == (expected if in_order else sorted(expected))
+        assert self.shop.database.value("select 'analytics.t'::regclass::oid") == self.oid
+
+
+@pytest.fixture
+def shop(tmp_path: Path, postgres_server: Server, database: Database) -> Shop:
+    made = Shop(tmp_path, postgres_server, database)
+    database.run(f"create schema twin authorization {made.owner.user}")
+    made.owner.run(AUDIT)
+    return made
+
+
+ROWS = "insert into {t} select n, 'v' || n from generate_series(1, 5) n"
+
+BUILDS: dict[str, tuple[tuple[str, ...], Any]] = {
+    "append": (("insert into {t} values (1, 'again'), (6, null)",), None),
+    "delete+insert": (
+        ("delete from {t} where id in (2, 3); insert into {t} values (2, 'new'), (9, '9')",),
+        None,
+    ),
+    "merge": (
+        (
+            "merge into {t} as d using (values (2, 'two'), (7, 'seven')) as s(id, v) on d.id = s.id"
+            " when matched then update set id = s.id, v = s.v"
+            " when not matched then insert (id, v) values (s.id, s.v)",
+        ),
+        (),
+    ),
+    "snapshot": (
+        ("update {t} set v = 'closed' where id = 4", "insert into {t} values (4, 'open')"),
+        None,
+    ),
+    "twice": (
+        (
+            "insert into {t} values (6, 'a')",
+            "update {t} set v = v || 'b' where id > 4",
+            "update {t} set v = v || 'c' where id > 5",
+            "delete from {t} where id = 5",
+            "insert into {t} values (5, 'back')",
+        ),
+        None,
+    ),
+    "nothing": (("delete from {t} where id > 100",), None),
+    "new column": (
+        ("alter table {t} add column w numeric(6,2)", "insert into {t} (id, w) values (8, 1.5)"),
+        None,
+    ),
+}
+
+
+@pytest.mark.fault(86, 91)
+@pytest.mark.parametrize("name", BUILDS)
+def test_rows_columns_and_events_are_those_of_a_build_in_place(shop: Shop, name: str) -> None:
+    statements, updates = BUILDS[name]
+    table = Table(shop, "id int, v text", ROWS, updates=updates)
+    table.build(*statements)
+    swapped = table.swap()
+    assert swapped.outcome == "done", swapped
+    table.alike()
+    assert [one for one in shop.schemas() if "dbt_log" in one or "dbt_green" in one] == []
+
+
+def test_a_column_that_goes_is_dropped_last(shop: Shop) -> None:
+    """Readers wait for that, so the triggers of the live table still see the column."""
+    table = Table(shop, "id int, v text", ROWS)
+    table.build("alter table {t} drop column v", "insert into {t} values (8)")
+    assert table.swap().outcome == "done"
+    assert table.contents("analytics") == table.contents("twin")
+    assert table.audit("analytics") == [("INSERT", " > (8,)")]
+
+
+def test_equal_rows_are_told_apart(shop: Shop) -> None:
+    rows = "insert into {t} select 1, 'same' from generate_series(1, 4)"
+    table = Table(shop, "id int, v text", rows)
+    one = "ctid = (select min(ctid) from {t} where v = 'same')"
+    table.build(f"delete from {{t}} where {one}", f"update {{t}} set v = 'one' where {one}")
+    swapped = table.swap()
+    assert swapped.outcome == "done", swapped
+    table.alike()
+
+
+def test_a_type_that_grows_and_one_that_is_rewritten(shop: Shop) -> None:
+    """dbt fills a new column, drops the old one and renames; the live one stays where it is."""
+    table = Table(
+        shop,
+        "id int, v varchar(2), w int",
+        "insert into {t} select n, 'v' || n, n from generate_series(1, 9) n",
+    )
+    for name, to in (("v", "varchar(20)"), ("w", "bigint")):
+        table.build(
+            f"alter table {{t}} add column {name}__dbt_alter {to}",
+            f"update {{t}} set {name}__dbt_alter = {name}",
+            f"alter table {{t}} drop column {name} cascade",
+            f"alter table {{t}} rename column {name}__dbt_alter to {name}",
+        )
+    table.build(
+        "delete from {t} where id = 3",
+        "insert into {t} (id, v, w) values (3, 'long enough', 30000000000)",
+        "update {t} set v = 'seven' where id = 7",
+    )
+    swapped = table.swap()
+    assert swapped.outcome == "done", swapped
+    columns = "row(id, v, w)"
+    assert table.contents("analytics", columns) == table.contents("twin", columns)
+
+
+@pytest.mark.fault(101)
+def test_defaults_and_numbers_come_out_as_after_an_insert_there(shop: Shop) -> None:
+    columns = """
+        id int generated always as identity,
+        number int generated by default as identity (start 100),
+        old serial, v text default 'none', loaded timestamptz default now(),
+        twice text generated always as (v || v) stored
+    """
+    table = Table(shop, columns, "insert into {t} (v) values ('a'), ('b'), ('c')")
+    table.build(
+        "alter table {t} add column more int",
+        "insert into {t} (v, more) values ('d', 1)",
+        "insert into {t} (number, more) values (7, 2)",
+    )
+    before = shop.database.value("select last_value from analytics.t_old_seq")
+    assert before == 3
+    swapped = table.swap()
+    assert swapped.outcome == "done", swapped
+    kept = "row(id, number, old, v, twice, more)"
+    assert table.contents("analytics", kept) == table.contents("twin", kept)
+    shop.owner.run("insert into analytics.t (v) values ('after')")
+    assert shop.owner.rows("select id, number, old from analytics.t where v = 'after'") == [
+        (6, 104, 6)
+    ]
+
+
+@pytest.mark.fault(93, 98, 101)
+def test_all_that_was_made_on_the_table_stays(shop: Shop) -> None:
+    reader = shop.reader.user
+    more = (
+        "create index by_v on {t} (v)",
+        "alter table {t} add constraint whole primary key (id)",
+        "create rule none as on delete to {t} where old.id < 0 do instead nothing",
+        "create trigger off before insert on {t} for each row execute function twin.seen()",
+        "alter table {t} disable trigger off",
+        f"create policy few on {{t}} for select to {reader} using (id < 3)",
+        "alter table {t} enable row level security",
+        f"grant select on {{t}} to {reader}",
+        "create statistics {schema}.two on id, v from {t}",
+        "comment on table {t} is 'by hand'",
+        "alter table {t} set (fillfactor = 70), alter column v set statistics 50",
+    )
+    table = Table(shop, "id int, v text", ROWS, more=more)
+    shop.owner.run("create table marts.child (id int references analytics.t on delete cascade)")
+    shop.owner.run("insert into marts.child values (1), (2)")
+    before = shop.database.rows(MADE_ON_IT)
+    table.build("delete from {t} where id in (1, 5)", "insert into {t} values (5, 'five')")
+    swapped = table.swap()
+    assert swapped.outcome == "done", swapped
+    table.alike()
+    assert shop.database.rows(MADE_ON_IT) == before
+    assert shop.owner.rows("select id from marts.child") == [(2,)]
+
+
+def test_what_a_build_changes_besides_rows_is_done_to_the_live_table_too(shop: Shop) -> None:
+    reader = shop.reader.user
+    table = Table(shop, "id int, v text", ROWS, more=("create index by_v on {t} (v)",))
+    table.build(
+        "create index if not exists by_v on {t} (v)",
+        "create index if not exists by_id on {t} (id)",
+        f"grant select on {{t}} to {reader}",
+        "comment on column {t}.v is 'what it''s \\ worth'",
+    )
+    table.release.stage("t", None, "incremental", managed=("select",))
+    assert table.release.go().outcome == "done"
+    table.alike()
+    indexes = "select indexname from pg_indexes where schemaname = 'analytics' order by 1"
+    assert shop.database.rows(indexes) == [("by_id",), ("by_v",)]
+    assert shop.reader.rows("select count(*) from analytics.t") == [(5,)]
+    said = "select col_description('analytics.t'::regclass, 2)"
+    assert shop.database.value(said) == "what it's \\ worth"
+
+
+@pytest.mark.parametrize(
+    ("statement", "outcome", "said"),
+    [
+        ("truncate {t}", "unfit", "emptied it by TRUNCATE"),
+        ("alter table {t} add constraint c check (id > 0)", "unfit", "constraint c"),
+        ("alter table {t} disable trigger dbt_deploy_row", "unfit", "trigger dbt_deploy_row"),
+        ("delete from {t} where id = 1; alter table {t} alter id type bigint", "unfit", "2 rows"),
+    ],
+)
+def test_what_no_log_can_see_is_refused_by_name(
+    shop: Shop, statement: str, outcome: str, said: str
+) -> None:
+    table = Table(shop, "id int, v text", ROWS)
+    shop.owner.run(statement.format(t=f"{table.release.green()}.t"))
+    table.release.stage("t", None, "incremental")
+    swapped = table.release.go()
+    assert swapped.outcome == outcome, swapped
+    assert said in "\n".join(swapped.detail)
+    assert "analytics.t" in "\n".join(swapped.detail)
+    assert table.audit("analytics") == []
+
+
+@pytest.mark.fault(82, 104)
+@pytest.mark.parametrize(
+    "write",
+    [
+        "insert into analytics.t values (9, 'theirs')",
+        "delete from analytics.t where id = 1",
+        "update analytics.t set v = v where id = 1",
+        "delete from analytics.t where id = 1; insert into analytics.t values (1, 'v1')",
+    ],
+)
+def test_without_a_key_nobody_else_may_have_written(shop: Shop, write: str) -> None:
+    table = Table(shop, "id int, v text", ROWS)
+    table.build("insert into {t} values (6, 'six')")
+    shop.owner.run(write)
+    before = shop.state()
+    swapped = table.swap()
+    assert swapped.outcome == "changed"
+    assert "analytics.t was written to since its rows were copied into staging" in swapped.detail[0]
+    assert shop.state() == before
+    assert "six" not in "".join(table.contents("analytics"))
+
+
+@pytest.mark.fault(82, 104)
+def test_with_a_key_what_others_wrote_stays(shop: Shop) -> None:
+    table = Table(shop, "id int, v text", ROWS, keys=("id",))
+    table.build("delete from {t} where id in (2); insert into {t} values (2, 'new'), (6, 'six')")
+    for schema in ("analytics", "twin"):
+        shop.owner.run(
+            f"insert into {schema}.t values (9, 'theirs');"
+            f"update {schema}.t set v = 'theirs' where id = 1; delete from {schema}.t where id = 3"
+        )
+    swapped = table.swap()
+    assert swapped.outcome == "done", swapped
+    assert table.contents("analytics") == table.contents("twin")
+
+
+@pytest.mark.fault(82, 104)
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        ("insert into analytics.t values (6, 'theirs')", "others wrote 1 rows with keys"),
+        ("update analytics.t set v = 'theirs' where id = 2", "others wrote"),
+        ("delete from analytics.t where id = 2", "of 1 rows that the release deletes, 0 are"),
+    ],
+)
+def test_a_key_that_both_touch_is_refused(shop: Shop, write: str, said: str) -> None:
+    table = Table(shop, "id int, v text", ROWS, keys=("id",))
+    table.build("delete from {t} where id in (2); insert into {t} values (2, 'new'), (6, 'six')")
+    shop.owner.run(write)
+    swapped = table.swap()
+    assert swapped.outcome == "changed"
+    assert said in swapped.detail[0]
+    assert "six" not in "".join(table.contents("analytics"))
+
+
+@pytest.mark.fault(83)
+def test_a_policy_that_hides_rows_from_the_owner_refuses_the_copy(shop: Shop) -> None:
+    shop.owner.run(
+        "create table analytics.t as select n as id from generate_series(1, 5) n;"
+        "alter table analytics.t enable row level security;"
+        "alter table analytics.t force row level security;"
+        "create policy few on analytics.t using (id < 3)"
+    )
+    release = shop.begin()
+    with pytest.raises(errors.ReleaseStepFailed, match="row-level security"):
+        release.prepare("t")
+
+
+@pytest.mark.fault(91)
+def test_a_publication_of_all_tables_does_not_stop_the_build(shop: Shop) -> None:
+    shop.database.run("create publication everything for all tables")
+    table = Table(shop, "id int, v text", ROWS)
+    for schema in ("analytics", "twin"):
+        shop.owner.run(f"alter table {schema}.t replica identity full")
+    table.build("update {t} set v = 'u' where id = 1", "delete from {t} where id = 2")
+    swapped = table.swap()
+    assert swapped.outcome == "done", swapped
+    table.alike()
+    identity = "select relreplident::text from pg_class where oid = 'analytics.t'::regclass"
+    assert shop.database.value(identity) == "f"
+
+
+@pytest.mark.fault(94)
+def test_partitions_stay_with_their_rows(shop: Shop) -> None:
+    shop.owner.run(
+        """
+        create table analytics.t (id int, v text) partition by range (id);
+        create table analytics.t_1 partition of analytics.t for values from (0) to (10);
+        create table marts.t_2 partition of analytics.t for values from (10) to (100);
+        insert into analytics.t values (1, 'a'), (2, 'b'), (11, 'c');
+        """
+    )
+    release = shop.begin()
+    release.prepare("t")
+    green = f"{release.green()}.t"
+    shop.owner.run(f"delete from {green} where id in (2, 11)")
+    shop.owner.run(f"insert into {green} values (12, 'd')")
+    shop.owner.run(f"update {green} set id = 20 where id = 1")
+    release.stage("t", None, "incremental")
+    swapped = release.go()
+    assert swapped.outcome == "done", swapped
+    assert shop.owner.rows("select * from analytics.t_1") == []
+    assert shop.owner.rows("select * from marts.t_2 order by id") == [(12, "d"), (20, "a")]
+    assert shop.take_back(release, restore_incremental=True).swapped.outcome == "done"
+    assert shop.owner.rows("select * from analytics.t_1 order by id") == [(1, "a"), (2, "b")]
+    assert shop.owner.rows("select * from marts.t_2 order by id") == [(11, "c")]
+
+
+def test_what_reads_a_copy_in_staging_reads_the_live_table_afterwards(shop: Shop) -> None:
+    table = Table(shop, "id int, v text", ROWS)
+    table.build("insert into {t} values (6, 'six')")
+    green = table.release.green()
+    name = f"""'{green}.t, "t" and a ''quote'''"""
+    table.release.stage("big", f"select id, {name} as said from {green}.t where id > 3", "view")
+    table.release.stage("bigger", f"select id from {green}.big where id > 4", "view")
+    table.release.stage("counted", f"select count(*) as n from {green}.t", "materialized_view")
+    shop.owner.run(f"grant select on {green}.bigger to {shop.reader.user}")
+    swapped = table.swap()
+    assert swapped.outcome == "done", swapped
+    table.alike()
+    shop.owner.run("insert into analytics.t values (7, 'seven')")
+    assert shop.owner.rows("select id from analytics.big order by 1") == [(4,), (5,), (6,), (7,)]
+    assert shop.reader.rows("select id from analytics.bigger order by 1") == [(5,), (6,), (7,)]
+    assert shop.owner.rows("select distinct said from analytics.big") == [
+        (f"""{green}.t, "t" and a 'quote'""",)
+    ]
+    shop.owner.run("refresh materialized view analytics.counted")
+    assert shop.owner.rows("select n from analytics.counted") == [(7,)]
+
+
+def test_readers_go_on_while_rows_are_changed(shop: Shop) -> None:
+    """A reader that never ends is in nobody's way: no lock that stops it is asked for."""
+    table = Table(shop, "id int, v text", ROWS)
+    table.build("update {t} set v = 'new' where id = 1")
+    with psycopg.connect(shop.owner.url) as reader:
+        reader.execute("select * from analytics.t")
+        swapped = table.swap()
+        assert (swapped.outcome, swapped.attempts) == ("done", 1), swapped
+    table.alike()
+
+
+# Taken back --------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(34)
+def test_the_releases_rows_are_taken_back_and_others_stay(shop: Shop) -> None:
+    table = Table(shop, "id int, v text", ROWS, keys=("id",))
+    table.build(
+        "delete from {t} where id = 1",
+        "update {t} set v = 'new' where id = 2",
+        "delete from {t} where id = 3; insert into {t} values (3, 'again')",
+        "insert into {t} values (6, 'six')",
+        "update {t} set v = 'seven' where id = 6",
+    )
+    assert table.swap().outcome == "done"
+    shop.owner.run("insert into analytics.t values (7, 'theirs')")
+    with psycopg.connect(shop.owner.url, autocommit=True) as connection:
+        connection.execute("vacuum (freeze) analytics.t")
+    shop.owner.run("update analytics.t set v = 'theirs' where id = 4")
+    plan = shop.take_back(table.release, restore_incremental=True, dry_run=True)
+    assert plan.restored == ("analytics.t",)
+    back = shop.take_back(table.release, restore_incremental=True)
+    assert back.swapped.outcome == "done", back
+    assert back.restored == ("analytics.t",)
+    rows = shop.owner.rows("select id, v from analytics.t order by id")
+    assert rows == [
+        *((1, "v1"), (2, "v2"), (3, "v3")),
+        *((4, "theirs"), (5, "v5"), (7, "theirs")),
+    ]
+    assert shop.database.value("select 'analytics.t'::regclass::oid") == table.oid
+    assert table.release.kept() not in shop.schemas()
+
+
+@pytest.mark.fault(35)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "update analytics.t set v = 'theirs' where id = 2",
+            "1 of the rows that the release wrote",
+        ),
+        ("delete from analytics.t where id = 6", "1 of the rows that the release wrote"),
+        ("vacuum full analytics.t", "was rewritten since"),
+        ("drop table analytics.t; create table analytics.t (id int, v text)", "was made anew"),
+    ],
+)
+def test_rows_that_were_written_to_since_are_not_taken_back(
+    shop: Shop, change: str, said: str
+) -> None:
+    table = Table(shop, "id int, v text", ROWS)
+    table.build("update {t} set v = 'new' where id = 2", "insert into {t} values (6, 'six')")
+    assert table.swap().outcome == "done"
+    with psycopg.connect(shop.owner.url, autocommit=True) as connection:
+        for one in change.split(";"):
+            connection.execute(one.encode())
+    before = table.contents("analytics")
+    back = shop.take_back(table.release, restore_incremental=True)
+    assert back.swapped.outcome == "changed"
+    assert said in back.swapped.detail[0]
+    assert table.contents("analytics") == before
+
+
+def test_an_added_column_goes_with_its_release(shop: Shop) -> None:
+    table = Table(
+        shop, "id int generated always as identity, v text", "insert into {t} (v) values ('a')"
+    )
+    table.build(
+        "alter table {t} add column w int",
+        "insert into {t} (v, w) values ('b', 1)",
+        "delete from {t} where id = 1",
+    )
+    assert table.swap().outcome == "done"
+    assert shop.take_back(table.release, restore_incremental=True).swapped.outcome == "done"
+    assert shop.owner.rows("select * from analytics.t") == [(1, "a")]
+
+
+def test_two_releases_are_taken_back_one_after_the_other(shop: Shop) -> None:
+    table = Table(shop, "id int, v text", ROWS)
+    table.build("update {t} set v = 'one' where id = 1")
+    assert table.swap().outcome == "done"
+    second = shop.begin()
+    second.prepare("t")
+    shop.owner.run(f"update {second.green()}.t set v = v || ' two' where id in (1, 2)")
+    second.stage("t", None, "incremental")
+    assert second.go().outcome == "done"
+    back = shop.take_back(second, table.release, restore_incremental=True)
+    assert back.swapped.outcome == "changed"
+    assert shop.take_back(second, restore_incremental=True).swapped.outcome == "done"
+    rows = shop.owner.rows("select v from analytics.t where id < 3 order by id")
+    assert rows == [("one",), ("v2",)]
