@@ -38,7 +38,6 @@ if HERE not in sys.path:  # as with PYTHONSAFEPATH
     sys.path.insert(0, HERE)
 
 import checked_build  # noqa: E402  found by the lines above
-import levers  # noqa: E402
 from saved_parse import start as saved_parse  # noqa: E402
 
 # Under such names dbt and what it loads shall find their own modules, or none.
@@ -194,7 +193,6 @@ def _run(command: str, request: dict[str, Any], files: list[int]) -> int:
     sys.argv = [command, *request["arguments"]]
     if request["checked"] is not None:
         plan, word = files
-        levers.apply(request["levers"])
         return checked_build.run(request["checked"], plan, word)
     result = dbtRunner().invoke(request["arguments"])
     if checked_build.is_wrong_usage(result):

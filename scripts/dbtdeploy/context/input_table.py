@@ -505,8 +505,8 @@ TABLE = (
     Input(
         name="shortcuts",
         text="Which shortcuts to take, `true` for all, `false` for none, or a list of `unchanged`, "
-        "`one-process`, `saved-parse` and `state-once`. The result is the same; leave some out to "
-        "look into a fault.",
+        "`one-process` and `saved-parse`. The result is the same; leave some out to look into a "
+        "fault.",
         actions=WITH_DBT,
         default="true",
     ),

@@ -13,10 +13,8 @@ ONE_PROCESS = "one-process"
 """One process of dbt 1.11 or 1.12 lists, waits for the guard, and builds."""
 SAVED_PARSE = "saved-parse"
 """That process starts from production's parse."""
-LEVERS = ("state-once",)
-"""In that process, what ``in_dbt/levers/`` says of each."""
 
-ALL = (UNCHANGED, ONE_PROCESS, SAVED_PARSE, *LEVERS)
+ALL = (UNCHANGED, ONE_PROCESS, SAVED_PARSE)
 
 WORDS = {"": ALL, "true": ALL, "false": ()}
 
@@ -33,9 +31,8 @@ def parse(text: str) -> tuple[str, ...]:
     unknown = [name for name in given if name not in ALL]
     if unknown:
         raise _invalid(f"names {unknown[0]!r}", f"Use `true`, `false`, or some of {', '.join(ALL)}")
-    within = [name for name in given if name in (SAVED_PARSE, *LEVERS)]
-    if within and ONE_PROCESS not in given:
-        raise _invalid(f"names {within[0]} without {ONE_PROCESS}", f"Add {ONE_PROCESS}")
+    if SAVED_PARSE in given and ONE_PROCESS not in given:
+        raise _invalid(f"names {SAVED_PARSE} without {ONE_PROCESS}", f"Add {ONE_PROCESS}")
     return given
 
 

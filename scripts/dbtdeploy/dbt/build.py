@@ -13,7 +13,7 @@ from msgspec import Struct
 from dbtdeploy.artifacts import approved_build, build_success, run_results
 from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.base import actions_runner, ansi, errors, settings, text, timestamps
-from dbtdeploy.context import hand_over, shortcuts, work_files
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.dbt import dbt_error_hints, invoke
 from dbtdeploy.dbt.dbt_client import CheckedBuild, Dbt, Outcome, streamed
 from dbtdeploy.dbt.warm_server import SavedParse
@@ -101,7 +101,6 @@ def checked(dbt: Dbt, run: work_files.Run, work: Path, lines: CommandLines) -> I
         name="build",
         variables=attempt.variables,
         saved_parse=parse,
-        levers=[name for name in shortcuts.LEVERS if name in run.dbt.shortcuts],
     ) as build:
         yield Checked(attempt, build, parse)
 

@@ -240,7 +240,6 @@ class Dbt:
         name: str,
         variables: Mapping[str, str],
         saved_parse: SavedParse | None,
-        levers: Sequence[str] = (),
     ) -> Iterator[CheckedBuild]:
         """A ``dbt build`` that stops before its first write. Left behind, it ends there.
 
@@ -250,7 +249,6 @@ class Dbt:
             name: of the log folder of this call.
             variables: laid over the environment.
             saved_parse: where its parse may start from.
-            levers: names of ``in_dbt/levers/``.
         """
         warm = self._warm()
         if isinstance(warm, str):
@@ -263,7 +261,6 @@ class Dbt:
             variables={**self._variables, **variables, **_cache(self._variables)},
             saved_parse=saved_parse,
             checked=checked,
-            levers=levers,
         )
         build = CheckedBuild(process, self._redact, lambda *ended: self._ended(name, *ended))
         try:

@@ -137,7 +137,6 @@ class WarmDbt:
         variables: Mapping[str, str],
         saved_parse: SavedParse | None = None,
         checked: Mapping[str, Sequence[str]] | None = None,
-        levers: Sequence[str] = (),
     ) -> WarmProcess:
         """Start one command.
 
@@ -148,7 +147,6 @@ class WarmDbt:
             saved_parse: where its parse may start from.
             checked: the command lines of a build that stops before its first write; see
                 ``in_dbt/checked_build.py``.
-            levers: names of ``in_dbt/levers/``, for a build that is checked.
 
         Raises:
             DbtStopped: the other process is gone.
@@ -166,7 +164,6 @@ class WarmDbt:
                 "folder": folder,
                 "variables": dict(variables),
                 "checked": checked,
-                "levers": list(levers),
                 "saved_parse": to_builtins(saved_parse) if saved_parse else None,
             }
             try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
 
 COMPARED: dict[str, tuple[str, ...]] = {
     "dbt/clients/jinja.py": (
@@ -84,14 +83,13 @@ COMPARED: dict[str, tuple[str, ...]] = {
 https://packaging.python.org/en/latest/specifications/recording-installed-packages/"""
 
 
-def differing(packages: str, compared: Mapping[str, Sequence[str]] = COMPARED) -> list[str]:
+def differing(packages: str) -> list[str]:
     """Which of them are others here, or missing.
 
     Args:
         packages: the folder that holds the packages ``dbt`` and ``dbt_common``.
-        compared: by file, the digests that it may have.
     """
-    return [name for name, known in compared.items() if _digest(packages, name) not in known]
+    return [name for name, known in COMPARED.items() if _digest(packages, name) not in known]
 
 
 def _digest(packages: str, name: str) -> str:
