@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.ci import release_preview
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.release import release_preview
 from dbtdeploy.report import build_report, job_annotations, redact_report, render, report_step
 
 PHASE = Phase.REPORT

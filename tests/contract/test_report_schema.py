@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import report_schema
-from dbtdeploy.report import build_report, deploy_report, release_report, report
+from dbtdeploy.report import build_report, deploy_report, release_preview_report, report
 from standins import builds, deploy_builds
 
 
@@ -25,7 +25,7 @@ def test_the_committed_schema_is_current() -> None:
 
 
 def test_the_page_describes_every_field_and_no_other() -> None:
-    found = {**vars(report), **vars(deploy_report), **vars(release_report)}
+    found = {**vars(report), **vars(deploy_report), **vars(release_preview_report)}
     types = {name: kind for name, kind in found.items() if _is_ours(kind)}
     fields = {name: list(kind.__struct_fields__) for name, kind in types.items()}
     assert {name: list(rows) for name, rows in report_schema.words().items()} == {

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dbtdeploy.artifacts.node_status import GOOD, WAITING
-from dbtdeploy.report.release_report import NodeWhenReleased
+from dbtdeploy.report.release_preview_report import NodeWhenReleased
 from dbtdeploy.report.report import NodeReport, Removed, Report, TestReport
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dbtdeploy.artifacts.node_status import NodeOutcome
 from dbtdeploy.report.deploy_report import DeployReport
-from dbtdeploy.report.release_report import WhenReleased
+from dbtdeploy.report.release_preview_report import WhenReleased
 
 VERSION = 1
 

@@ -13,7 +13,7 @@ from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import ReleaseNode
 from dbtdeploy.release import breaking, downstream_check, release_nodes
 from dbtdeploy.report.build_report import BuildReportInputs
-from dbtdeploy.report.release_report import NodeWhenReleased, WhenReleased
+from dbtdeploy.report.release_preview_report import NodeWhenReleased, WhenReleased
 from dbtdeploy.report.report import Report
 
 

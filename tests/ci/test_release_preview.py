@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.base import json_codec
-from dbtdeploy.release import release_preview
+from dbtdeploy.ci import release_preview
 from dbtdeploy.report import build_report, redact_report, render
-from dbtdeploy.report.release_report import NodeWhenReleased, WhenReleased
+from dbtdeploy.report.release_preview_report import NodeWhenReleased, WhenReleased
 from dbtdeploy.report.report import Report
 from standins import builds, deploy_builds, hostile, releases
 from standins.builds import Built, Entry
