@@ -51,7 +51,7 @@ def main() -> None:
         _tell_earlier(earlier.dependents, ends)
         if plan.nodes:
             preflight.refuse_missing_privileges(found)
-        preflight.refuse_exposed(found)
+        preflight.refuse_untrusted(found)
         warehouse_refusals.refuse_drops(found)
         nodes, removed = _places(run, plan, work)
         kept = dependents.chosen(found, nodes, removed=removed)

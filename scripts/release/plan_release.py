@@ -40,7 +40,7 @@ def main() -> None:
         plan = _plan(run, work, manifest, before, live=live, release_id=release_id)
         if plan.staged:
             preflight.refuse_missing_privileges(live.look)
-        preflight.refuse_exposed(live.look)
+        preflight.refuse_untrusted(live.look)
         release_refusals.refuse_in_the_way(plan, live)
     ctx.write(plan)
     _tell(plan, run)

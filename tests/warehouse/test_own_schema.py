@@ -62,7 +62,7 @@ def test_a_view_of_another_role_in_the_place_of_our_table_is_never_read(shop: Sh
     look = shop.look("orders")
     assert look.releases == ()
     with pytest.raises(errors.ExposedToOthers, match=r"the VIEW dbt_deploy\.releases"):
-        preflight.refuse_exposed(look.look)
+        preflight.refuse_untrusted(look.look)
     before = shop.state()
     for ask in ASKED.values():
         with pytest.raises(errors.ExposedToOthers) as refused:

@@ -275,7 +275,7 @@ def test_our_own_tables_made_beforehand_by_another_are_refused(shop: Shop) -> No
         """
     )
     with pytest.raises(errors.ExposedToOthers) as refused:
-        preflight.refuse_exposed(shop.look("orders").look)
+        preflight.refuse_untrusted(shop.look("orders").look)
     said = str(refused.value)
     assert f"the schema dbt_deploy, which it writes to, is {attacker.user}'s" in said
     assert f"the trigger spy on dbt_deploy.baselines runs a function of {attacker.user}" in said
@@ -287,5 +287,5 @@ def test_our_own_tables_made_beforehand_by_another_are_refused(shop: Shop) -> No
         f"drop schema dbt_deploy cascade; alter role {shop.owner.user} in database"
         f" {shop.database.name} set search_path = public"
     )
-    preflight.refuse_exposed(shop.look("orders").look)
+    preflight.refuse_untrusted(shop.look("orders").look)
     assert shop.begin().prepared is not None

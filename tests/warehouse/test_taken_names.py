@@ -129,12 +129,12 @@ def test_a_release_that_reads_what_pull_requests_own_is_refused(shop: Shop) -> N
         for schema, name in (("stripe", "payments"), ("adyen", "x"), ("marts", "y"))
     ]
     look = shop.look("orders", reads=reads).look
-    assert {(one.kind, one.name) for one in look.exposures} == {
+    assert {(one.kind, one.name) for one in look.untrusted_objects} == {
         ("read", "MATERIALIZED VIEW stripe.payments"),
         ("read schema", "stripe"),
         ("unmade", "adyen"),
     }
     with pytest.raises(errors.ExposedToOthers) as refusal:
-        preflight.refuse_exposed(look)
+        preflight.refuse_untrusted(look)
     remedied(shop, refusal.value)
-    preflight.refuse_exposed(shop.look("orders", reads=reads).look)
+    preflight.refuse_untrusted(shop.look("orders", reads=reads).look)

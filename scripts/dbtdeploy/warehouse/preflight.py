@@ -76,11 +76,11 @@ class Lost(Struct, frozen=True, kw_only=True):
     """As of ``DependentObject``."""
 
 
-class Exposure(Struct, frozen=True, kw_only=True):
+class UntrustedObject(Struct, frozen=True, kw_only=True):
     """Something by which other roles could run code with this role's rights."""
 
     kind: str
-    """A key of ``EXPOSED``."""
+    """A key of ``UNTRUSTED``."""
     name: str
     roles: tuple[str, ...]
 
@@ -97,7 +97,7 @@ class Preflight(Struct, frozen=True, kw_only=True):
     functions: tuple[Function, ...] = ()
     dependents: tuple[DependentObject, ...] = ()
     lost: tuple[Lost, ...] = ()
-    exposures: tuple[Exposure, ...] = ()
+    untrusted_objects: tuple[UntrustedObject, ...] = ()
     unchecked: str | None = None
     macro: str | None = None
     """Which one would see it; None where there is nothing more to see."""
@@ -121,7 +121,7 @@ def refuse_missing_privileges(look: Preflight) -> None:
     )
 
 
-EXPOSED = {
+UNTRUSTED = {
     "absent": (
         "the schema {name} of its search path is not there, and {roles} may make it",
         "ALTER ROLE {role} IN DATABASE {database} SET search_path = public;",
@@ -177,7 +177,7 @@ EXPOSED = {
 """By kind: what is told, and the statement that ends it."""
 
 
-def refuse_exposed(look: Preflight, *, not_done: str = UNTOUCHED) -> None:
+def refuse_untrusted(look: Preflight, *, not_done: str = UNTOUCHED) -> None:
     """Refuse to write where another role's code would run with this role's rights.
 
     Args:
@@ -187,11 +187,11 @@ def refuse_exposed(look: Preflight, *, not_done: str = UNTOUCHED) -> None:
     Raises:
         ExposedToOthers: names all of it, and the statements that end it.
     """
-    if not look.exposures:
+    if not look.untrusted_objects:
         return
     said, remedies = [], []
-    for one in look.exposures:
-        words, statement = EXPOSED[one.kind]
+    for one in look.untrusted_objects:
+        words, statement = UNTRUSTED[one.kind]
         names = {
             "name": one.name,
             "roles": ", ".join(one.roles),
@@ -200,7 +200,7 @@ def refuse_exposed(look: Preflight, *, not_done: str = UNTOUCHED) -> None:
         }
         own_path = one.kind == "path" and one.name == look.role
         said.append(words.format(**names))
-        remedies.append((EXPOSED["absent"][1] if own_path else statement).format(**names))
+        remedies.append((UNTRUSTED["absent"][1] if own_path else statement).format(**names))
     raise errors.ExposedToOthers(
         f"Other roles could run code with the rights of {look.role}:\n"
         + text.bullets(said, LISTED),

@@ -58,7 +58,7 @@ T = TypeVar("T")
 class _Refused(Struct, frozen=True, kw_only=True):
     """In place of an answer: others could put their own into ``dbt_deploy``; nothing was read."""
 
-    exposed: Preflight
+    untrusted: Preflight
 
 
 def read_production(
@@ -307,10 +307,10 @@ def _ask(
         not_done=not_done,
         failure=errors.ReleaseStepFailed,
     )
-    if said.startswith(b'{"exposed"'):
+    if said.startswith(b'{"untrusted"'):
         # The whole of it is one transaction, or had not begun.
-        exposed = json_codec.decode(said, _Refused).exposed
-        preflight.refuse_exposed(exposed, not_done=UNTOUCHED)
+        untrusted = json_codec.decode(said, _Refused).untrusted
+        preflight.refuse_untrusted(untrusted, not_done=UNTOUCHED)
     return json_codec.decode(said, answer)
 
 

@@ -67,18 +67,18 @@ select 'x' || translate(encode(convert_to(json_build_object(
   'functions', (select coalesce(json_agg(f), '[]') from foreign_functions f),
   'dependents', (select coalesce(json_agg(h), '[]') from hanging h),
   'lost', (select coalesce(json_agg(l), '[]') from lost l),
-  'exposures', {{ dbtdeploy.postgres_exposures(job.schemas, 'select p.oid from planned p', job.reads) }}
+  'untrusted_objects', {{ dbtdeploy.postgres_untrusted_objects(job.schemas, 'select p.oid from planned p', job.reads) }}
 )::text, 'UTF8'), 'base64'), E'\n', ''),
   (not exists (select from schemas s where not s.ready) and not exists (select from planned p where not p.allowed)
     and not exists (select from foreign_functions) and not exists (select from hanging h where h.gone and not h.ours and not h.pull_request)
     and not exists (select from lost l where not l.pull_request)
-    and {{ dbtdeploy.postgres_exposures(job.schemas, 'select p.oid from planned p', job.reads) }}::text = '[]')::int
+    and {{ dbtdeploy.postgres_untrusted_objects(job.schemas, 'select p.oid from planned p', job.reads) }}::text = '[]')::int
   {% endset %}
   {% set found = run_query(sql).rows[0] %}
   {% if found[1] | int == 1 %}
     {% set told = dbtdeploy.postgres_do({'schemas': job.schemas, 'quote': job.quote}, dbtdeploy.postgres_make_schemas_block(), plain=true) %}
     {% if told %}
-      {{ return(fromjson(told).exposed) }}
+      {{ return(fromjson(told).untrusted) }}
     {% endif %}
   {% endif %}
   {{ return(found[0][1:]) }}

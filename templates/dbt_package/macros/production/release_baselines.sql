@@ -20,7 +20,7 @@ declare
   names text;
   it record; part record;
 begin
-  {{ dbtdeploy.postgres_refuse_strangers() }}
+  {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
   perform from dbt_deploy.fence f where f.environment = job ->> 'environment' and f.project = job ->> 'project'
     and f.nonce = job ->> 'nonce';
   if not found then

@@ -39,7 +39,7 @@
   {% endfor %}
   {% set models = fromjson(dbtdeploy.postgres_do(job, dbtdeploy.postgres_clean_models_block(), plain=true)) %}
   {% do dbtdeploy.end_transaction() %}
-  {% do print(job.token ~ tojson(models if models.exposed else told + models)) %}
+  {% do print(job.token ~ tojson(models if models.untrusted else told + models)) %}
 {% endmacro %}
 
 
@@ -113,7 +113,7 @@ declare
   it record;
 begin
   if to_regclass('dbt_deploy.removed_models') is not null then
-    {{ dbtdeploy.postgres_refuse_strangers() }}
+    {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
     perform set_config('lock_timeout', '250ms', true);
     for it in
       select m.unique_id, m.schema, m.identifier, m.removed_at, c.oid, c.relowner,

@@ -20,14 +20,14 @@
 {% macro postgres__release_look(job) %}
   {{ dbtdeploy.postgres_itself('release_look') }}
   {#
-    Told among the exposures, and not read: what another role made there. to_regclass fails where the
+    Told among the untrusted objects, and not read: what another role made there. to_regclass fails where the
     schema may not be used.
   #}
-  {% set there = run_query(dbtdeploy.postgres_own_names_only() ~ 'with ' ~ dbtdeploy.postgres_strangers()
+  {% set there = run_query(dbtdeploy.postgres_own_names_only() ~ 'with ' ~ dbtdeploy.postgres_untrusted_roles()
       ~ " select count(*) from pg_namespace n join pg_class c on c.relnamespace = n.oid"
       ~ " where n.nspname = 'dbt_deploy' and c.relname = 'releases' and has_schema_privilege(n.oid, 'USAGE')"
       ~ " and has_table_privilege(c.oid, 'SELECT') and not exists ("
-      ~ dbtdeploy.postgres_own_schema_exposed() ~ ")").rows[0][0] | int == 1 %}
+      ~ dbtdeploy.postgres_own_schema_untrusted() ~ ")").rows[0][0] | int == 1 %}
   {% set sql %}
 {{ dbtdeploy.postgres_own_names_only() }}
 select {{ dbtdeploy.postgres_answer("json_build_object('role', current_user, 'database', current_database(),"
@@ -140,7 +140,7 @@ select json_build_object(
   'functions', json_build_array(),
   'dependents', (select coalesce(json_agg(h), '[]') from hanging h where h.key in (select key from outside)),
   'lost', (select coalesce(json_agg(l), '[]') from lost l where not l.pull_request),
-  'exposures', {{ dbtdeploy.postgres_exposures(job.wanted | map(attribute='schema') | list, 'select p.oid from planned p', job.reads) }}
+  'untrusted_objects', {{ dbtdeploy.postgres_untrusted_objects(job.wanted | map(attribute='schema') | list, 'select p.oid from planned p', job.reads) }}
 )
 {% endmacro %}
 

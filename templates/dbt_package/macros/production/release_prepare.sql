@@ -39,16 +39,16 @@
   {% if not foreign %}
     {% do answer.update(fromjson(dbtdeploy.postgres_begin_release(job))) %}
   {% endif %}
-  {% if not foreign and not answer.fenced and not answer.exposed %}
+  {% if not foreign and not answer.fenced and not answer.untrusted %}
     {% do dropped.extend(dbtdeploy.drop_dead_staging(job, line)) %}
     {% for name in job.schemas %}
       {% do run_query(dbtdeploy.create_marked_schema_sql(none, name, job.mark)) %}
     {% endfor %}
     {% set laid = fromjson(dbtdeploy.postgres_lay_baselines(job)) %}
-    {% do answer.update(laid if laid.exposed else {'rows': laid}) %}
+    {% do answer.update(laid if laid.untrusted else {'rows': laid}) %}
   {% endif %}
   {% do dbtdeploy.end_transaction() %}
-  {% do print(job.token ~ tojson({'exposed': answer.exposed} if answer.exposed else answer)) %}
+  {% do print(job.token ~ tojson({'untrusted': answer.untrusted} if answer.untrusted else answer)) %}
 {% endmacro %}
 
 

@@ -90,7 +90,7 @@ end
 {% macro postgres_swap_may() %}
       perform set_config('lock_timeout', '5s', true);
       perform {{ dbtdeploy.postgres_place_lock() }};
-      {{ dbtdeploy.postgres_refuse_strangers() }}
+      {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
       perform from dbt_deploy.fence f where f.environment = job ->> 'environment' and f.project = job ->> 'project'
         and f.nonce = job ->> 'nonce' for update;
       if not found then

@@ -29,26 +29,26 @@
       ~ "select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval';\n"
       ~ "select set_config('check_function_bodies', 'off', true);\n"
       ~ "select set_config('dbt_deploy.told', '', false), set_config('dbt_deploy.job', "
-      ~ dbtdeploy.literal(tojson(job)) ~ ', true);\ndo $' ~ job.quote ~ '$\n' ~ dbtdeploy.postgres_told_if_exposed(block)
+      ~ dbtdeploy.literal(tojson(job)) ~ ', true);\ndo $' ~ job.quote ~ '$\n' ~ dbtdeploy.postgres_told_if_untrusted(block)
       ~ '\n$' ~ job.quote
       ~ "$;\ncommit;\nselect " ~ ("'x' || current_setting('dbt_deploy.told')" if plain
         else dbtdeploy.postgres_answer("current_setting('dbt_deploy.told')"))).rows[0][0][1:]) }}
 {% endmacro %}
 
 {#
-  A block, undone where it finds that others could make their code run: the answer is then {exposed: Preflight},
+  A block, undone where it finds that others could make their code run: the answer is then {untrusted: Preflight},
   as of postgres_own_schema_refused.
 #}
-{% macro postgres_told_if_exposed(block) %}
+{% macro postgres_told_if_untrusted(block) %}
 #variable_conflict use_column
 declare
-  exposures_found text;
+  untrusted_found text;
 begin
 {{ block }};
 exception when sqlstate 'DD005' then
-  get stacked diagnostics exposures_found = pg_exception_detail;
-  perform set_config('dbt_deploy.told', json_build_object('exposed', json_build_object('role', quote_ident(current_user),
-    'database', quote_ident(current_database()), 'exposures', exposures_found::json))::text, false);
+  get stacked diagnostics untrusted_found = pg_exception_detail;
+  perform set_config('dbt_deploy.told', json_build_object('untrusted', json_build_object('role', quote_ident(current_user),
+    'database', quote_ident(current_database()), 'untrusted_objects', untrusted_found::json))::text, false);
 end
 {% endmacro %}
 
@@ -97,12 +97,12 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
       files jsonb not null, columns jsonb not null, catalog jsonb not null,
       primary key (environment, project, release_id, unique_id));
   end if;
-  {{ dbtdeploy.postgres_refuse_strangers() }}
+  {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
 {% endmacro %}
 
 {# Moves the fence to this run's nonce; `found` is then false if another run's is newer. #}
 {% macro postgres_set_fence() %}
-  {{ dbtdeploy.postgres_refuse_strangers() }}
+  {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
   insert into dbt_deploy.fence as f (environment, project, nonce, at)
     values (job ->> 'environment', job ->> 'project', job ->> 'nonce',
             coalesce((job ->> 'taken_at')::timestamptz, clock_timestamp()))

@@ -107,7 +107,7 @@ end
         said := array['there is no table dbt_deploy.releases: the warehouse knows no release'];
         raise exception using errcode = 'DD001', message = said[1];
       end if;
-      {{ dbtdeploy.postgres_refuse_strangers() }}
+      {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
       if not dry then
         {{ dbtdeploy.postgres_set_fence() }}
         if not found then

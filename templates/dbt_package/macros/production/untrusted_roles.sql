@@ -5,7 +5,7 @@
   the arguments better (CVE-2018-1058); a trigger runs as whoever writes; who owns a schema can put
   anything in the place of what is in it.
 
-  A stranger is a role that is no superuser, may not create roles, does not own the database and cannot
+  An untrusted role is one that is no superuser, may not create roles, does not own the database and cannot
   act as this role. A group that this role is a member of may own things, and may not hold the search path.
 
   What is only read may be any role's, such as a loader's, but not the pull requests': to read a view is to
@@ -15,9 +15,9 @@
   relations  a select of the oids that are written to
   reads      [{schema, name}], relations that are read
 #}
-{% macro postgres_exposures(schemas, relations, reads) %}
+{% macro postgres_untrusted_objects(schemas, relations, reads) %}
 (
-with recursive {{ dbtdeploy.postgres_strangers() }},
+with recursive {{ dbtdeploy.postgres_untrusted_roles() }},
 {# What the session began with: this transaction's own path is empty. #}
 path as (
   select distinct case coalesce(replace(m[1], '""', '"'), lower(m[2])) when '$user' then current_user::text
@@ -50,23 +50,23 @@ read_schema as (
   select distinct r.schema as name, n.oid, n.nspowner from reading r left join pg_namespace n on n.nspname = r.schema
   where r.schema not in (select w.name from written w) and r.schema !~ '^pg_' and r.schema <> 'information_schema'
 ),
-exposed(kind, name, roles) as (
+untrusted(kind, name, roles) as (
   select case when p.oid is null then 'absent' else 'path' end, quote_ident(p.name), array_agg(s.shown order by s.shown)
-  from searched p join stranger s on s.acts and case when p.oid is null
+  from searched p join untrusted_role s on s.acts and case when p.oid is null
     then has_database_privilege(s.oid, current_database(), 'CREATE')
     else has_schema_privilege(s.oid, p.oid, 'CREATE') end
   group by p.oid, p.name
   union all
   select 'path object', pg_describe_object(f.classid, f.objid, 0), array[s.shown]
-  from searched p join found_there f on f.namespace = p.oid join stranger s on s.oid = f.owner
+  from searched p join found_there f on f.namespace = p.oid join untrusted_role s on s.oid = f.owner
   union all
   select 'schema', quote_ident(n.nspname), array[s.shown]
-  from written w join pg_namespace n on n.nspname = w.name join stranger s on s.oid = n.nspowner
+  from written w join pg_namespace n on n.nspname = w.name join untrusted_role s on s.oid = n.nspowner
   where not s.joined and n.nspname <> 'dbt_deploy'
   union all
   {# As a former owner may have granted it: a new one keeps the grant. #}
   select 'create', quote_ident(n.nspname), array_agg(s.shown order by s.shown)
-  from pg_namespace n join stranger s on s.acts and s.oid <> n.nspowner
+  from pg_namespace n join untrusted_role s on s.acts and s.oid <> n.nspowner
   where n.nspname in (select w.name from written w)
       and exists (select from aclexplode(n.nspacl) g where g.grantee = 0 and g.privilege_type = 'CREATE')
     or s.pulls and has_schema_privilege(s.oid, n.oid, 'CREATE') and n.nspname <> 'dbt_deploy'
@@ -74,34 +74,34 @@ exposed(kind, name, roles) as (
   group by n.oid, n.nspname
   union all
   select case when r.oid is null then 'unmade' else 'read schema' end, quote_ident(r.name), array_agg(s.shown order by s.shown)
-  from read_schema r join stranger s on s.pulls and case when r.oid is null
+  from read_schema r join untrusted_role s on s.pulls and case when r.oid is null
     then s.acts and has_database_privilege(s.oid, current_database(), 'CREATE') else s.oid = r.nspowner end
   group by r.oid, r.name
   union all
   select 'read', format('%s %I.%I', {{ dbtdeploy.postgres_dropped_as('c.relkind') }}, n.nspname, c.relname), array[s.shown]
   from reading r join pg_namespace n on n.nspname = r.schema join pg_class c on c.relnamespace = n.oid and c.relname = r.name
-  join stranger s on s.pulls and s.oid = c.relowner
+  join untrusted_role s on s.pulls and s.oid = c.relowner
   where c.oid not in (select f.oid from family f)
   union all
   select case when f.oid = f.root then 'relation' else 'partition' end, format('%I.%I', n.nspname, c.relname), array[s.shown]
   from family f join pg_class c on c.oid = f.oid join pg_namespace n on n.oid = c.relnamespace
-  join stranger s on s.oid = c.relowner where not s.joined
+  join untrusted_role s on s.oid = c.relowner where not s.joined
   union all
   select 'trigger', format('%I on %I.%I', t.tgname, n.nspname, c.relname), array[s.shown]
   from (select distinct oid from family) f join pg_trigger t on t.tgrelid = f.oid and not t.tgisinternal
   join pg_class c on c.oid = f.oid join pg_namespace n on n.oid = c.relnamespace
-  join pg_proc p on p.oid = t.tgfoid join stranger s on s.oid = p.proowner where not s.joined
+  join pg_proc p on p.oid = t.tgfoid join untrusted_role s on s.oid = p.proowner where not s.joined
   union all
   select 'may trigger', format('%I.%I', n.nspname, c.relname), array_agg(s.shown order by s.shown)
   from (select distinct oid from family) f join pg_class c on c.oid = f.oid join pg_namespace n on n.oid = c.relnamespace
-  join stranger s on s.pulls and s.acts and s.oid <> c.relowner and has_table_privilege(s.oid, c.oid, 'TRIGGER')
+  join untrusted_role s on s.pulls and s.acts and s.oid <> c.relowner and has_table_privilege(s.oid, c.oid, 'TRIGGER')
   group by c.oid, n.nspname, c.relname
   union all
-  select * from ({{ dbtdeploy.postgres_own_schema_exposed() }}) o
+  select * from ({{ dbtdeploy.postgres_own_schema_untrusted() }}) o
 )
 {# In the order in which they can be dropped: an operator before its function, that before its types. #}
 select coalesce(json_agg(e order by kind, case left(name, 2) when 'op' then 1 when 'fu' then 2 else 3 end, name), '[]')
-from exposed e
+from untrusted e
 )
 {% endmacro %}
 
@@ -111,13 +111,13 @@ from exposed e
   and nobody logs in as it or as a member that cannot act as this role. pulls: whether pull requests build
   as it, or as a member of it.
 #}
-{% macro postgres_strangers() %}
+{% macro postgres_untrusted_roles() %}
 pull_request_role as (
   select r.oid from pg_roles r where not r.rolsuper and not pg_has_role(r.oid, current_user, 'MEMBER')
     and ({{ dbtdeploy.postgres_is_declared('r.oid') }} or exists (select from pg_namespace n where n.nspowner = r.oid
       and {{ dbtdeploy.postgres_is_a_pull_requests('n.oid') }}))
 ),
-stranger as (
+untrusted_role as (
   select r.oid, quote_ident(r.rolname) as shown, r.rolcanlogin as acts, pg_has_role(current_user, r.oid, 'USAGE')
     and not r.rolcanlogin and not exists (select from pg_roles m where m.rolcanlogin and not m.rolsuper
       and pg_has_role(m.oid, r.oid, 'MEMBER') and not pg_has_role(m.oid, current_user, 'MEMBER')) as joined,
@@ -155,23 +155,23 @@ exists (select from pg_description d where d.classoid = 'pg_namespace'::regclass
 {% endmacro %}
 
 
-{# The same of dbt_deploy, in which our own tables are: columns kind, name, roles. Needs the strangers. #}
-{% macro postgres_own_schema_exposed() %}
+{# The same of dbt_deploy, in which our own tables are: columns kind, name, roles. Needs postgres_untrusted_roles. #}
+{% macro postgres_own_schema_untrusted() %}
 select 'schema' as kind, 'dbt_deploy' as name, array[s.shown] as roles
-from pg_namespace n join stranger s on s.oid = n.nspowner where n.nspname = 'dbt_deploy' and not s.joined
+from pg_namespace n join untrusted_role s on s.oid = n.nspowner where n.nspname = 'dbt_deploy' and not s.joined
 union all
 select 'create', 'dbt_deploy', array_agg(s.shown order by s.shown)
-from pg_namespace n join stranger s on s.acts and not s.joined and has_schema_privilege(s.oid, n.oid, 'CREATE')
+from pg_namespace n join untrusted_role s on s.acts and not s.joined and has_schema_privilege(s.oid, n.oid, 'CREATE')
   and s.oid <> n.nspowner
 where n.nspname = 'dbt_deploy' group by n.oid
 union all
 select 'relation', format('dbt_deploy.%I', c.relname), array[s.shown]
-from pg_namespace n join pg_class c on c.relnamespace = n.oid join stranger s on s.oid = c.relowner
+from pg_namespace n join pg_class c on c.relnamespace = n.oid join untrusted_role s on s.oid = c.relowner
 where n.nspname = 'dbt_deploy' and c.relkind in ('r', 'p', 'v', 'm', 'f') and not s.joined
 union all
 select 'trigger', format('%I on dbt_deploy.%I', t.tgname, c.relname), array[s.shown]
 from pg_namespace n join pg_class c on c.relnamespace = n.oid join pg_trigger t on t.tgrelid = c.oid and not t.tgisinternal
-join pg_proc p on p.oid = t.tgfoid join stranger s on s.oid = p.proowner
+join pg_proc p on p.oid = t.tgfoid join untrusted_role s on s.oid = p.proowner
 where n.nspname = 'dbt_deploy' and not s.joined
 union all
 {{ dbtdeploy.postgres_own_tables_misshapen() }}
@@ -207,14 +207,14 @@ case {{ relkind }} when 'v' then 'VIEW' when 'm' then 'MATERIALIZED VIEW' when '
 
 
 {#
-  Before anything is read or written in dbt_deploy; the catalog alone is asked. Prints what is exposed as
-  the answer, {exposed: Preflight}, and returns whether there was any.
+  Before anything is read or written in dbt_deploy; the catalog alone is asked. Prints what is found as
+  the answer, {untrusted: Preflight}, and returns whether there was any.
 #}
 {% macro postgres_own_schema_refused(job) %}
-  {% set found = run_query(dbtdeploy.postgres_own_names_only() ~ 'with ' ~ dbtdeploy.postgres_strangers()
-      ~ ', own(kind, name, roles) as (' ~ dbtdeploy.postgres_own_schema_exposed() ~ ') select (select count(*) from own), '
-      ~ dbtdeploy.postgres_answer("json_build_object('exposed', json_build_object('role', quote_ident(current_user),"
-        ~ " 'database', quote_ident(current_database()), 'exposures',"
+  {% set found = run_query(dbtdeploy.postgres_own_names_only() ~ 'with ' ~ dbtdeploy.postgres_untrusted_roles()
+      ~ ', own(kind, name, roles) as (' ~ dbtdeploy.postgres_own_schema_untrusted() ~ ') select (select count(*) from own), '
+      ~ dbtdeploy.postgres_answer("json_build_object('untrusted', json_build_object('role', quote_ident(current_user),"
+        ~ " 'database', quote_ident(current_database()), 'untrusted_objects',"
         ~ " (select json_agg(o order by o.kind, o.name) from own o)))")).rows[0] %}
   {% if found[0] | int > 0 %}
     {% do dbtdeploy.end_transaction() %}
@@ -229,16 +229,16 @@ case {{ relkind }} when 'v' then 'VIEW' when 'm' then 'MATERIALIZED VIEW' when '
   then put anything in their place. names: a select of schemas, all of which are there.
 #}
 {% macro postgres_refuse_schemas_of_others(names) %}
-      if exists (with {{ dbtdeploy.postgres_strangers() }} {{ dbtdeploy.postgres_schemas_of_others(names) }}) then
+      if exists (with {{ dbtdeploy.postgres_untrusted_roles() }} {{ dbtdeploy.postgres_schemas_of_others(names) }}) then
         raise exception using errcode = 'DD005', message = 'another role owns a schema that is written to',
-          detail = (with {{ dbtdeploy.postgres_strangers() }}
+          detail = (with {{ dbtdeploy.postgres_untrusted_roles() }}
             select json_agg(o order by o.name)::text from ({{ dbtdeploy.postgres_schemas_of_others(names) }}) o);
       end if;
 {% endmacro %}
 
 {% macro postgres_schemas_of_others(names) %}
 select 'schema' as kind, quote_ident(n.nspname) as name, array[s.shown] as roles
-from pg_namespace n join stranger s on s.oid = n.nspowner and not s.joined
+from pg_namespace n join untrusted_role s on s.oid = n.nspowner and not s.joined
 where n.nspname in (select w.name::name from ({{ names }}) w(name))
 {% endmacro %}
 
@@ -259,13 +259,13 @@ where n.nspname in (select w.name::name from ({{ names }}) w(name))
   schema is ours and closed to others, nobody else can put anything there; so it comes after what makes
   it, or finds that it is there.
 #}
-{% macro postgres_refuse_strangers() %}
+{% macro postgres_refuse_untrusted_roles() %}
   if not exists (select from pg_namespace n where n.nspname = 'dbt_deploy') then
     raise exception 'the schema dbt_deploy is not there';
   end if;
-  if exists (with {{ dbtdeploy.postgres_strangers() }} {{ dbtdeploy.postgres_own_schema_exposed() }}) then
+  if exists (with {{ dbtdeploy.postgres_untrusted_roles() }} {{ dbtdeploy.postgres_own_schema_untrusted() }}) then
     raise exception using errcode = 'DD005', message = 'another role can change what dbt-deploy keeps in the schema dbt_deploy',
-      detail = (with {{ dbtdeploy.postgres_strangers() }}
-        select json_agg(o order by o.kind, o.name)::text from ({{ dbtdeploy.postgres_own_schema_exposed() }}) o);
+      detail = (with {{ dbtdeploy.postgres_untrusted_roles() }}
+        select json_agg(o order by o.kind, o.name)::text from ({{ dbtdeploy.postgres_own_schema_untrusted() }}) o);
   end if;
 {% endmacro %}
