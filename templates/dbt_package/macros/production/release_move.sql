@@ -19,7 +19,7 @@
   reads, too. Waits 250 ms in all, and some more for thousands of relations: a reader that queues behind
   us for deadlock_timeout, 1 s, while we wait for it would get an error.
 #}
-{% macro postgres_release_lock() %}
+{% macro postgres_lock_what_moves() %}
   patience := clock_timestamp() + interval '250 ms' + least(cardinality(leaving) * interval '0.1 ms', interval '400 ms');
   for it in
     with recursive above(oid) as (

@@ -61,7 +61,7 @@ begin
       {{ dbtdeploy.postgres_refuse_unlike_the_log() }}
       {{ dbtdeploy.postgres_apply_changes() }}
       {{ dbtdeploy.postgres_find_pairs() }}
-      {{ dbtdeploy.postgres_release_lock() }}
+      {{ dbtdeploy.postgres_lock_what_moves() }}
       {{ dbtdeploy.postgres_refuse_changes() }}
       {{ dbtdeploy.postgres_release_things() }}
       {{ dbtdeploy.postgres_carried() }}

@@ -65,7 +65,7 @@ begin
       if not dry then
         {{ dbtdeploy.postgres_undo_in_place() }}
         was_changes := array(select value ->> 'kept_name' from jsonb_array_elements(undo));
-        {{ dbtdeploy.postgres_release_lock() }}
+        {{ dbtdeploy.postgres_lock_what_moves() }}
         {{ dbtdeploy.postgres_take_back_plan() }}
         if said <> '{}' then
           raise exception using errcode = 'DD001', message = said[1];
