@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from dbtdeploy.base import markdown, text, timestamps
-from dbtdeploy.report import wording
+from dbtdeploy.report import template_filters
 from dbtdeploy.report.deploy_page_model import DEPLOY, deploy_view
 from dbtdeploy.report.page_model import COMMENT, SUMMARY, Limits, narrower, view
 from dbtdeploy.report.report import NodeReport, Report
@@ -116,20 +116,20 @@ def _environment() -> jinja2.Environment:
         "fence": markdown.fence,
         "url": markdown.address,
         "inline": markdown.inline,
-        "relation": wording.relation,
-        "codes": wording.codes,
-        "message": wording.message,
-        "place": wording.place,
-        "n": wording.number,
-        "signed": wording.signed,
+        "relation": template_filters.relation,
+        "codes": template_filters.codes,
+        "message": template_filters.message,
+        "place": template_filters.place,
+        "n": template_filters.number,
+        "signed": template_filters.signed,
         "plural": text.plural,
-        "kinds": wording.kinds,
-        "seconds": wording.seconds,
-        "instant": wording.instant,
+        "kinds": template_filters.kinds,
+        "seconds": template_filters.seconds,
+        "instant": template_filters.instant,
         "age": text.age,
         "lasted": text.lasted,
-        "opened": wording.opened,
-        "sentence": wording.sentence,
+        "opened": template_filters.opened,
+        "sentence": template_filters.sentence,
         "moment": timestamps.for_people,
     }
     environment.filters.update({name: _marked(function) for name, function in marked.items()})

@@ -1,4 +1,4 @@
-"""Figures and lists as people read them, already Markdown. Pure; the filters of the templates."""
+"""The filters of the templates: figures and lists as people read them, already Markdown. Pure."""
 
 from __future__ import annotations
 
