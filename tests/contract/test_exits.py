@@ -102,7 +102,7 @@ FILES = {
 }
 """Who writes files, and where to."""
 
-PIPES = {"dbtdeploy/dbt/warm_server.py"}
+PIPES = {"dbtdeploy/dbt/dbt_server_client.py"}
 """Who talks to a process of ours by a file descriptor."""
 
 NOBODYS_MODULES = {
@@ -114,7 +114,7 @@ NOBODYS_MODULES = {
 
 SOMEBODYS_MODULES = {
     "logging": {"dbtdeploy/github/pygithub_client.py"},
-    "socket": {"dbtdeploy/dbt/warm_server.py"},
+    "socket": {"dbtdeploy/dbt/dbt_server_client.py"},
     "traceback": {"dbtdeploy/context/cli.py"},
 }
 """PyGithub's log is silenced, dbt's process gets a socket, the boundary says a trace."""

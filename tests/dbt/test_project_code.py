@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.context import shortcuts, work_files
-from dbtdeploy.dbt import invoke, warm_server
+from dbtdeploy.dbt import dbt_server_client, invoke
 from standins import builds
 
 PROFILE = """
@@ -56,10 +56,10 @@ RUNNERS = {
 @pytest.fixture(autouse=True)
 def _ends() -> Iterator[None]:
     yield
-    for warm in warm_server._running.values():
-        if isinstance(warm, warm_server.WarmDbt):
+    for warm in dbt_server_client._running.values():
+        if isinstance(warm, dbt_server_client.WarmDbt):
             warm.close()
-    warm_server._running.clear()
+    dbt_server_client._running.clear()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import make_environments
-from dbtdeploy.dbt import warm_server
+from dbtdeploy.dbt import dbt_server_client
 from in_dbt import warm
 from standins import postgres
 from standins.selection import some_of
@@ -53,7 +53,7 @@ def newest(warm_dbts: Callable[[str], warm.Warm], monkeypatch: pytest.MonkeyPatc
 def _running(found: warm.Warm, monkeypatch: pytest.MonkeyPatch) -> warm.Warm:
     """As if a script had started it."""
     assert found.server.is_ready()
-    monkeypatch.setitem(warm_server._running, str(found.command), found.server)
+    monkeypatch.setitem(dbt_server_client._running, str(found.command), found.server)
     return found
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import make_environments
 from dbtdeploy.base import errors
-from dbtdeploy.dbt.warm_server import SavedParse
+from dbtdeploy.dbt.dbt_server_client import SavedParse
 from in_dbt import private_names, warm
 from standins import modified_builds as builds
 from standins import postgres, renamed_dbt

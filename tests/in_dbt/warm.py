@@ -18,7 +18,7 @@ from typing import Any
 from dbtdeploy.context.work_files import DbtProject
 from dbtdeploy.dbt import commands, interpreter
 from dbtdeploy.dbt.dbt_client import Dbt
-from dbtdeploy.dbt.warm_server import SavedParse, WarmDbt
+from dbtdeploy.dbt.dbt_server_client import SavedParse, WarmDbt
 from standins import postgres
 
 PROBE = """

@@ -16,7 +16,7 @@ from dbtdeploy.base import actions_runner, ansi, errors, settings, text, timesta
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.dbt import dbt_error_hints, invoke
 from dbtdeploy.dbt.dbt_client import CheckedBuild, Dbt, Outcome, streamed
-from dbtdeploy.dbt.warm_server import SavedParse
+from dbtdeploy.dbt.dbt_server_client import SavedParse
 
 MANIFEST = "manifest.json"
 

@@ -18,7 +18,7 @@ from msgspec import Struct, to_builtins
 from dbtdeploy.base import actions_runner, ansi, base64_lines, json_codec
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.context.work_files import DBT_PROCESSES, DbtProject, LogError
-from dbtdeploy.dbt import warm_server
+from dbtdeploy.dbt import dbt_server_client
 from dbtdeploy.dbt.dbt_process import (
     CANCEL_GRACE_SECONDS,
     CommandProcess,
@@ -26,7 +26,7 @@ from dbtdeploy.dbt.dbt_process import (
     Process,
     Usage,
 )
-from dbtdeploy.dbt.warm_server import SavedParse, WarmDbt, WarmProcess
+from dbtdeploy.dbt.dbt_server_client import SavedParse, WarmDbt, WarmProcess
 
 TRACE = "Traceback (most recent call last)"
 
@@ -83,7 +83,7 @@ class Dbt:
         self._has_said_why = False
 
     def warm_up(self) -> None:
-        """Begin to import dbt in the background, where that can be; see ``warm_server.py``."""
+        """Begin to import dbt in the background, where that can be; see ``dbt_server_client.py``."""
         self._begun()
 
     def why_plain(self) -> str | None:
@@ -94,7 +94,7 @@ class Dbt:
     def _begun(self) -> WarmDbt | str:
         if not self._one_process:
             return "the input `shortcuts` says so"
-        return warm_server.shared(
+        return dbt_server_client.shared(
             self._project.command,
             folder=self._project.project_dir,
             variables=self._variables,

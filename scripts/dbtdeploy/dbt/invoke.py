@@ -27,7 +27,7 @@ from dbtdeploy.context.work_files import (
 )
 from dbtdeploy.dbt import commands, dbt_error_hints, row_data
 from dbtdeploy.dbt.dbt_client import Dbt, Line, Outcome, echo, streamed
-from dbtdeploy.dbt.warm_server import SavedParse
+from dbtdeploy.dbt.dbt_server_client import SavedParse
 
 MANIFEST = "manifest.json"
 

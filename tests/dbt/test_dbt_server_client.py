@@ -14,10 +14,10 @@ import pytest
 import make_environments
 from dbtdeploy.base import errors
 from dbtdeploy.context.work_files import DbtProject
-from dbtdeploy.dbt import interpreter, warm_server
+from dbtdeploy.dbt import dbt_server_client, interpreter
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.dbt.dbt_process import Usage
-from dbtdeploy.dbt.warm_server import WarmDbt
+from dbtdeploy.dbt.dbt_server_client import WarmDbt
 from standins import dbt_install
 
 UV = """# -*- coding: utf-8 -*-
@@ -74,7 +74,7 @@ PACKAGE = {
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, WarmDbt | str]]:
     """What this test starts, ended with it."""
     found: dict[str, WarmDbt | str] = {}
-    monkeypatch.setattr(warm_server, "_running", found)
+    monkeypatch.setattr(dbt_server_client, "_running", found)
     yield found
     for each in found.values():
         if isinstance(each, WarmDbt):
@@ -113,7 +113,7 @@ def installed(
 
 
 def shared(command: Path, notes: list[Usage] | None = None) -> WarmDbt | str:
-    return warm_server.shared(
+    return dbt_server_client.shared(
         str(command),
         folder=str(command.parent),
         variables={"PATH": os.environ["PATH"]},
@@ -224,9 +224,9 @@ def test_what_import_and_commands_took_is_noted(tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert dbt.run([name], name=name, on_line=lines.append).exit_code == 1
     assert [line.split()[:2] for line in lines] == [["served", "one"], ["served", "two"]]
-    warm = warm_server._running.pop(str(command))
+    warm = dbt_server_client._running.pop(str(command))
     assert isinstance(warm, WarmDbt)
-    warm_server._close(warm, lambda usage: dbt._note("import", usage))
+    dbt_server_client._close(warm, lambda usage: dbt._note("import", usage))
     noted = [
         json.loads(line) for line in (tmp_path / "dbt_processes.jsonl").read_text().splitlines()
     ]
@@ -252,7 +252,7 @@ def test_a_server_that_dies_is_named_with_a_way_out(tmp_path: Path) -> None:
     command = installed(tmp_path / "venv", imports="1.11.16")
     dbt = edge(command, tmp_path)
     assert dbt.why_plain() is None
-    warm = warm_server._running[str(command)]
+    warm = dbt_server_client._running[str(command)]
     assert isinstance(warm, WarmDbt)
 
     def kill(_line: str) -> None:
