@@ -94,6 +94,7 @@ FILES = {
         *("dbtdeploy/release/load_release.py", "dbtdeploy/release/staging.py"),
         *("dbtdeploy/store/failed_nodes.py", "dbtdeploy/store/partial_parse.py"),
         *("dbtdeploy/store/version_reader.py", "dbtdeploy/warehouse/run_job_macro.py"),
+        "dbtdeploy/warehouse/run_macro.py",
         "setup_environment.py",
     },
     "the runner's files": {RUNNER},
