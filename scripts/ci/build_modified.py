@@ -11,7 +11,7 @@ import shlex
 from pathlib import Path
 
 from dbtdeploy.base import actions_runner
-from dbtdeploy.ci import prepare_schemas, preview_docs, pull_request_plan
+from dbtdeploy.ci import prepare_schemas, preview_docs, pull_request_guard
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Ci
@@ -40,9 +40,10 @@ def main() -> int:
 
 
 def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_build.Called | None:
+    folder = invoke.state_folder(work, state, run.selection)
     arguments = commands.building(
         run.selection,
-        invoke.state_folder(work, state, run.selection),
+        folder,
         threads=run.dbt.threads,
         extra=run.dbt.extra_args,
     )
@@ -51,7 +52,7 @@ def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_buil
     if state.unchanged:
         actions_runner.say(unchanged_check.NOTHING)
         return None
-    if pull_request_plan.builds_nothing(run, state):
+    if run.of(Ci).on_missing_state == "skip" and not state.found:
         build_plan.write_plan(run, work, ())
         return None
     then = preview_docs.arguments(run)
@@ -60,13 +61,14 @@ def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_buil
     invoke.install_packages(dbt, run)
     parsing = _parsing(dbt, run)
     if parsing is None:
-        nodes = invoke.list_nodes(dbt, run, pull_request_plan.listing(run, work, state))
+        listing = commands.listing(run.selection, folder, run.dbt.extra_args)
+        nodes = invoke.list_nodes(dbt, run, listing)
         ready = _ready(dbt, run, work, state, nodes)
         called = dbt_build.call(run, work, arguments) if ready else None
         if called is not None and called.outcome.exit_code == 0 and then:
             invoke.call(dbt, [*then, *dbt.options()], name="docs", title=shlex.join(then))
         return called
-    listing = pull_request_plan.listing(run, work, state, how=commands.SILENT)
+    listing = commands.listing(run.selection, folder, run.dbt.extra_args, how=commands.SILENT)
     lines = dbt_build.CommandLines(parse=parsing, listing=listing, build=arguments, then=then)
     with dbt_build.checked(dbt, run, work, lines) as build:
         ready = _ready(dbt, run, work, state, build.nodes())
@@ -98,7 +100,7 @@ def _ready(
     nodes: work_files.PlannedNodes,
 ) -> bool:
     """Check and prepare; False if there is nothing to build."""
-    pull_request_plan.check(run, work, state, nodes)
+    pull_request_guard.check(run, work, state, nodes)
     plan = build_plan.write_plan(run, work, nodes)
     if nodes:
         prepare_schemas.prepare(dbt, run, work, state, plan)

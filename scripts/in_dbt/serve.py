@@ -1,10 +1,10 @@
 """dbt, imported once: each command line runs in a forked process of its own.
 
-Started by ``dbtdeploy/dbt/dbt_server_client.py`` with the interpreter of the caller's ``dbt``. Nothing of
-``dbtdeploy`` is imported: this is another environment, with Python 3.9 or newer and dbt-core 1.11
-or 1.12. Importing dbt takes 1.5 to 2 s of CPU, a fork of it a hundredth of that. Of dbt its
-programmatic interface alone is used. No adapter is imported here: some of them read, as they are
-imported, what the environment of one command says.
+Started by ``dbtdeploy/dbt/dbt_server_client.py`` with the interpreter of the caller's ``dbt``.
+Nothing of ``dbtdeploy`` is imported: this is another environment, with Python 3.9 or newer and
+dbt-core 1.11 or 1.12. Importing dbt takes 1.5 to 2 s of CPU, a fork of it a hundredth of that. Of
+dbt its programmatic interface alone is used. No adapter is imported here: some of them read, as
+they are imported, what the environment of one command says.
 
     python serve.py SOCKET COMMAND
 

@@ -15,7 +15,7 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import TeardownPolicy
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
-from dbtdeploy.teardown import comment_note, drop_results
+from dbtdeploy.teardown import drop_results, teardown_page_model
 from dbtdeploy.teardown.drop_results import NamedSchema, SchemaResult
 from dbtdeploy.teardown.teardown_files import (
     ChosenSchemas,
@@ -60,7 +60,7 @@ def main() -> None:
         finished_at=timestamps.now(),
     )
     ctx.write(done)
-    summary = redact(comment_note.summary(run, done))
+    summary = redact(teardown_page_model.summary(run, done))
     actions_runner.write_summary(settings.Runner.from_environ().summary, summary)
     _tell(done)
     drop_results.refuse_leftovers(done)

@@ -17,7 +17,7 @@ from dbtdeploy.github.comment_marker import RunState
 from dbtdeploy.release import release_notes
 from dbtdeploy.report import render
 from dbtdeploy.rollback import rollback_page_model
-from dbtdeploy.teardown import comment_note
+from dbtdeploy.teardown import teardown_page_model
 from dbtdeploy.teardown.teardown_files import Teardown
 from standins import builds, hostile, pages, runs
 
@@ -40,11 +40,11 @@ def run(text: str) -> work_files.Run:
 def test_the_pages_of_a_teardown(text: str) -> None:
     for flag in (True, False):
         done: Teardown = hostile.filled(Teardown, text, flag=flag)
-        check(comment_note.summary(run(text), done))
-        said = comment_note.words(run(text), done, 3)
+        check(teardown_page_model.summary(run(text), done))
+        said = teardown_page_model.words(run(text), done, 3)
         body = comment.body(run(text), RunState.FINISHED, "### Title\n\ntext")
-        amended = comment_note.amend(body, said).split("\n")
-        assert amended.count(comment_note.BEGIN) == 1
+        amended = teardown_page_model.amend(body, said).split("\n")
+        assert amended.count(teardown_page_model.BEGIN) == 1
         check("\n".join(line for line in amended if not line.startswith("<!-- dbt-deploy")))
 
 

@@ -9,8 +9,8 @@ once.
 - ``Dbt.command``: a ``dbt`` that is no script of an installer's, and is run as the command that it
   is. For tests to which dbt is the way to the warehouse, and not what is tested.
 - ``Dbt.entry_point``: the script that an installer makes, whose Python is such a server. What
-  starts that Python with a script of its own, as ``dbtdeploy/dbt/dbt_server_client.py`` does, runs all
-  of it.
+  starts that Python with a script of its own, as ``dbtdeploy/dbt/dbt_server_client.py`` does, runs
+  all of it.
 - ``python``: runs a script of ours, all of it, with our libraries imported and none of our modules.
 """
 

@@ -83,7 +83,7 @@ class Dbt:
         self._has_said_why = False
 
     def warm_up(self) -> None:
-        """Begin to import dbt in the background, where that can be; see ``dbt_server_client.py``."""
+        """Begin to import dbt in the background where that can be, see ``dbt_server_client.py``."""
         self._begun()
 
     def why_plain(self) -> str | None:

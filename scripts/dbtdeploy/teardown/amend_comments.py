@@ -8,7 +8,7 @@ from dbtdeploy.base import actions_runner, settings
 from dbtdeploy.context.policies import TeardownPolicy
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.github import comment_marker, comments
-from dbtdeploy.teardown import comment_note
+from dbtdeploy.teardown import teardown_page_model
 from dbtdeploy.teardown.teardown_files import Teardown
 
 TITLE = "The comments could not be updated"
@@ -22,12 +22,13 @@ def amend(ctx: RunContext[TeardownPolicy]) -> None:
         return
     access = settings.GitHubAccess.from_environ()
     there = comments.Comments(access, author=ctx.policy.comment_author)
-    for number in comment_note.pull_requests(done):
+    for number in teardown_page_model.pull_requests(done):
+        text = teardown_page_model.words(ctx.run, done, number)
         written = there.amend_comment(
             ctx.run.event.repository,
             number,
             comment_marker.marker(ctx.run),
-            partial(comment_note.amend, text=comment_note.words(ctx.run, done, number)),
+            partial(teardown_page_model.amend, text=text),
         )
         actions_runner.say(
             f"Pull request {number}: {written.url if written else 'has no comment of ours'}"

@@ -1,18 +1,11 @@
-"""What a pull request's build lists, and what it may not build."""
+"""Where a pull request's build may not land."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from dbtdeploy.context import work_files
-from dbtdeploy.context.policies import Ci
-from dbtdeploy.dbt import commands, invoke
 from dbtdeploy.warehouse import guard, production
-
-
-def builds_nothing(run: work_files.Run, state: work_files.State) -> bool:
-    """Whether production has no state yet, and nothing is to be built then."""
-    return run.of(Ci).on_missing_state == "skip" and not state.found
 
 
 def check(
@@ -29,15 +22,3 @@ def check(
         schemas = {(relation.database, relation.schema) for relation in relations.values()}
         guard.refuse_production(nodes, schemas, pull_request_schema=run.schema)
     guard.refuse_elsewhere(nodes, pull_request_schema=run.schema)
-
-
-def listing(
-    run: work_files.Run,
-    work: Path,
-    state: work_files.State,
-    *,
-    how: tuple[str, ...] = commands.READ_BY_US,
-) -> list[str]:
-    """The ``dbt ls`` of what will be built."""
-    folder = invoke.state_folder(work, state, run.selection)
-    return commands.listing(run.selection, folder, run.dbt.extra_args, how=how)

@@ -13,7 +13,7 @@ from dbtdeploy.base import markdown
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.github.comment_marker import Marker, RunMark, RunState
 from dbtdeploy.github.comment_marker import mark as comment_mark
-from dbtdeploy.teardown import comment_note
+from dbtdeploy.teardown import teardown_page_model
 from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown
 from standins import preview, runs
 from standins.github import Hub
@@ -121,7 +121,7 @@ def test_where_nothing_was_dropped_nothing_is_said(
 def test_what_stays_is_said_with_its_reason_and_names_are_inert(job: Job, hub: Hub) -> None:
     hub.create_comment(REPOSITORY, 7, comment_mark(SHOP, RAN, REPORT), BOT)
     name = "`@team` <img src=x> --> | **x**"
-    reason = f"its comment is `{name.replace('`', chr(39))}`\n{comment_note.END}\n# big"
+    reason = f"its comment is `{name.replace('`', chr(39))}`\n{teardown_page_model.END}\n# big"
     left = KeptSchema(schema=name, reason=reason, pull_request=7, should_go=True)
     used = KeptSchema(schema="pr_7_used", reason="used again", pull_request=7)
     post(job, replace(DONE, kept=(left, used)))
