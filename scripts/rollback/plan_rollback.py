@@ -7,9 +7,10 @@ nothing.
 from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, settings
-from dbtdeploy.context import hand_over
 from dbtdeploy.context.phases import Phase
+from dbtdeploy.context.policies import Rollback
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.rollback import (
     rollback_page_model,
     rollback_plan,
@@ -17,7 +18,6 @@ from dbtdeploy.rollback import (
     rollback_target,
     warehouse_request,
 )
-from dbtdeploy.rollback.warehouse_request import Job
 from dbtdeploy.store import inventory, store_location
 from dbtdeploy.store.object_store import Store
 
@@ -26,17 +26,16 @@ PHASE = Phase.PLAN
 
 def main() -> None:
     """Plan it, show it, and say whether there is anything to do."""
-    work = settings.work_folder()
+    ctx = RunContext.open(Rollback)
     for kind in (RollbackPlan, RolledBack):
-        hand_over.remove(work, kind)
-    job = Job.read(work)
-    plan = _plan(store_location.opened(job.run.policy.state), job)
-    hand_over.write(work, plan)
+        ctx.remove(kind)
+    plan = _plan(store_location.opened(ctx.policy.state), ctx)
+    ctx.write(plan)
     redact, runner = settings.redactor(), settings.Runner.from_environ()
     with actions_runner.foreign_output():
         for line in rollback_page_model.lines(plan):
             actions_runner.say(line)
-    summary = rollback_page_model.plan_summary(plan, job.run.event)
+    summary = rollback_page_model.plan_summary(plan, ctx.run.event)
     actions_runner.write_summary(runner.summary, redact(summary))
     if plan.dry_run and not plan.nothing:
         print("A dry run: nothing was changed. `dry-run: false` rolls back.")
@@ -44,12 +43,12 @@ def main() -> None:
     actions_runner.set_outputs(runner.output, {"proceed": "true" if proceed else "false"})
 
 
-def _plan(opened: Store, job: Job) -> RollbackPlan:
+def _plan(opened: Store, ctx: RunContext[Rollback]) -> RollbackPlan:
     found = inventory.take(opened)
-    target = rollback_target.find(found, job.policy.version)
+    target = rollback_target.find(found, ctx.policy.version)
     known = rollback_records.of(opened, target)
-    plan = rollback_plan.draft(opened, target, known, run=job.run)
-    answer = warehouse_request.take_back(job, known, dry_run=True)
+    plan = rollback_plan.draft(opened, target, known, run=ctx.run)
+    answer = warehouse_request.take_back(ctx, known, dry_run=True)
     rollback_plan.refuse_missing(found, target, known, answer.missing)
     warehouse_request.refuse(plan, answer.swapped)
     return rollback_plan.answered(plan, answer)

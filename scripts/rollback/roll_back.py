@@ -7,9 +7,10 @@ lease finds out how far it came, and finishes or forgets it (``recover_release.p
 from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, crash, errors, settings
-from dbtdeploy.context import hand_over
 from dbtdeploy.context.phases import Phase
+from dbtdeploy.context.policies import Rollback
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.rollback import (
     rollback_finish,
     rollback_page_model,
@@ -17,7 +18,6 @@ from dbtdeploy.rollback import (
     rollback_records,
     warehouse_request,
 )
-from dbtdeploy.rollback.warehouse_request import Job
 from dbtdeploy.store import in_flight, lease, lease_renewal, lineage, store_location
 from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
@@ -28,11 +28,10 @@ PHASE = Phase.SWAP
 
 def main() -> None:
     """Take back in the warehouse, then in the store, and say so."""
-    work = settings.work_folder()
-    job = Job.read(work)
-    plan = hand_over.read(work, RollbackPlan)
-    done = _roll_back(store_location.opened(job.run.policy.state), job, plan)
-    hand_over.write(work, done)
+    ctx = RunContext.open(Rollback)
+    plan = ctx.read(RollbackPlan)
+    done = _roll_back(store_location.opened(ctx.policy.state), ctx, plan)
+    ctx.write(done)
     redact, runner = settings.redactor(), settings.Runner.from_environ()
     actions_runner.set_outputs(runner.output, {"rolled-back": "true", "version": plan.to_version})
     actions_runner.write_summary(runner.summary, redact(rollback_page_model.done_summary(done)))
@@ -43,12 +42,12 @@ def main() -> None:
     )
 
 
-def _roll_back(opened: Store, job: Job, plan: RollbackPlan) -> RolledBack:
-    record = warehouse_request.begun(job, plan)
-    with lease_renewal.kept(opened, job.held) as keeper:
+def _roll_back(opened: Store, ctx: RunContext[Rollback], plan: RollbackPlan) -> RolledBack:
+    record = warehouse_request.begun(ctx, plan)
+    with lease_renewal.kept(opened, ctx.held) as keeper:
         in_flight.write(opened, record)
         crash.point("rollback-recorded")
-        answer = _take_back(opened, job, plan)
+        answer = _take_back(opened, ctx, plan)
         crash.point("rollback-taken-back")
     keeper.refuse_if_lost()
     return RolledBack(
@@ -58,36 +57,38 @@ def _roll_back(opened: Store, job: Job, plan: RollbackPlan) -> RolledBack:
         at=answer.swapped.at or record.started_at,
         seconds=answer.swapped.seconds,
         attempts=answer.swapped.attempts,
-        hold_reason=_complete(opened, job, plan, record),
+        hold_reason=_complete(opened, ctx, plan, record),
         reason=record.reason,
     )
 
 
-def _take_back(opened: Store, job: Job, plan: RollbackPlan) -> TookBack:
+def _take_back(opened: Store, ctx: RunContext[Rollback], plan: RollbackPlan) -> TookBack:
     """One transaction; where it did not happen, there is nothing to finish."""
     indexes = map(lineage.reader(opened), (one.version for one in plan.releases))
     known = [rollback_records.read(opened, index) for index in indexes if index]
     try:
-        answer = warehouse_request.take_back(job, known, dry_run=False)
+        answer = warehouse_request.take_back(ctx, known, dry_run=False)
     except errors.ExposedToOthers:
-        _forget(opened, job)
+        _forget(opened, ctx)
         raise
     if answer.swapped.outcome not in ("done", "fenced"):
-        _forget(opened, job)
+        _forget(opened, ctx)
     warehouse_request.refuse(plan, answer.swapped)
     return answer
 
 
-def _forget(opened: Store, job: Job) -> None:
+def _forget(opened: Store, ctx: RunContext[Rollback]) -> None:
     """Nothing is under way: the warehouse did not do it."""
-    lease.renew(opened, job.held.nonce)
+    lease.renew(opened, ctx.held.nonce)
     in_flight.forget(opened)
 
 
-def _complete(opened: Store, job: Job, plan: RollbackPlan, record: InFlight) -> str:
+def _complete(
+    opened: Store, ctx: RunContext[Rollback], plan: RollbackPlan, record: InFlight
+) -> str:
     try:
         return rollback_finish.complete(
-            opened, record, nonce=job.held.nonce, by=record.run_url or record.by
+            opened, record, nonce=ctx.held.nonce, by=record.run_url or record.by
         )
     except errors.LeaseLost:
         raise

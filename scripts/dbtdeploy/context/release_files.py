@@ -1,6 +1,6 @@
 """The files that the scripts of ``release`` and ``rollback`` hand each other, and what they keep.
 
-As in ``work_files.py``: all live in the work folder, and its ``write`` and ``read`` do the rest.
+As in ``work_files.py``: all live in the work folder; ``hand_over.py`` writes and reads them.
 ``ReleaseRecord`` is also an artifact of the version that a release publishes.
 """
 

@@ -1,6 +1,6 @@
 """The files that the scripts of ``rollback`` hand each other.
 
-As in ``work_files.py``: all live in the work folder, and its ``write`` and ``read`` do the rest.
+As in ``work_files.py``: all live in the work folder; ``hand_over.py`` writes and reads them.
 """
 
 from __future__ import annotations

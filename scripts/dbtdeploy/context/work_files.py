@@ -164,7 +164,7 @@ class State(HandOver, frozen=True, kw_only=True):
 
 
 class Fingerprint(HandOver, frozen=True, kw_only=True):
-    """``fingerprint.json``: what this checkout holds for dbt; see ``checkout_digest.py``."""
+    """Part of ``state.json``: what this checkout holds for dbt; see ``checkout_digest.py``."""
 
     FILE: ClassVar[str] = hand_over.STATE
 

@@ -1,18 +1,14 @@
-"""What plan_rollback.py and roll_back.py share: who asks, the question, and a refusal."""
+"""What plan_rollback.py and roll_back.py share: the question, a refusal, the store's record."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-
-from msgspec import Struct
 
 from dbtdeploy.base import timestamps
-from dbtdeploy.context import hand_over, work_files
-from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.policies import Rollback
 from dbtdeploy.context.release_files import ReleaseRecord
 from dbtdeploy.context.rollback_files import RollbackPlan
+from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.rollback import rollback_plan, rollback_records, rollback_target
 from dbtdeploy.store import lease_messages
@@ -25,33 +21,13 @@ TRIES = 60
 """To lock what readers hold: about a minute."""
 
 
-class Job(Struct, frozen=True, kw_only=True):
-    """A rollback's run."""
-
-    work: Path
-    run: work_files.Run
-    held: HeldLease
-
-    @classmethod
-    def read(cls, work: Path) -> Job:
-        """What the steps before have left in the work folder."""
-        return cls(
-            work=work,
-            run=hand_over.read(work, work_files.Run),
-            held=hand_over.read(work, HeldLease),
-        )
-
-    @property
-    def policy(self) -> Rollback:
-        """What is gone back to."""
-        return self.run.of(Rollback)
-
-
-def take_back(job: Job, known: Sequence[ReleaseRecord], *, dry_run: bool) -> TookBack:
+def take_back(
+    ctx: RunContext[Rollback], known: Sequence[ReleaseRecord], *, dry_run: bool
+) -> TookBack:
     """Undo releases in the warehouse, in one transaction, or ask what that would do.
 
     Args:
-        job: this run.
+        ctx: this run.
         known: what they did, the newest first; of those that only built in place there is nothing
             to undo.
         dry_run: whether only to ask.
@@ -59,15 +35,15 @@ def take_back(job: Job, known: Sequence[ReleaseRecord], *, dry_run: bool) -> Too
     moved = rollback_records.swapped(known)
     if not moved:
         return TookBack(swapped=Swapped(outcome="done"))
-    environment = rollback_plan.environment_of(job.run)
+    environment, held = rollback_plan.environment_of(ctx.run), ctx.held
     return release_macros.take_back(
-        invoke.dbt_of(job.run, job.work),
-        work=job.work,
-        place=ReleaseScope(environment=environment, project=job.run.dbt.name),
-        nonce=job.held.nonce,
-        taken_at=job.held.taken_at,
+        invoke.dbt_of(ctx.run, ctx.work),
+        work=ctx.work,
+        place=ReleaseScope(environment=environment, project=ctx.run.dbt.name),
+        nonce=held.nonce,
+        taken_at=held.taken_at,
         records=moved,
-        restore_incremental=job.policy.restore_incremental,
+        restore_incremental=ctx.policy.restore_incremental,
         tries=1 if dry_run else TRIES,
         dry_run=dry_run,
         token=release_schemas.token(),
@@ -98,7 +74,7 @@ def refuse(plan: RollbackPlan, swapped: Swapped) -> None:
     warehouse_refusals.refuse_swap(swapped, words)
 
 
-def begun(job: Job, plan: RollbackPlan) -> InFlight:
+def begun(ctx: RunContext[Rollback], plan: RollbackPlan) -> InFlight:
     """What another run needs to know to finish this one."""
     return InFlight(
         what="rollback",
@@ -106,12 +82,12 @@ def begun(job: Job, plan: RollbackPlan) -> InFlight:
         tag=plan.tags,
         phase="rolling-back",
         environment=plan.environment,
-        project=job.run.dbt.name,
+        project=ctx.run.dbt.name,
         commit=plan.to_commit,
         version=plan.to_version,
         index_sha256=plan.to_sha256,
-        reason=job.policy.reason,
-        by=lease_messages.who(job.run.event),
-        run_url=job.run.event.run_url,
+        reason=ctx.policy.reason,
+        by=lease_messages.who(ctx.run.event),
+        run_url=ctx.run.event.run_url,
         started_at=timestamps.now(),
     )

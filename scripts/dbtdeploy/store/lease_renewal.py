@@ -1,11 +1,11 @@
 """Around dbt: renews the lease, and interrupts dbt when the lease or the time is gone.
 
-    with lease_keeper.kept(store, held) as keeper:
+    with lease_renewal.kept(store, held) as keeper:
         ...
     keeper.refuse_if_lost()
 
-The interrupt is a SIGINT to this process, which ``dbt/dbt_client.py`` passes on to dbt, so that the
-warehouse's queries end too.
+The interrupt is a SIGINT to this process, which ``dbt/dbt_process.py`` passes on to dbt, so that
+the warehouse's queries end too.
 """
 
 from __future__ import annotations
