@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from dbtdeploy.base import base64_lines, credentials, folded_text, secret_spellings
+from dbtdeploy.base import base64_lines, credentials, folded_text, hex_bytes, secret_spellings
 
 REPLACEMENT = "***"
 
@@ -135,7 +135,7 @@ NO_PIECES = re.compile(r'://|/\\?/[a-z]|%2F|%22|"|&quot;|&#34;|u0022|x22|\n|^[~.
 secret in them is a text of its own."""
 
 ORDINARY = re.compile(r"\d+|[A-Za-z]{,7}")
-"""Texts that are found as they are written, not in other letters: folded they would be words."""
+"""Texts that are found as they are written and escaped, not in other letters: so they are words."""
 
 
 class Redactor:
@@ -171,9 +171,9 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""
-        spans = sorted(
-            [*((first, last) for _, first, last in self._found(text)), *self._cut_off(text)]
-        )
+        whole = folded_text.Folded(text)
+        found = ((first, last) for _, first, last in self._found(text, whole))
+        spans = sorted([*found, *self._cut_off(whole)])
         if spans and self._public is not None:
             shown = [match.span() for match in self._public.finditer(text)]
             spans = [(a, b) for a, b in spans if not any(c <= a and b <= d for c, d in shown)]
@@ -189,9 +189,10 @@ class Redactor:
     def within(self, text: str) -> Redactor:
         """One for the values of a JSON text alone, which knows only what may occur there.
 
-        However JSON escapes what stands around it, the core of a word is in the text as it is.
+        However JSON escapes what stands around it, the core of a word is in the folded text.
         """
-        texts = [_visible(one) for one in (text, *_lines(text))]
+        lines = (_visible(line) for line, *_ in self._lines(text))
+        texts = [*_seen(text, folded_text.Folded(text)), *lines]
         cores = [core for core in self._by_core if any(core in one for one in texts)]
         words = (word for core in cores for word in self._by_core[core])
         return Redactor(
@@ -200,37 +201,54 @@ class Redactor:
 
     def names(self, texts: Iterable[str]) -> list[str]:
         """The variables whose values occur in texts, sorted."""
-        found = (self._words[word] for text in texts for word, _, _ in self._found(text))
+        found = (self._words[word] for text in texts for word, *_ in self._found(text))
         return sorted({name for name in found if name})
 
     def words_in(self, content: bytes) -> list[str]:
         """The texts that occur in a file."""
-        text, lower = content.decode("latin-1"), content.lower()
-        lines = _lines(text)
+        text = content.decode("latin-1")
+        lower = folded_text.same_case(content.decode(errors="replace"))
+        lines = list(self._lines(text))
         return [
             word
             for word, folded in self._folded.items()
             if (word.encode() in content and (not word.isdigit() or _spans(word, text)))
-            or (folded and folded.encode(errors="replace") in lower)
-            or any(_spans(word, line) for line in lines)
+            or (folded and folded in lower)
+            or any(word in words and _spans(word, line) for line, _, words in lines)
         ]
 
-    def _found(self, text: str) -> Iterator[tuple[str, int, int]]:
+    def _found(
+        self, text: str, whole: folded_text.Folded | None = None
+    ) -> Iterator[tuple[str, int, int]]:
         """Each word that occurs, and from where to where."""
-        seen = _visible(text)
+        whole = whole or folded_text.Folded(text)
+        seen = _seen(text, whole)
         # `in` is several times as fast as one pattern of them all, and most texts hold none.
-        near = [word for core, words in self._by_core.items() if core in seen for word in words]
-        for word in near:
+        near = [core for core in self._by_core if any(core in one for one in seen)]
+        for word in (word for core in near for word in self._by_core[core]):
             yield from ((word, *span) for span in _spans(word, text))
-        if any(self._folded[word] for word in near):
-            whole = folded_text.Folded(text)
-            for word in near:
-                for span in _spans(self._folded[word], whole.text):
-                    yield word, *whole.place(*span)
-        for line, places in base64_lines.joined(text):
-            for word in self._words:
+            folded = self._folded[word]
+            spans = whole.find(folded) if folded else _escaped(word, whole)
+            yield from ((word, *span) for span in spans)
+        for line, places, words in self._lines(text):
+            for word in words:
                 for first, last in _spans(word, line):
                     yield word, places[first], places[last - 1] + 1
+
+    def _lines(self, text: str) -> Iterator[tuple[str, list[int], Collection[str]]]:
+        """What is joined of base64 of several lines and of hexadecimal digits that are parted.
+
+        Returns:
+            Each with where its characters stand, and the words that may be in it.
+        """
+        for line, places in base64_lines.joined(text):
+            yield line, places, self._words
+        for line, places in hex_bytes.joined(text) if self._hexes else ():
+            yield line, places, self._hexes
+
+    @functools.cached_property
+    def _hexes(self) -> frozenset[str]:
+        return frozenset(filter(hex_bytes.is_text, self._words))
 
     @functools.cached_property
     def _pieces(self) -> frozenset[str]:
@@ -246,12 +264,12 @@ class Redactor:
             piece for piece in pieces if not piece.isdigit() and piece == piece.strip()
         )
 
-    def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
+    def _cut_off(self, whole: folded_text.Folded) -> Iterator[tuple[int, int]]:
         if self._whole or not self._pieces:
             return
-        whole = folded_text.Folded(text)
-        for at in range(len(whole.text) - PIECE + 1):
-            if whole.text[at : at + PIECE] in self._pieces:
+        text = whole.spaced
+        for at in range(len(text) - PIECE + 1):
+            if text[at : at + PIECE] in self._pieces:
                 yield whole.place(at, at + PIECE)
 
 
@@ -266,8 +284,18 @@ def _visible(text: str) -> str:
     return folded_text.INVISIBLE.sub("", text).lower()
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line, _places in base64_lines.joined(text)]
+def _escaped(word: str, whole: folded_text.Folded) -> Iterator[tuple[int, int]]:
+    """Where an ordinary word stands with an escape in it, which makes it longer."""
+    if len(word) >= MIN_LENGTH and ORDINARY.fullmatch(word):
+        for span in _spans(word.lower(), whole.spaced):
+            first, last = whole.place(*span)
+            if last - first > len(word):
+                yield first, last
+
+
+def _seen(text: str, whole: folded_text.Folded) -> tuple[str, str]:
+    """A text as it is and as tools meant it: the core of what stands in it is in one of them."""
+    return _visible(text), whole.solid
 
 
 def _core(word: str) -> str:
@@ -280,13 +308,10 @@ def _spans(word: str, text: str) -> list[tuple[int, int]]:
     """Where a word stands. A number, a port for one, does not stand inside a longer one."""
     if not word:
         return []
-    found, at = [], text.find(word)
-    while at >= 0:
-        end = at + len(word)
-        around = text[at - 1 : at] + text[end : end + 1]
-        if not (word.isdigit() and any(c.isdigit() for c in around)):
-            found.append((at, end))
-        at = text.find(word, at + 1)
+    found = [(at, at + len(word)) for at in folded_text.starts(word, text)]
+    if word.isdigit():
+        around = [text[a - 1 : a] + text[b : b + 1] for a, b in found]
+        found = [at for at, c in zip(found, around, strict=True) if not any(map(str.isdigit, c))]
     return found
 
 
