@@ -10,7 +10,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.release import release_refusals
 from dbtdeploy.warehouse import preflight, release_schemas
 from dbtdeploy.warehouse.relations_read import RelationRead
-from standins.greens import Shop
+from standins.greens import PLACE, Release, Shop
 from standins.postgres import Database, Server
 
 MARK = "dbt-deploy repository=o/r project=shop target=ci pull_request=1"
@@ -86,6 +86,35 @@ def test_a_staging_schema_made_beforehand_is_refused_with_the_statement(shop: Sh
         release_refusals.refuse_staging(release.prepared)
     remedied(shop, refusal.value)
     assert release.prepare().foreign == ()
+
+
+@pytest.mark.fault(109)
+def test_a_staging_schema_of_another_role_with_the_right_mark_is_refused(shop: Shop) -> None:
+    """The store says which release is under way, and whoever owns a schema gives it any comment."""
+    release = Release(shop, 1)
+    line = release_schemas.first_line(PLACE, release.release_id, "staging")
+    shop.other.run(
+        f"create schema {release.green()}; comment on schema {release.green()} is '{line}'"
+    )
+    prepared = release.prepare()
+    assert prepared.foreign == (f"{release.green()} belongs to {shop.other.user}",)
+    assert "dbt_deploy" not in shop.schemas()
+    with pytest.raises(errors.SchemaNotOurs) as refusal:
+        release_refusals.refuse_staging(prepared)
+    remedied(shop, refusal.value)
+    assert release.prepare().foreign == ()
+
+
+@pytest.mark.fault(109)
+def test_a_schema_of_another_role_with_the_mark_of_staging_keeps_no_release_up(shop: Shop) -> None:
+    release = shop.begin()
+    release.stage("orders", "select 2 as id")
+    line = release_schemas.first_line(PLACE, release.release_id, "staging")
+    shop.other.run(f"create schema pr_1; comment on schema pr_1 is '{line}'")
+    assert release.go().outcome == "done"
+    assert shop.database.rows("select id from analytics.orders") == [(2,)]
+    assert "pr_1" in shop.schemas()
+    assert release.drop_staging() == ()
 
 
 CLINGING = """

@@ -28,11 +28,11 @@
   {% endif %}
   {% set line = job.mark.split('\n')[0] %}
   {% set foreign, foreign_names, dropped = [], [], [] %}
-  {% for name in job.schemas %}
-    {% set comment = dbtdeploy.schema_comment(none, name) %}
-    {% if comment is not none and comment.split('\n')[0] != line %}
-      {% do foreign.append(name ~ (': ' ~ comment.split('\n')[0] if comment else ' bears no mark')) %}
-      {% do foreign_names.append(adapter.quote(name)) %}
+  {% for found in fromjson(run_query(dbtdeploy.postgres_own_names_only() ~ dbtdeploy.postgres_staging_there(job)).rows[0][0][1:]) %}
+    {% if not found.ours or found.line != line %}
+      {% do foreign.append(found.name ~ (' belongs to ' ~ found.owner if not found.ours
+          else ': ' ~ found.line if found.line else ' bears no mark')) %}
+      {% do foreign_names.append(adapter.quote(found.name)) %}
     {% endif %}
   {% endfor %}
   {% set answer = {'foreign': foreign, 'foreign_names': foreign_names, 'dropped': dropped, 'rows': none, 'fenced': false} %}
@@ -49,6 +49,16 @@
   {% endif %}
   {% do dbtdeploy.end_transaction() %}
   {% do print(job.token ~ tojson({'untrusted': answer.untrusted} if answer.untrusted else answer)) %}
+{% endmacro %}
+
+
+{# Those of the staging schemas that are there. A comment says nothing of a schema that another role owns. #}
+{% macro postgres_staging_there(job) %}
+select 'x' || coalesce(json_agg(json_build_object('name', n.nspname, 'owner', pg_get_userbyid(n.nspowner),
+    'ours', pg_has_role(n.nspowner, 'usage'),
+    'line', split_part(coalesce(obj_description(n.oid, 'pg_namespace'), ''), chr(10), 1)) order by n.nspname), '[]')
+  from pg_namespace n
+  where n.nspname in (select w.name::name from jsonb_array_elements_text({{ dbtdeploy.literal(tojson(job.schemas)) }}) w(name))
 {% endmacro %}
 
 
