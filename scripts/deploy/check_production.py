@@ -16,6 +16,7 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
+from dbtdeploy.deploy import freshness, production_reads
 from dbtdeploy.store import lease_renewal, store_location
 from dbtdeploy.warehouse import (
     dependents,
@@ -23,11 +24,11 @@ from dbtdeploy.warehouse import (
     preflight,
     production,
     rebuild_kinds,
-    relations_read,
     run_job_macro,
     warehouse_refusals,
 )
 from dbtdeploy.warehouse.preflight import Preflight
+from dbtdeploy.warehouse.relations_read import RelationRead
 
 PHASE = Phase.PREFLIGHT
 
@@ -70,7 +71,6 @@ def _ask(
     """One dbt process: how making the earlier dependents again went, and what is there."""
     anew = rebuild_kinds.full_refresh(run, settings.DbtEnvironment.from_environ().variables)
     written = guard.written(plan.nodes)
-    manifest = artifacts.read_manifest(_manifest(run)) or Manifest()
     job = {
         "earlier": [
             {"there": t.there, "statements": t.statements if t.ours else ()} for t in earlier
@@ -82,7 +82,7 @@ def _ask(
             if n.resource_type == "function"
         ],
         "schemas": sorted({n.schema or "" for n in written}),
-        "reads": to_builtins(relations_read.of(manifest, (n.unique_id for n in plan.nodes))),
+        "reads": to_builtins(_reads(run, plan)),
     }
     made, found = run_job_macro.run_job(
         invoke.dbt_of(run, work),
@@ -93,6 +93,18 @@ def _ask(
         not_done=preflight.UNTOUCHED,
     )
     return json_codec.decode(made, list[str]), json_codec.decode(found, Preflight)
+
+
+def _reads(run: work_files.Run, plan: work_files.Plan) -> tuple[RelationRead, ...]:
+    """Nothing where nothing is built: no dbt is run then."""
+    if not plan.nodes:
+        return ()
+    return production_reads.of(
+        artifacts.read_manifest(_manifest(run)) or Manifest(),
+        (n.unique_id for n in plan.nodes),
+        run.of(BuildsProduction),
+        watched=freshness.watched(_manifest(run)) or (),
+    )
 
 
 def _places(

@@ -15,10 +15,11 @@ from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
+from dbtdeploy.deploy import freshness, production_reads
 from dbtdeploy.release import release_plan, release_refusals, staging
 from dbtdeploy.store import failed_nodes, lease_renewal, store_location
-from dbtdeploy.warehouse import preflight, relations_read, release_macros, release_schemas
-from dbtdeploy.warehouse.release_macro_types import LiveProduction, ProductionRelation
+from dbtdeploy.warehouse import preflight, release_macros, release_schemas, sql_files, sql_refs
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, ProductionRelation, Query
 
 PHASE = Phase.PLAN
 
@@ -84,10 +85,23 @@ def _look(
             removed=[
                 ProductionRelation(unique_id=one.unique_id, spot=one.production) for one in gone
             ],
-            reads=relations_read.of(manifest, (node.unique_id for node in planned.nodes)),
+            reads=production_reads.of(
+                manifest,
+                (node.unique_id for node in planned.nodes),
+                run.of(Release),
+                watched=freshness.watched(work / release_files.PRODUCTION_MANIFEST) or (),
+                queries=_queries(run.of(Release), manifest),
+            ),
         )
     keeper.refuse_if_lost()
     return live
+
+
+def _queries(policy: Release, manifest: Manifest) -> list[Query]:
+    """The team's own, as they read production; one that cannot be understood is refused here."""
+    relations = sql_refs.Relations.of(manifest, staged={})
+    folders = [Path(folder) for folder in (policy.checks, policy.smoke_queries) if folder]
+    return [query for folder in folders for query in sql_files.read(folder, relations)]
 
 
 def _again(work: Path) -> Collection[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from standins.postgres import Database, Server
-from standins.rebuilt import Production
+from standins.rebuilt import PROJECT, Production
 
 DOCS = Path(__file__).parents[2] / "docs"
 RELATIONS = "select oid::regclass::text, relowner, relacl::text from pg_class order by oid"
@@ -43,12 +44,12 @@ def granted(production: Production) -> Database:
     return made
 
 
-def check(production: Production, *names: str, code: int = 0) -> str:
+def check(production: Production, *names: str, code: int = 0, **asked: Any) -> str:
     """What check_production.py says, or why it refuses."""
     production.nodes.clear()
     for name in names or ("orders",):
         production.plan(name)
-    production.begin()
+    production.begin(**asked)
     before = production.database.rows(RELATIONS)
     done = production.check()
     assert done.returncode == code, done.stdout + done.stderr
@@ -193,6 +194,68 @@ def test_a_source_in_the_hands_of_the_role_of_pull_requests_is_refused(
     assert f"in the schema stripe {attacker.user} may make tables" in check(production, code=67)
     remedied(production)
     check(production)
+
+
+SOURCE = """
+sources:
+  - name: till
+    schema: raw_till
+    loaded_at_field: loaded_at
+    tables: [{name: receipts}]
+"""
+
+WATCHED = SOURCE.replace(
+    "    tables", "    freshness: {warn_after: {count: 6, period: hour}}\n    tables"
+)
+
+READ_BESIDE_THE_BUILD: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = {
+    "freshness": ({"models/sources.yml": WATCHED}, {"docs": False}, {"source_freshness": "off"}),
+    "documentation": (
+        {
+            "models/sources.yml": SOURCE,
+            "models/old.sql": "{% do run_query('table ' ~ source('till', 'receipts')) %} select 1",
+        },
+        {},
+        {"docs": False},
+    ),
+    "hook": (
+        {
+            "models/sources.yml": SOURCE,
+            "dbt_project.yml": PROJECT
+            + "on-run-start: \"select * from {{ source('till', 'receipts') }}\"\n",
+        },
+        {"docs": False},
+        {},
+    ),
+}
+
+
+@pytest.mark.fault(109)
+@pytest.mark.parametrize("how", READ_BESIDE_THE_BUILD)
+def test_what_dbt_reads_whatever_is_built_is_looked_at(production: Production, how: str) -> None:
+    """All sources are asked how old they are, documentation compiles all, hooks always run."""
+    files, asked, without = READ_BESIDE_THE_BUILD[how]
+    attacker = granted(production)
+    production.model("orders", "select 2 as id")
+    for path, content in files.items():
+        production.write(path, content)
+    production.list_nodes()
+    if how != "hook":
+        check(production, **asked, **without)
+    said = check(production, code=67, **asked).splitlines()[1:]
+    unmade = "- the schema raw_till, which it reads, is not there, and"
+    assert said == [f"{unmade} {attacker.user}, the role of pull requests, may make it"]
+    attacker.run(
+        "create schema raw_till; grant usage on schema raw_till to public;"
+        "create function raw_till.evil() returns timestamptz language sql as 'select now()';"
+        "create view raw_till.receipts as select raw_till.evil() as loaded_at;"
+        "grant select on raw_till.receipts to public"
+    )
+    said = check(production, code=67, **asked).splitlines()[1:]
+    whose = f"which it reads, is {attacker.user}'s, the role of pull requests"
+    assert said == [f"- the VIEW raw_till.receipts, {whose}", f"- the schema raw_till, {whose}"]
+    remedied(production)
+    check(production, **asked)
 
 
 @pytest.mark.fault(109)

@@ -59,13 +59,17 @@ def begin(
     number: int,
     *,
     production_tests: bool = False,
+    checks: str | None = None,
     **selection: str,
 ) -> None:
     """Lease, state and plan of a release; the work folder is a new one."""
     production.work = production.folder / f"work-{number}"
     production.run = production.replaced(
         policy=runs.release(
-            tag, production_tests=production_tests, state=production.run.policy.state
+            tag,
+            production_tests=production_tests,
+            checks=checks,
+            state=production.run.policy.state,
         ),
         event=replace(production.run.event, sha=f"{number:040x}"),
     )
@@ -209,6 +213,31 @@ def test_a_missing_right_is_found_before_anything_is_built(
     for said in ("GRANT CREATE ON DATABASE", "analytics.first"):
         assert said in production.failure().remedy
     assert in_flight.read(production.store) is None
+
+
+@pytest.mark.fault(109)
+def test_what_a_check_alone_reads_may_not_be_made_by_pull_requests(
+    production: Production, postgres_server: postgres.Server
+) -> None:
+    attacker = postgres_server.create_role(production.database)
+    production.database.run(
+        f"alter database {attacker.name} set search_path = public;"
+        f"grant create on database {attacker.name} to {attacker.user};"
+        f"comment on role {attacker.user} is 'dbt-deploy: pull requests'"
+    )
+    till = "sources: [{name: till, schema: raw_till, tables: [{name: receipts}]}]"
+    production.write(
+        {"models/till.yml": till, "checks/a.sql": "select 1 from {{ source('till', 'receipts') }}"}
+    )
+    begin(production, "v1.0.0", 1)
+    assert production.script("release/plan_release").returncode == 0
+    begin(production, "v1.0.0", 2, checks=str(production.project / "checks"))
+    done = production.script("release/plan_release")
+    assert done.returncode == errors.ExposedToOthers.exit_code, done.stdout + done.stderr
+    assert production.failure().what.splitlines()[1:] == [
+        f"- the schema raw_till, which it reads, is not there, and {attacker.user}, the role of"
+        " pull requests, may make it"
+    ]
 
 
 def test_a_failing_test_in_staging_stops_it_there(production: Production) -> None:

@@ -90,8 +90,8 @@ class Production:
         self.work = folder / "work"
         self.environment: dict[str, str] = {}
         self.nodes: list[work_files.PlannedNode] = []
-        self._write("dbt_project.yml", PROJECT)
-        self._write(
+        self.write("dbt_project.yml", PROJECT)
+        self.write(
             "profiles.yml", json.dumps({"shop": {"target": "p", "outputs": {"p": self._target()}}})
         )
 
@@ -100,7 +100,7 @@ class Production:
         settings = ", ".join(
             f"{key}={value!r}" for key, value in {"materialized": materialized, **config}.items()
         )
-        self._write(f"models/{name}.sql", f"{{{{ config({settings}) }}}}\n{sql}\n")
+        self.write(f"models/{name}.sql", f"{{{{ config({settings}) }}}}\n{sql}\n")
 
     def plan(self, name: str, materialized: str = "table", **fields: Any) -> None:
         """Have a node in plan.json."""
@@ -111,8 +111,11 @@ class Production:
             plans.node(name, kind, database=self.database.name, materialized=materialized, **fields)
         )
 
-    def begin(self, *, full_refresh: bool = False, state: str | None = None) -> None:
-        """A run of its own: a fresh work folder, and the lease, from whomever had it."""
+    def begin(self, *, full_refresh: bool = False, state: str | None = None, **asked: Any) -> None:
+        """A run of its own: a fresh work folder, and the lease, from whomever had it.
+
+        ``asked`` replaces inputs of the deploy.
+        """
         self.work = self.folder / f"work-{len(list(self.folder.iterdir()))}"
         self.work.mkdir()
         lease.mark_broken(self.store, by="nobody", reason="the run before is gone")
@@ -122,7 +125,7 @@ class Production:
         assert isinstance(taken, lease.Taken)
         hand_over.write(self.work, taken.held)
         run = runs.run(
-            runs.deploy(state=state or self.store.location),
+            runs.deploy(state=state or self.store.location, **asked),
             dbt=runs.project(self.project, command=str(self.dbt_command)),
             selection=work_files.Selection(full_refresh=full_refresh),
         )
@@ -136,6 +139,16 @@ class Production:
     def restore(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """restore_dependents.py."""
         return self.script("deploy/restore_dependents", environment)
+
+    def list_nodes(self) -> None:
+        """``dbt ls``, which leaves the manifest of the project as it is now."""
+        subprocess.run(
+            [self.dbt_command, "ls", "--quiet"],
+            cwd=self.project,
+            env=self._environment({}),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
 
     def build(self, *arguments: str) -> int:
         """``dbt build`` as it is, its results where build_production.py would leave them."""
@@ -231,7 +244,7 @@ class Production:
             "threads": 1,
         }
 
-    def _write(self, path: str, text: str) -> None:
+    def write(self, path: str, text: str) -> None:
         file = self.project / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
