@@ -542,3 +542,139 @@ def test_two_releases_are_taken_back_one_after_the_other(shop: Shop) -> None:
     assert shop.take_back(second, restore_incremental=True).swapped.outcome == "done"
     rows = shop.owner.rows("select v from analytics.t where id < 3 order by id")
     assert rows == [("one",), ("v2",)]
+
+
+# What reads the table -----------------------------------------------------------------------------
+
+
+def test_views_of_ours_are_made_again_where_a_column_changes(shop: Shop) -> None:
+    table = Table(shop, "id int, v text, gone int", "insert into {t} values (1, 'a', 7)")
+    shop.owner.run(
+        f"""
+        create view marts.reads as select id, v from analytics.t;
+        create view analytics.downstream as select id, gone from analytics.t;
+        grant select on marts.reads to {shop.reader.user};
+        """
+    )
+    green = f"{table.release.green()}"
+    table.build("alter table {t} alter id type bigint", "alter table {t} drop column gone cascade")
+    table.release.stage("downstream", f"select id from {green}.t", "view")
+    swapped = table.swap()
+    assert swapped.outcome == "done", swapped
+    assert "marts.reads" in swapped.repointed
+    shop.owner.run("insert into analytics.t values (30000000000, 'b')")
+    assert len(shop.reader.rows("select * from marts.reads")) == 2
+    assert len(shop.owner.rows("select * from analytics.downstream")) == 2
+    back = shop.take_back(table.release)
+    assert back.swapped.outcome == "unfit", back
+    assert "gone" in back.swapped.detail[0]
+
+
+def test_a_pull_requests_view_goes_with_the_column_that_it_reads(shop: Shop) -> None:
+    other = shop.other.user
+    shop.database.run(f"comment on role {other} is 'dbt-deploy: pull requests'")
+    table = Table(shop, "id int, v text", ROWS)
+    shop.owner.run(f"grant select on analytics.t to {other}")
+    shop.other.run("create view marts.theirs as select v from analytics.t")
+    table.build("alter table {t} drop column v")
+    swapped = table.swap()
+    assert swapped.outcome == "done", swapped
+    assert shop.database.value("select to_regclass('marts.theirs')") is None
+
+
+def test_an_added_column_that_views_read_goes_with_them(shop: Shop) -> None:
+    table = Table(shop, "id int, v text", ROWS)
+    table.build("alter table {t} add column w int", "insert into {t} values (6, 'six', 6)")
+    table.release.stage("reads", f"select w from {table.release.green()}.t", "view")
+    assert table.swap().outcome == "done"
+    assert shop.owner.rows("select w from analytics.reads where w is not null") == [(6,)]
+    back = shop.take_back(table.release, restore_incremental=True)
+    assert back.swapped.outcome == "done", back
+    assert back.removed == ("analytics.reads",)
+    assert len(shop.owner.rows("select id, v from analytics.t")) == 5
+
+
+def test_eleven_tables_at_once_are_told_apart(shop: Shop) -> None:
+    names = [f"t{number}" for number in range(1, 12)]
+    for name in names:
+        shop.owner.run(f"create table analytics.{name} as select '{name}'::text as said")
+    release = shop.begin()
+    release.prepare(*names)
+    for name in names:
+        shop.owner.run(f"insert into {release.green()}.{name} values ('{name} too')")
+        release.stage(name, None, "incremental")
+        release.stage(f"v_{name}", f"select * from {release.green()}.{name}", "view")
+    swapped = release.go()
+    assert swapped.outcome == "done", swapped
+    for name in names:
+        rows = shop.owner.rows(f"select said from analytics.v_{name} order by 1")
+        assert rows == [(name,), (f"{name} too",)]
+
+
+# What another role may try ------------------------------------------------------------------------
+
+
+@pytest.mark.fault(109)
+def test_a_schema_in_the_place_of_a_kept_one_is_never_read(shop: Shop) -> None:
+    """Once a clean-up dropped it, its name is anybody's who may make schemas."""
+    other = shop.other.user
+    table = Table(shop, "id int, v text", ROWS)
+    table.build("insert into {t} values (6, 'six')")
+    assert table.swap().outcome == "done"
+    kept = table.release.kept()
+    mark = shop.database.value(
+        f"select obj_description(oid, 'pg_namespace') from pg_namespace where nspname = '{kept}'"
+    )
+    assert [one.outcome for one in shop.clean_up()] == ["dropped"]
+    shop.database.run(f"create schema {kept} authorization {other}")
+    shop.other.run(
+        f"""
+        create table {kept}.called (who text);
+        grant all on schema {kept} to public; grant all on {kept}.called to public;
+        create function {kept}.call() returns bool language plpgsql as $$
+          begin insert into {kept}.called values (current_user); return true; end $$;
+        create table {kept}.t (id bigint, layout text, old text, of oid, live tid);
+        insert into {kept}.t values (1, 'row_x', '(1)', 0, '(0,1)');
+        alter table {kept}.t enable row level security;
+        create policy p on {kept}.t using ({kept}.call());
+        grant select on {kept}.t to public;
+        comment on schema {kept} is '{mark}';
+        """
+    )
+    for dry_run in (True, False):
+        with pytest.raises(errors.ExposedToOthers, match=kept):
+            shop.take_back(table.release, restore_incremental=True, dry_run=dry_run)
+    assert shop.database.rows(f"select * from {kept}.called") == []
+
+
+def test_no_comment_is_read_as_an_instruction(shop: Shop) -> None:
+    said = '{"dbt-deploy": "rows that a release changed in place", "layouts": {"x": [}}'
+    shop.owner.run(
+        f"create table analytics.orders as select 1 as id; comment on table analytics.orders is"
+        f" '{said}'"
+    )
+    release = shop.begin()
+    release.stage("orders", "select 2 as id")
+    assert release.go().outcome == "done"
+    back = shop.take_back(release)
+    assert back.swapped.outcome == "done", back
+    assert shop.owner.rows("select id from analytics.orders") == [(1,)]
+
+
+def test_a_dry_run_cannot_write(shop: Shop) -> None:
+    table = Table(shop, "id int, v text", ROWS)
+    table.build("insert into {t} values (6, 'six')")
+    assert table.swap().outcome == "done"
+    shop.owner.run(
+        f"""
+        create function marts.writes() returns bool language plpgsql as $$
+          begin insert into marts.called values (1); return true; end $$;
+        create table marts.called (n int);
+        alter table {table.release.kept()}.t enable row level security;
+        alter table {table.release.kept()}.t force row level security;
+        create policy p on {table.release.kept()}.t using (marts.writes());
+        """
+    )
+    plan = shop.take_back(table.release, restore_incremental=True, dry_run=True)
+    assert plan.swapped.outcome == "failed", plan
+    assert shop.owner.rows("select * from marts.called") == []

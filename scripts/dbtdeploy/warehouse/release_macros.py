@@ -221,6 +221,7 @@ def take_back(
                 "release_id": record.release_id,
                 "tag": record.tag,
                 "mark": _mark(place, record.release_id, "undone"),
+                "kept_line": release_schemas.first_line(place, record.release_id, "kept"),
                 "nodes": [_back_node(node, record.release_id, token) for node in record.nodes],
             }
             for record in records

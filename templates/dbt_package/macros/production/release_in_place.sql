@@ -130,12 +130,15 @@
 {% endmacro %}
 
 
-{# Tables whose columns stay come first: those of the others are locked against readers from there on. #}
+{#
+  Twice: with `late` false the tables whose columns stay, or are only added to, before anything is locked
+  against readers; the others after all has moved, when what read the old columns is out of the way.
+#}
 {% macro postgres_apply_changes() %}
       for it in
         select value, value ->> 'full_name' as full_name, value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node,
           (value ->> 'live')::oid as live, (value ->> 'copy')::oid as copy, value ->> 'keep' as keep, value ->> 'identifier' as identifier,
-          d.altered, d.dropped, d.retyped, d.added
+          d.altered, d.dropped, d.retyped, d.added, cardinality(d.dropped || d.retyped) > 0 as late
         from jsonb_array_elements(changes) cross join lateral (
           select coalesce(array_agg(case when o.name is null then format('add column %I %s', n.name, n.type)
                 else format('alter column %1$I type %2$s using %1$I::%2$s', n.name, n.type) end order by n.name) filter (where n.name is not null), '{}') as altered,
@@ -146,7 +149,8 @@
           full join jsonb_to_recordset({{ dbtdeploy.postgres_columns("(value ->> 'copy')::oid") }}) as n(name text, type text) on n.name = o.name
           where o.type is distinct from n.type
         ) d
-        order by cardinality(d.altered || d.dropped), value ->> 'full_name'
+        where (cardinality(d.dropped || d.retyped) > 0) = late
+        order by cardinality(d.altered), value ->> 'full_name'
       loop
         map := format('%I.%I', it.log_schema, 'map_' || it.node);
         logged := format('(select g.*, s.columns, %L || md5(s.columns::text) as layout from %2$I.log g join %2$I.statements s using (statement) where g.node = s.node)'
@@ -157,17 +161,48 @@
         execute format('create table %I.%I (id bigint primary key, layout text, old text)', it.log_schema, 'touched_' || it.node);
         execute format('insert into %I.statements (node, op, columns) values (0, ''swap'', ''[]'')', it.log_schema);
         execute format('select xmin from %I.statements where node = 0 order by statement desc limit 1', it.log_schema) into written;
+        things := '[]';
+        if late then
+          {{ dbtdeploy.postgres_free_columns('it.live') }}
+        end if;
         {{ dbtdeploy.postgres_alter_columns() }}
         for step in execute format('select l.statement, l.layout, l.columns, l.op, l.defaulted, count(*) as rows from %s where l.node = $1'
             ' group by 1, 2, 3, 4, 5 order by 1, case l.op when ''D'' then 1 when ''U'' then 2 else 3 end', replace(logged, ' logged', ' l')) using it.node loop
           {{ dbtdeploy.postgres_apply_step() }}
         end loop;
         for part in select unnest(it.dropped) as action loop
-          {{ dbtdeploy.postgres_alter_live('part.action') }}
+          {{ dbtdeploy.postgres_alter_live("part.action || ' cascade'") }}
         end loop;
+        {{ dbtdeploy.postgres_make_things('layout') }}
         {{ dbtdeploy.postgres_keep_touched() }}
         {{ dbtdeploy.postgres_follow_copy() }}
       end loop;
+{% endmacro %}
+
+
+{#
+  Drops what reads a table whose columns change; `things` is made again afterwards. A view that this
+  transaction moved away is not: a rollback makes it from its kept definition. What is left reads the
+  table for a pull request: a dropped column takes it along.
+#}
+{% macro postgres_free_columns(relation) %}
+          for layout in
+            with recursive above(oid, depth) as (
+              select {{ relation }}, 0
+              union
+              select w.ev_class, a.depth + 1 from above a join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = a.oid
+                and d.classid = 'pg_rewrite'::regclass join pg_rewrite w on w.oid = d.objid where w.ev_class <> a.oid and a.depth < 64
+            )
+            select c.oid, c.relkind, max(a.depth) as depth from above a join pg_class c on c.oid = a.oid
+            join pg_namespace n on n.oid = c.relnamespace where n.nspname = any (keeping) and c.relkind in ('v', 'm')
+            group by 1, 2 order by 3 desc
+          loop
+            execute format('drop %s %s', case layout.relkind when 'm' then 'materialized view' else 'view' end, layout.oid::regclass);
+          end loop;
+          leaving := array[{{ relation }}];
+          entering := '{}';
+          {{ dbtdeploy.postgres_release_things() }}
+          {{ dbtdeploy.postgres_drop_things('layout') }}
 {% endmacro %}
 
 
@@ -208,7 +243,8 @@
             when lock_not_available or deadlock_detected then
               raise;
             when others then
-              said := array[format('%s: %s: %s', it.full_name, {{ action }}, sqlerrm)];
+              get stacked diagnostics detail = pg_exception_detail;
+              said := array[concat_ws(': ', it.full_name, {{ action }}, sqlerrm, nullif(replace(detail, chr(10), '; '), ''))];
               raise exception using errcode = 'DD002', message = said[1];
           end;
 {% endmacro %}
@@ -282,16 +318,18 @@
 
 {#
   Of each row that was written: what it held before (null: it is new), and which version it is now (null:
-  it is gone). Kept under the table's name, with a comment that says how to read it.
+  it is gone). Kept under the table's name; how to read it stands in a table of our own schema, where nobody
+  else writes.
 #}
 {% macro postgres_keep_touched() %}
         {{ dbtdeploy.postgres_make_keeping('it.keep') }}
         execute format('create table %I.%I as select t.id, split_part(t.layout, ''.'', 2) as layout, t.old, m.of, m.live from %I.%I t left join %s m on m.id = t.id',
           it.keep, it.identifier, it.log_schema, 'touched_' || it.node, map);
-        execute format('comment on table %I.%I is %L', it.keep, it.identifier, jsonb_build_object('dbt-deploy', 'rows that a release changed in place',
-          'oid', it.live, 'version', written::text, 'files', {{ dbtdeploy.postgres_files('it.live') }}, 'added', it.added,
-          'dropped', cardinality(it.dropped), 'retyped', cardinality(it.retyped),
-          'layouts', (select coalesce(jsonb_object_agg(split_part(key, '.', 2), value), '{}') from jsonb_each(layouts)))::text);
+        insert into dbt_deploy.changed_tables (environment, project, release_id, unique_id, oid, kept, written, files, layouts, added, altered)
+          select job ->> 'environment', job ->> 'project', job ->> 'release_id', it.value ->> 'unique_id', it.live,
+            to_regclass(format('%I.%I', it.keep, it.identifier))::oid, written::text, {{ dbtdeploy.postgres_files('it.live') }},
+            (select coalesce(jsonb_object_agg(split_part(key, '.', 2), value), '{}') from jsonb_each(layouts)),
+            to_jsonb(it.added), it.late;
 {% endmacro %}
 
 {# Made by this very try, or refused: a schema of that name that is there already is nobody we know. #}
@@ -350,7 +388,7 @@
 {% macro postgres_read_live_instead() %}
       if changes <> '[]' then
         for it in select (value ->> 'copy')::oid as copy, value ->> 'log_schema' as log_schema,
-            'copy_' || (job ->> 'quote') || '_' || (value ->> 'node') as name
+            'copy_' || (job ->> 'quote') || '_' || (value ->> 'node') || '_' as name
             from jsonb_array_elements(changes) loop
           execute format('alter table %s rename to %I', it.copy::regclass, it.name);
           execute format('alter table %s set schema %I', it.copy::regclass, it.log_schema);
@@ -358,7 +396,7 @@
         leaving := array(select (value ->> 'copy')::oid from jsonb_array_elements(changes));
         entering := '{}';
         {{ dbtdeploy.postgres_release_things() }}
-        for it in select format('%I.%I', value ->> 'log_schema', 'copy_' || (job ->> 'quote') || '_' || (value ->> 'node')) as name,
+        for it in select format('%I.%I', value ->> 'log_schema', 'copy_' || (job ->> 'quote') || '_' || (value ->> 'node') || '_') as name,
             value ->> 'full_name' as full_name from jsonb_array_elements(changes) loop
           things := replace(things::text, it.name, (select substr(j, 2, length(j) - 2) from (select to_json(it.full_name)::text as j) q))::jsonb;
         end loop;

@@ -175,18 +175,19 @@
 {% endmacro %}
 
 
-{% macro postgres_drop_things() %}
-  for it in select value from jsonb_array_elements(things) with ordinality t(value, n) order by n desc loop
-    execute it.value ->> 'drop';
+{# `record`: a variable to loop with. #}
+{% macro postgres_drop_things(record='it') %}
+  for {{ record }} in select value from jsonb_array_elements(things) with ordinality t(value, n) order by n desc loop
+    execute {{ record }}.value ->> 'drop';
   end loop;
 {% endmacro %}
 
 
 {# One that fails undoes all, and is named. #}
-{% macro postgres_make_things() %}
-  for it in select value, value ->> 'name' as name, value ->> 'kind' as kind from jsonb_array_elements(things) loop
-    {{ dbtdeploy.postgres_make_or_say("it.value -> 'statements'", "it.kind || ' ' || it.name") }}
-    repointed := repointed || it.name;
+{% macro postgres_make_things(record='it') %}
+  for {{ record }} in select value, value ->> 'name' as name, value ->> 'kind' as kind from jsonb_array_elements(things) loop
+    {{ dbtdeploy.postgres_make_or_say(record ~ ".value -> 'statements'", record ~ ".kind || ' ' || " ~ record ~ ".name") }}
+    repointed := repointed || ({{ record }}.name)::text;
   end loop;
 {% endmacro %}
 

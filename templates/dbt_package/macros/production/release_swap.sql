@@ -40,9 +40,9 @@ declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
   pairs jsonb; changes jsonb; layouts jsonb;
   leaving oid[]; entering oid[];
-  things jsonb; stays jsonb; later text[];
+  things jsonb; newer jsonb; stays jsonb; later text[]; late bool;
   said text[] := '{}'; repointed text[]; left_behind text[]; keeping text[];
-  map text; logged text; named text[]; changed text[]; counted bigint; written xid;
+  map text; logged text; detail text; named text[]; changed text[]; counted bigint; written xid;
   it record; part record; step record; layout record;
   outcome text; began timestamptz; swapped_at timestamptz;
   patience timestamptz; waits_for oid; tries int := 0;
@@ -59,19 +59,24 @@ begin
       {{ dbtdeploy.postgres_refuse_taken_names("select value ->> 'keep' from jsonb_array_elements(changes)") }}
       {{ dbtdeploy.postgres_lock_changes() }}
       {{ dbtdeploy.postgres_refuse_unlike_the_log() }}
-      {{ dbtdeploy.postgres_apply_changes() }}
-      {{ dbtdeploy.postgres_find_pairs() }}
-      {{ dbtdeploy.postgres_lock_what_moves() }}
-      {{ dbtdeploy.postgres_refuse_changes() }}
-      {{ dbtdeploy.postgres_release_things() }}
-      {{ dbtdeploy.postgres_carried() }}
-      {{ dbtdeploy.postgres_swap_move() }}
-      {{ dbtdeploy.postgres_hand_over_sequences() }}
-      {{ dbtdeploy.postgres_run_later() }}
-      {{ dbtdeploy.postgres_repoint() }}
-      said := array(select format('%s %s is newer than the plan; it was repointed too', value ->> 'kind', value ->> 'name')
-        from jsonb_array_elements(things) where not job -> 'known' ? (value ->> 'name'));
+      for late in select unnest(array[false, true]) loop
+        if late then
+          {{ dbtdeploy.postgres_find_pairs() }}
+          {{ dbtdeploy.postgres_lock_what_moves() }}
+          {{ dbtdeploy.postgres_refuse_changes() }}
+          {{ dbtdeploy.postgres_release_things() }}
+          {{ dbtdeploy.postgres_carried() }}
+          {{ dbtdeploy.postgres_swap_move() }}
+          {{ dbtdeploy.postgres_hand_over_sequences() }}
+          {{ dbtdeploy.postgres_run_later() }}
+          {{ dbtdeploy.postgres_repoint() }}
+          newer := things;
+        end if;
+        {{ dbtdeploy.postgres_apply_changes() }}
+      end loop;
       {{ dbtdeploy.postgres_read_live_instead() }}
+      said := array(select format('%s %s is newer than the plan; it was repointed too', value ->> 'kind', value ->> 'name')
+        from jsonb_array_elements(newer) where not job -> 'known' ? (value ->> 'name'));
       {{ dbtdeploy.postgres_drop_empty_staging() }}
       {{ dbtdeploy.postgres_swap_rows() }}
       outcome := 'done';
@@ -309,6 +314,7 @@ end
       insert into dbt_deploy.dbt_model_row_counts
         select job ->> 'environment', job ->> 'project', p.unique_id, p.name, p.rows_after, swapped_at, job ->> 'release_id'
         from jsonb_to_recordset(job -> 'pairs') as p(unique_id text, name text, rows_after bigint) where p.rows_after is not null;
+      delete from dbt_deploy.changed_tables t where not exists (select from pg_class c where c.oid = t.kept::oid);
       delete from dbt_deploy.removed_models m using jsonb_to_recordset(job -> 'pairs') as p(unique_id text, schema text, identifier text)
         where m.environment = job ->> 'environment' and m.project = job ->> 'project'
           and (m.unique_id = p.unique_id or (m.schema = p.schema and m.identifier = p.identifier));

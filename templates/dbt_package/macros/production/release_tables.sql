@@ -97,6 +97,11 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
       files jsonb not null, columns jsonb not null, catalog jsonb not null,
       primary key (environment, project, release_id, unique_id));
   end if;
+  if to_regclass('dbt_deploy.changed_tables') is null then
+    create table dbt_deploy.changed_tables (environment text, project text, release_id text, unique_id text,
+      oid bigint not null, kept bigint not null, written text not null, files jsonb not null, layouts jsonb not null,
+      added jsonb not null, altered bool not null, primary key (environment, project, release_id, unique_id));
+  end if;
   {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
 {% endmacro %}
 

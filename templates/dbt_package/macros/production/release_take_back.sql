@@ -7,7 +7,7 @@
     token, quote
     environment, project, nonce, taken_at
     tries, dry_run, restore_incremental
-    records    [{release_id, tag, mark, nodes: [{unique_id, schema, identifier, kind, kept_in, undone, back_by,
+    records    [{release_id, tag, mark, kept_line, nodes: [{unique_id, schema, identifier, kind, kept_in, undone, back_by,
                  columns, statements}]}], newest first
   answer: see `TookBack` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
@@ -40,7 +40,7 @@ declare
   spots jsonb; moved oid[]; moved_to text[]; marks jsonb; remakes jsonb; drops oid[];
   restored text[] := '{}'; recreated text[] := '{}'; left_alone text[] := '{}'; removed text[] := '{}'; missing text[] := '{}';
   leaving oid[]; entering oid[];
-  things jsonb; undo jsonb; was_changes text[];
+  things jsonb; undo jsonb; undo_done jsonb; was_changes text[];
   said text[] := '{}'; repointed text[];
   it record; part record; undone record; layout record; differs text; here oid; kept oid; how jsonb;
   outcome text; began timestamptz; swapped_at timestamptz;
@@ -52,6 +52,7 @@ begin
     repointed := '{}';
     said := '{}';
     was_changes := '{}';
+    undo_done := '[]';
     begin
       {{ dbtdeploy.postgres_take_back_may() }}
       {{ dbtdeploy.postgres_take_back_plan() }}
@@ -65,6 +66,7 @@ begin
       if not dry then
         {{ dbtdeploy.postgres_undo_in_place() }}
         was_changes := array(select value ->> 'kept_name' from jsonb_array_elements(undo));
+        undo_done := undo;
         {{ dbtdeploy.postgres_lock_what_moves() }}
         {{ dbtdeploy.postgres_take_back_plan() }}
         if said <> '{}' then
@@ -84,6 +86,7 @@ begin
         {{ dbtdeploy.postgres_make_or_say('it.statements', 'it.name') }}
       end loop;
       {{ dbtdeploy.postgres_make_things() }}
+      {{ dbtdeploy.postgres_drop_added_columns() }}
       {{ dbtdeploy.postgres_take_back_rows() }}
       outcome := 'done';
       exit;
@@ -99,10 +102,16 @@ end
 
 {# Whether these are live, and the newest of all that are. #}
 {% macro postgres_take_back_may() %}
-      if not dry then
+      if dry then
+        perform set_config('transaction_read_only', 'on', true);
+      else
         perform set_config('lock_timeout', '5s', true);
         perform {{ dbtdeploy.postgres_place_lock() }};
       end if;
+      {# Once a clean-up has dropped one, anybody who may make schemas could have made another of its name. #}
+      {{ dbtdeploy.postgres_refuse_taken_names("select n.nspname from jsonb_array_elements(job -> 'records') r cross join jsonb_array_elements(r -> 'nodes') d"
+        ~ " join pg_namespace n on n.nspname = d ->> 'kept_in' where not pg_has_role(n.nspowner, 'usage')"
+        ~ " or split_part(coalesce(obj_description(n.oid, 'pg_namespace'), ''), chr(10), 1) <> r ->> 'kept_line'") }}
       if not exists (select from pg_class c where c.relname = 'releases' and c.relnamespace = to_regnamespace('dbt_deploy')) then
         said := array['there is no table dbt_deploy.releases: the warehouse knows no release'];
         raise exception using errcode = 'DD001', message = said[1];
@@ -140,7 +149,7 @@ end
       spots := '{}'; moved := '{}'; moved_to := '{}'; marks := '{}'; remakes := '[]'; drops := '{}'; leaving := '{}'; entering := '{}';
       said := '{}'; missing := '{}'; left_alone := '{}'; undo := '[]';
       for it in
-        select r.value ->> 'mark' as mark, d.value as node, d.value ->> 'schema' as schema, d.value ->> 'undone' as undone,
+        select r.value ->> 'mark' as mark, r.value ->> 'release_id' as release_id, d.value ->> 'unique_id' as unique_id, d.value as node, d.value ->> 'schema' as schema, d.value ->> 'undone' as undone,
           d.value ->> 'back_by' as back_by, d.value -> 'statements' as statements, d.value ->> 'kind' as kind,
           format('%I.%I', d.value ->> 'schema', (d.value ->> 'identifier')::name) as name,
           quote_ident(d.value ->> 'kept_in') || '.' || quote_ident((d.value ->> 'identifier')::name) as kept_name
@@ -154,8 +163,8 @@ end
           left_alone := array_append(array_remove(left_alone, it.name), it.name);
           continue;
         end if;
-        kept := to_regclass(it.kept_name);
-        how := {{ dbtdeploy.postgres_changed_in_place('kept') }};
+        kept := (select c.oid from pg_class c where c.oid = to_regclass(it.kept_name) and pg_has_role(c.relowner, 'usage'));
+        how := {{ dbtdeploy.postgres_changed_in_place('it.release_id', 'it.unique_id', 'kept') }};
         if how is not null or it.kept_name = any (was_changes) then
           if how is not null then
             if not spots ? it.name then
@@ -260,6 +269,8 @@ end
       update dbt_deploy.releases r set state = 'taken back', taken_back_at = swapped_at
         where r.environment = job ->> 'environment' and r.project = job ->> 'project'
           and r.release_id in (select value ->> 'release_id' from jsonb_array_elements(job -> 'records'));
+      delete from dbt_deploy.changed_tables t where t.environment = job ->> 'environment' and t.project = job ->> 'project'
+        and t.release_id in (select value ->> 'release_id' from jsonb_array_elements(job -> 'records'));
       delete from dbt_deploy.removed_models m where m.environment = job ->> 'environment' and m.project = job ->> 'project'
         and m.release_id in (select value ->> 'release_id' from jsonb_array_elements(job -> 'records'));
 {% endmacro %}

@@ -4,13 +4,17 @@
   swap's own xid and lies where the swap put it.
 
   The parts of the DO block of release_take_back.sql use `undo`: [{name, live, kept, how}], newest release
-  first, `how` being the comment of the kept table.
+  first, `how` being the row of dbt_deploy.changed_tables.
 #}
 
-{# Null where a kept relation is a table as it was. #}
-{% macro postgres_changed_in_place(kept) %}
-(select obj_description(c.oid, 'pg_class')::jsonb from pg_class c where c.oid = {{ kept }} and c.relkind = 'r'
-  and position('"rows that a release changed in place"' in obj_description(c.oid, 'pg_class')) > 0)
+{#
+  What dbt_deploy.changed_tables says of a kept relation of a record's node: null where it is a table as it
+  was. By the oid, so that a relation of its name that came later is never read.
+#}
+{% macro postgres_changed_in_place(release, node, kept) %}
+  case when to_regclass('dbt_deploy.changed_tables') is null then null::jsonb else
+    (select to_jsonb(t) from dbt_deploy.changed_tables t where t.environment = job ->> 'environment' and t.project = job ->> 'project'
+      and t.release_id = {{ release }} and t.unique_id = {{ node }} and t.kept = {{ kept }}::bigint) end
 {% endmacro %}
 
 
@@ -20,14 +24,14 @@
           from jsonb_array_elements(undo) loop
         if undone.live is distinct from (undone.how ->> 'oid')::oid then
           said := said || format('%s was made anew since the release changed its rows', undone.name);
-        elsif (undone.how ->> 'dropped')::int + (undone.how ->> 'retyped')::int > 0 then
+        elsif (undone.how ->> 'altered')::bool then
           said := said || format('%s: the release dropped columns or changed their types, so its old rows do not fit it any more', undone.name);
         elsif undone.how -> 'files' <> {{ dbtdeploy.postgres_files('undone.live') }} then
           said := said || format('%s was rewritten since the release changed its rows (VACUUM FULL, CLUSTER, ALTER TABLE or TRUNCATE)', undone.name);
         else
           execute format('select count(*) as rows from %s k where k.live is not null and not exists'
             ' (select from %s l where l.ctid = k.live and l.tableoid = k.of and l.xmin::text = $1)', undone.kept::regclass, undone.live::regclass)
-            into part using undone.how ->> 'version';
+            into part using undone.how ->> 'written';
           if part.rows > 0 then
             said := said || format('%s: %s of the rows that the release wrote were written to since', undone.name, part.rows);
           end if;
@@ -55,7 +59,7 @@
           from jsonb_array_elements(undo) with ordinality u(value, n) order by n loop
         begin
           execute format('delete from %s l using %s k where k.old is null and k.live is not null and l.ctid = k.live and l.tableoid = k.of and l.xmin::text = $1',
-            undone.live::regclass, undone.kept::regclass) using undone.how ->> 'version';
+            undone.live::regclass, undone.kept::regclass) using undone.how ->> 'written';
           for layout in select key, value from jsonb_each(undone.how -> 'layouts') loop
             execute format('create type %s as (%s)', format('%I.%I', (select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = undone.kept), layout.key),
               (select string_agg(format('%I %s', c.name, c.type), ', ' order by c.number) from jsonb_to_recordset(layout.value) as c(number int, name text, type text)));
@@ -69,16 +73,12 @@
             loop
               execute format('update %s l set %s from (select k.*, k.old::%s as row from %s k where k.layout = $2 and k.old is not null and k.live is not null) k'
                 ' where l.ctid = k.live and l.tableoid = k.of and l.xmin::text = $1', undone.live::regclass, part.sets, part.type, undone.kept::regclass)
-                using undone.how ->> 'version', layout.key;
+                using undone.how ->> 'written', layout.key;
               execute format('insert into %s (%s) overriding system value select %s from (select k.id, k.old::%s as row from %s k'
                 ' where k.layout = $1 and k.old is not null and k.live is null) k order by k.id', undone.live::regclass, part.names, part.held, part.type, undone.kept::regclass)
                 using layout.key;
               execute format('drop type %s', part.type);
             end loop;
-          end loop;
-          for part in select a.attname from jsonb_array_elements_text(undone.how -> 'added') n join pg_attribute a
-              on a.attrelid = undone.live and a.attname = n and not a.attisdropped loop
-            execute format('alter table %s drop column %I', undone.live::regclass, part.attname);
           end loop;
           execute format('drop table %s', undone.kept::regclass);
         exception
@@ -88,5 +88,24 @@
             said := array[format('%s: %s', undone.name, sqlerrm)];
             raise exception using errcode = 'DD002', message = said[1];
         end;
+      end loop;
+{% endmacro %}
+
+
+{# Once all has moved, and what read the new columns with it. #}
+{% macro postgres_drop_added_columns() %}
+      for undone in select value ->> 'name' as name, (value ->> 'live')::oid as live, value #> '{how,added}' as added
+          from jsonb_array_elements(undo_done) where value #> '{how,added}' <> '[]' loop
+        leaving := array[undone.live];
+        entering := '{}';
+        {{ dbtdeploy.postgres_release_things() }}
+        {{ dbtdeploy.postgres_drop_things() }}
+        for part in select a.attname from jsonb_array_elements_text(undone.added) n join pg_attribute a
+            on a.attrelid = undone.live and a.attname = n and not a.attisdropped loop
+          execute format('alter table %s drop column %I cascade', undone.live::regclass, part.attname);
+        end loop;
+        things := (select coalesce(jsonb_agg(value order by n), '[]') from jsonb_array_elements(things) with ordinality t(value, n)
+          where not marks ? (value ->> 'schema'));
+        {{ dbtdeploy.postgres_make_things() }}
       end loop;
 {% endmacro %}
