@@ -10,12 +10,20 @@ import gzip
 import html
 import io
 import re
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
 
-ESCAPED = re.compile(r"\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2})|([\"'\\/|&<>`$#*_~\[\](){}!.+-]))", re.I)
+ESCAPED = re.compile(
+    r"\\+(?:((?-i:U)[0-9a-f]{8}|u[0-9a-f]{4}|x[0-9a-f]{2})|([\"'\\/|&<>`$#*_~\[\](){}!.+-]))",
+    re.I,
+)
+
+OCTETS = re.compile(r"(?:\\+[0-3][0-7]{2})+")
+
+BETWEEN_BYTES = re.compile(r"(?<=[0-9a-f]{2})(?:, ?0x|[:-])(?=[0-9a-f]{2})", re.I)
 
 LEAST = 12
 """Characters of a piece that must not be seen of a longer secret."""
@@ -55,7 +63,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _folded(text: str) -> str:
-    return re.sub(r"\s|\x1b\[[0-9;]*m|\u200b|\\|\*{3}", "", text).lower()
+    return re.sub(r"\s|\x1b\[[0-9;]*m|\u200b|\\|\*{3}", "", text).casefold()
 
 
 def _readings(text: str) -> Iterator[str]:
@@ -64,14 +72,23 @@ def _readings(text: str) -> Iterator[str]:
         yield _folded(text)
         yield _folded(re.sub(r"\\+[nrt]", " ", text))
         yield _folded(text.replace("''", "'").replace('""', '"'))
-        before, text = text, html.unescape(unquote(ESCAPED.sub(_character, text)))
+        yield _folded(BETWEEN_BYTES.sub("", text))
+        before, text = text, ESCAPED.sub(_character, OCTETS.sub(_octets, text))
+        text = html.unescape(unquote(text))
+        # Two escapes of UTF-16 are one character.
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if text == before:
             return
 
 
 def _character(escaped: re.Match[str]) -> str:
-    digits = escaped[1] or escaped[2]
-    return chr(int(digits, 16)) if digits else escaped[3]
+    number = int(escaped[1][1:], 16) if escaped[1] else 0
+    return escaped[2] or (chr(number) if number <= sys.maxunicode else escaped[0])
+
+
+def _octets(escaped: re.Match[str]) -> str:
+    octets = bytes(int(digits, 8) for digits in re.findall("[0-7]{3}", escaped[0]))
+    return octets.decode(errors="replace")
 
 
 def _around(form: str, text: str) -> str:

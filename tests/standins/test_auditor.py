@@ -20,6 +20,7 @@ SECRETS = {
     "words": "correct horse battery staple mit \u00dcml\u00e4ut und vielen W\u00f6rtern",
     "long": "tok" + "".join(chr(97 + number * 7 % 26) for number in range(80)),
     "short": "zq9X",
+    "wide": "stra\u00dfe-\U0001f511-geheim9",
 }
 FORMS: tuple[Callable[[str], str], ...] = (
     str,
@@ -34,6 +35,12 @@ FORMS: tuple[Callable[[str], str], ...] = (
     lambda v: f"'{v.replace(chr(39), chr(39) * 2)}'",
     lambda v: f"{v[:2]}\x1b[31m{v[2:3]}\x1b[0m{v[3:]}",
     lambda v: v.encode().hex().upper(),
+    lambda v: v.encode().hex(":"),
+    lambda v: ", ".join(f"0x{byte:02x}" for byte in v.encode()),
+    ascii,
+    lambda v: json.dumps("".join(f"\\{byte:03o}" for byte in v.encode())),
+    lambda v: "".join(f"\\U{ord(c):08X}" for c in v),
+    lambda v: "".join(f"&#{ord(c)};" for c in v),
 )
 
 
