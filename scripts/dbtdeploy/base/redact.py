@@ -191,8 +191,9 @@ class Redactor:
 
         However JSON escapes what stands around it, the core of a word is in the folded text.
         """
-        lines = (_visible(line) for line, *_ in self._lines(text))
-        texts = [*_seen(text, folded_text.Folded(text)), *lines]
+        whole = folded_text.Folded(text)
+        packed = [*base64_lines.joined(text), *hex_bytes.joined(whole.text)]
+        texts = [*_seen(text, whole), *(_visible(line) for line, _ in packed)]
         cores = [core for core in self._by_core if any(core in one for one in texts)]
         words = (word for core in cores for word in self._by_core[core])
         return Redactor(
@@ -208,13 +209,15 @@ class Redactor:
         """The texts that occur in a file."""
         text = content.decode("latin-1")
         lower = folded_text.same_case(content.decode(errors="replace"))
-        lines = list(self._lines(text))
+        lines: list[tuple[str, Collection[str]]]
+        lines = [(line, self._words) for line, _ in base64_lines.joined(text)]
+        lines += [(line, self._hexes) for line, _ in hex_bytes.joined(text.lower())]
         return [
             word
             for word, folded in self._folded.items()
             if (word.encode() in content and (not word.isdigit() or _spans(word, text)))
             or (folded and folded in lower)
-            or any(word in words and _spans(word, line) for line, _, words in lines)
+            or any(word in words and _spans(word, line) for line, words in lines)
         ]
 
     def _found(
@@ -230,21 +233,14 @@ class Redactor:
             folded = self._folded[word]
             spans = whole.find(folded) if folded else _escaped(word, whole)
             yield from ((word, *span) for span in spans)
-        for line, places, words in self._lines(text):
-            for word in words:
+        for line, places in base64_lines.joined(text):
+            for word in self._words:
                 for first, last in _spans(word, line):
                     yield word, places[first], places[last - 1] + 1
-
-    def _lines(self, text: str) -> Iterator[tuple[str, list[int], Collection[str]]]:
-        """What is joined of base64 of several lines and of hexadecimal digits that are parted.
-
-        Returns:
-            Each with where its characters stand, and the words that may be in it.
-        """
-        for line, places in base64_lines.joined(text):
-            yield line, places, self._words
-        for line, places in hex_bytes.joined(text) if self._hexes else ():
-            yield line, places, self._hexes
+        for line, places in hex_bytes.joined(whole.text) if self._hexes else ():
+            for word in self._hexes:
+                for first, last in _spans(word, line):
+                    yield word, *whole.place(places[first], places[last - 1] + 1)
 
     @functools.cached_property
     def _hexes(self) -> frozenset[str]:
