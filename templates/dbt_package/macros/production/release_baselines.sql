@@ -16,9 +16,9 @@ declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
   log_schema constant name := job ->> 'log_schema';
   rows jsonb := '{}';
-  source oid; copy oid; counted bigint; mapped bigint; node int := 0;
+  source oid; copy oid; counted bigint; mapped bigint; node int := 0; numbers jsonb;
   names text;
-  it record; part record;
+  it record; part record; drawn record;
 begin
   {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
   perform from dbt_deploy.fence f where f.environment = job ->> 'environment' and f.project = job ->> 'project'
@@ -27,10 +27,16 @@ begin
     raise exception 'another run of this environment and project took over';
   end if;
   delete from dbt_deploy.baselines b where b.environment = job ->> 'environment' and b.project = job ->> 'project';
+  perform set_config('lock_timeout', '60s', true);
   {# A policy that hides rows shall fail the copy, and both scans below shall come in the order of the rows. #}
   perform set_config('row_security', 'off', true), set_config('synchronize_seqscans', 'off', true),
     set_config('max_parallel_workers_per_gather', '0', true);
   if jsonb_array_length(job -> 'baselines') > 0 then
+    if to_regclass(format('%I.log', log_schema)) is not null then
+      execute format('drop schema %I cascade', log_schema);
+      execute format('create schema %I', log_schema);
+      execute format('comment on schema %I is %L', log_schema, job ->> 'mark');
+    end if;
     {{ dbtdeploy.postgres_make_log() }}
   end if;
   for it in select value, value ->> 'unique_id' as unique_id,
@@ -40,6 +46,7 @@ begin
       where n.nspname = (it.value #>> '{production,schema}')::name and c.relname = (it.value #>> '{production,identifier}')::name
         and c.relkind in ('r', 'p');
     counted := null;
+    numbers := '{}';
     for part in select case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end as kind
         from pg_class c where c.oid = to_regclass(it.target) loop
       execute format('drop %s %s', part.kind, it.target);
@@ -48,10 +55,10 @@ begin
       node := node + 1;
       {{ dbtdeploy.postgres_copy_baseline() }}
       {{ dbtdeploy.postgres_dress_baseline() }}
-      insert into dbt_deploy.baselines (environment, project, release_id, unique_id, oid, copy, node, log_schema, rows, files, columns, catalog)
+      insert into dbt_deploy.baselines (environment, project, release_id, unique_id, oid, copy, node, log_schema, rows, files, columns, catalog, numbers)
         values (job ->> 'environment', job ->> 'project', job ->> 'release_id', it.unique_id, source, copy, node, log_schema,
           counted, {{ dbtdeploy.postgres_files('source') }}, {{ dbtdeploy.postgres_columns('source') }},
-          {{ dbtdeploy.postgres_catalog_of('copy') }});
+          {{ dbtdeploy.postgres_catalog_of('copy') }}, numbers);
     end if;
     rows := rows || jsonb_build_object(it.unique_id, counted);
   end loop;
@@ -124,7 +131,12 @@ $make$, log_schema);
         join pg_namespace n on n.oid = c.relnamespace left join pg_am m on m.oid = c.relam
         where c.relkind not in ('r', 'p') or c.relkind = 'r' and (m.amname <> 'heap' or not c.relispartition and c.oid <> source)
       loop
-        raise exception '% cannot be copied row by row: it is no ordinary table', part.name;
+        raise exception '% cannot be copied row by row: it is a foreign table, inherits, or is not stored as a heap', part.name;
+      end loop;
+      for part in select w.rulename, source::regclass as name from pg_rewrite w
+          where w.ev_class = source and w.rulename <> '_RETURN' and w.ev_type in ('2', '3') and w.ev_enabled <> 'D' loop
+        raise exception '% has the rule %, which may change what is written; a release cannot repeat a build there. Set `meta: {dbt_deploy: {method: direct}}`, or make it a trigger',
+          part.name, quote_ident(part.rulename);
       end loop;
       execute format('create unlogged table %s (like %s including all excluding defaults excluding identity excluding indexes'
         ' excluding statistics) with (autovacuum_enabled = false)', it.target, source::regclass);
@@ -172,7 +184,9 @@ $make$, log_schema);
       loop
         if part.sequence is not null then
           execute part.make;
-          execute format('select setval(%L, last_value, is_called) from %s', part.numbers, part.sequence::regclass);
+          execute format('select setval(%L, last_value, is_called), jsonb_build_array(last_value, is_called) as stands from %s',
+            part.numbers, part.sequence::regclass) into drawn;
+          numbers := numbers || jsonb_build_object(part.sequence::text, drawn.stands);
           part.expression := case when part.attidentity <> '' then format('nextval(%L::regclass)', part.numbers)
             else replace(part.expression, quote_literal(part.sequence::regclass), quote_literal(part.numbers)) end;
         end if;
@@ -249,6 +263,15 @@ $make$, log_schema);
     union all
     select 'index', i.relname, pg_get_indexdef(i.oid) from pg_index x join pg_class i on i.oid = x.indexrelid where x.indrelid = {{ relation }}
       and not exists (select from pg_constraint k where k.conindid = i.oid)
+    union all
+    select 'column', a.attnum::text, json_build_array(a.attname, a.attnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid),
+      a.attstattarget, a.attstorage, a.attacl::text)::text from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = {{ relation }} and a.attnum > 0 and not a.attisdropped
+    union all
+    select 'replica identity', '', concat(c.relreplident, (select x.indexrelid::regclass from pg_index x where x.indrelid = c.oid and x.indisclustered))
+    from pg_class c where c.oid = {{ relation }}
+    union all
+    select 'rights', '', c.relacl::text from pg_class c where c.oid = {{ relation }}
     union all
     select 'row level security', '', concat(c.relrowsecurity, c.relforcerowsecurity) from pg_class c where c.oid = {{ relation }}
     union all

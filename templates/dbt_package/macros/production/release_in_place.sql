@@ -14,13 +14,37 @@
 {% macro postgres_find_changes() %}
       select coalesce(jsonb_agg(p || jsonb_build_object('full_name', format('%I.%I', p ->> 'schema', (p ->> 'identifier')::name),
           'live', b.oid, 'copy', b.copy, 'node', b.node, 'log_schema', b.log_schema, 'files', b.files, 'columns', b.columns,
-          'catalog', b.catalog) order by b.oid), '[]')
+          'catalog', b.catalog, 'numbers', b.numbers) order by b.oid), '[]')
       into changes
       from jsonb_array_elements(job -> 'pairs') p
       join dbt_deploy.baselines b on b.environment = job ->> 'environment' and b.project = job ->> 'project'
         and b.release_id = job ->> 'release_id' and b.unique_id = p ->> 'unique_id'
       join pg_namespace n on n.nspname = (p ->> 'staging_schema')::name
       join pg_class c on c.relnamespace = n.oid and c.relname = (p ->> 'staging_identifier')::name and c.oid = b.copy;
+      {# As in staging: what others refer to was written before what refers to it. #}
+      for it in select value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node, n - 1 as place
+          from jsonb_array_elements(changes) with ordinality t(value, n) loop
+        execute format('select min(statement) as first from %I.log where node = $1', it.log_schema) into part using it.node;
+        changes := jsonb_set(changes, array[it.place::text, 'first'], coalesce(to_jsonb(part.first), 'null'));
+      end loop;
+{% endmacro %}
+
+
+{#
+  A copy that the build replaced by a table of its own is swapped in; what others wrote since it was copied
+  is not in it.
+#}
+{% macro postgres_refuse_lost_rows() %}
+          for it in select p.value ->> 'full_name' as full_name, b.oid, b.log_schema, b.node from jsonb_array_elements(pairs) p
+              join dbt_deploy.baselines b on b.environment = job ->> 'environment' and b.project = job ->> 'project'
+                and b.release_id = job ->> 'release_id' and b.unique_id = p.value ->> 'unique_id' and b.oid = (p.value ->> 'old')::bigint loop
+            execute format('select count(*) as rows from %s l full join %I.%I m on m.live = l.ctid and m.of = l.tableoid and m.version = l.xmin'
+              ' where l.ctid is null or m.id is null', it.full_name, it.log_schema, 'map_' || it.node) into part;
+            if part.rows > 0 then
+              said := array[format('%s was written to since its rows were copied into staging', it.full_name)];
+              raise exception using errcode = 'DD001', message = said[1];
+            end if;
+          end loop;
 {% endmacro %}
 
 
@@ -55,6 +79,7 @@
       said := '{}';
       for it in select value ->> 'full_name' as full_name, value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node,
           (value ->> 'copy')::oid as copy, value -> 'catalog' as catalog, value -> 'columns' as columns from jsonb_array_elements(changes) loop
+        execute format('analyze %1$I.log; analyze %1$I.statements; analyze %1$I.%2$I', it.log_schema, 'map_' || it.node);
         execute format('select count(*) as truncates from %I.statements where node = $1 and op = ''TRUNCATE''', it.log_schema)
           into part using it.node;
         if part.truncates > 0 then
@@ -80,10 +105,15 @@
           said := said || format('%s: its build changed %s rows in a way that leaves no trace, such as a rewrite of the table', it.full_name, part.rows);
         end if;
         said := said || array(
-          select format('%s: its build changed the %s of the table, which a release does not repeat in production', it.full_name, coalesce(made.key, was.key))
+          select format('%s: its build changed the %s of the table, which a release does not repeat in production', it.full_name,
+            case when coalesce(made.key, was.key) like 'column %' then format('column %s', coalesce((was.value #>> '{}')::json ->> 0, (made.value #>> '{}')::json ->> 0))
+              else trim(coalesce(made.key, was.key)) end)
           from jsonb_each(it.catalog) was full join jsonb_each({{ dbtdeploy.postgres_catalog_of('it.copy') }}) made on made.key = was.key
           where made.value is distinct from was.value
+            and coalesce(was.key, made.key) <> 'rights '
             and not (was.key is null and made.key like 'index %')
+            {# A new column as dbt adds one: it has no default, and may be null. #}
+            and not (was.key is null and made.key like 'column %' and made.value #>> '{}' ~ '^\["(\\"|[^"])*", false, "", "", null,')
             {# dbt drops a column, and what was on it with it. #}
             and not (made.key is null and exists (select from jsonb_to_recordset(it.columns) as o(name text, type text)
               left join jsonb_to_recordset({{ dbtdeploy.postgres_columns('it.copy') }}) as c(name text, type text) on c.name = o.name
@@ -150,7 +180,7 @@
           where o.type is distinct from n.type
         ) d
         where (cardinality(d.dropped || d.retyped) > 0) = late
-        order by cardinality(d.altered), value ->> 'full_name'
+        order by cardinality(d.altered) > 0, (value ->> 'first')::bigint nulls last, value ->> 'full_name'
       loop
         map := format('%I.%I', it.log_schema, 'map_' || it.node);
         logged := format('(select g.*, s.columns, %L || md5(s.columns::text) as layout from %2$I.log g join %2$I.statements s using (statement) where g.node = s.node)'
@@ -158,6 +188,9 @@
         logged := format('%s logged', logged);
         {{ dbtdeploy.postgres_make_layouts() }}
         {{ dbtdeploy.postgres_refuse_others_writes() }}
+        {{ dbtdeploy.postgres_refuse_drawn_numbers() }}
+        execute format('select count(*) as rows from %s', it.full_name) into part;
+        expected := part.rows;
         execute format('create table %I.%I (id bigint primary key, layout text, old text)', it.log_schema, 'touched_' || it.node);
         execute format('insert into %I.statements (node, op, columns) values (0, ''swap'', ''[]'')', it.log_schema);
         execute format('select xmin from %I.statements where node = 0 order by statement desc limit 1', it.log_schema) into written;
@@ -170,6 +203,12 @@
             ' group by 1, 2, 3, 4, 5 order by 1, case l.op when ''D'' then 1 when ''U'' then 2 else 3 end', replace(logged, ' logged', ' l')) using it.node loop
           {{ dbtdeploy.postgres_apply_step() }}
         end loop;
+        execute format('select count(*) as rows from %s', it.full_name) into part;
+        if part.rows <> expected then
+          said := array[format('%s: it would have %s rows and not %s, because a trigger or a foreign key changed others of its rows', it.full_name, part.rows, expected)];
+          raise exception using errcode = 'DD002', message = said[1];
+        end if;
+        {{ dbtdeploy.postgres_hand_over_numbers() }}
         for part in select unnest(it.dropped) as action loop
           {{ dbtdeploy.postgres_alter_live("part.action || ' cascade'") }}
         end loop;
@@ -236,6 +275,46 @@
         end if;
 {% endmacro %}
 
+{# Columns of a table that draw from a sequence: (name, sequence). #}
+{% macro postgres_number_columns(relation) %}
+(select a.attname as name, s.oid as sequence from pg_attribute a
+  left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  join pg_depend x on x.classid = 'pg_class'::regclass and x.refclassid = 'pg_class'::regclass and x.refobjid = a.attrelid
+      and x.refobjsubid = a.attnum and x.deptype = 'i' and a.attidentity <> ''
+    or x.classid = 'pg_attrdef'::regclass and x.objid = d.oid and x.refclassid = 'pg_class'::regclass
+  join pg_class s on s.relkind = 'S' and s.oid = case x.classid when 'pg_class'::regclass then x.objid else x.refobjid end
+  where a.attrelid = {{ relation }} and a.attnum > 0 and not a.attisdropped)
+{% endmacro %}
+
+
+{#
+  The build drew numbers as if nobody else did. Where somebody has since, they could be somebody's twice.
+  What a try of ours that was undone drew is no other's: a sequence is never undone.
+#}
+{% macro postgres_refuse_drawn_numbers() %}
+        for part in select n.sequence, it.value -> 'numbers' -> n.sequence::text as stood,
+            coalesce(to_regclass(format('%I.%I', it.log_schema, 'numbers_' || n.sequence)), 0) as staged,
+            pg_get_serial_sequence(it.copy::regclass::text, n.name) as own
+            from {{ dbtdeploy.postgres_number_columns('it.live') }} n loop
+          execute format('select jsonb_build_array(p.last_value, p.is_called) as now, jsonb_build_array(s.last_value, s.is_called) as drawn from %s p, %s s',
+            part.sequence::regclass, coalesce(part.own, part.staged::regclass::text)) into layout;
+          if layout.now <> part.stood and layout.now <> layout.drawn and layout.drawn <> part.stood then
+            said := array[format('%s: others drew numbers from %s since its rows were copied into staging', it.full_name, part.sequence::regclass)];
+            raise exception using errcode = 'DD001', message = said[1];
+          end if;
+        end loop;
+{% endmacro %}
+
+{% macro postgres_hand_over_numbers() %}
+        for part in select n.sequence, it.value -> 'numbers' -> n.sequence::text as stood,
+            coalesce(pg_get_serial_sequence(it.copy::regclass::text, n.name), format('%I.%I', it.log_schema, 'numbers_' || n.sequence)) as staged
+            from {{ dbtdeploy.postgres_number_columns('it.live') }} n loop
+          execute format('select setval(%L::regclass, last_value, is_called) from %s where jsonb_build_array(last_value, is_called) <> $1',
+            part.sequence::regclass::text, part.staged) using part.stood;
+        end loop;
+{% endmacro %}
+
+
 {% macro postgres_alter_live(action) %}
           begin
             execute format('alter table %s %s', it.full_name, {{ action }});
@@ -252,7 +331,8 @@
 
 {#
   All rows of one statement and one kind at once. A MERGE is done as an UPDATE and an INSERT, which touch
-  different rows. Columns that drew their default do so again.
+  different rows. Columns that drew their default do so again; those that drew a number keep it, for
+  other staged tables may hold it.
 #}
 {% macro postgres_apply_step() %}
           if exists (select from jsonb_array_elements(step.columns) c where c ->> 'name' like '%\_\_dbt\_alter') then
@@ -269,11 +349,12 @@
           select coalesce(array_agg(quote_ident(a.attname) order by a.attnum), '{}') into named
             from jsonb_to_recordset(step.columns) as c(number int, name text)
             join pg_attribute a on a.attrelid = it.live and a.attname = c.name and not a.attisdropped
-            where a.attgenerated = '' and a.attidentity <> 'a' and position(format(' %s ', c.number) in step.defaulted) = 0;
+            where a.attgenerated = '' and (case when step.op = 'I' then true else a.attidentity <> 'a' end)
+              and (position(format(' %s ', c.number) in step.defaulted) = 0 or exists (select from {{ dbtdeploy.postgres_number_columns('it.live') }} n where n.name = a.attname));
           if step.op = 'I' then
             execute format('with came as (select g.n, g.after, g.new::%1$s as new, row_number() over (order by g.n) as r from %2$I.log g'
               ' where g.node = $1 and g.statement = $2 and g.op = ''I'' and g.defaulted = $4),'
-              ' made as (insert into %3$s (%4$s) select %5$s from (select new from came order by n) x returning tableoid as of, ctid as live),'
+              ' made as (insert into %3$s (%4$s) overriding system value select %5$s from (select new from came order by n) x returning tableoid as of, ctid as live),'
               ' numbered as (select row_number() over () as r, of, live from made),'
               ' noted as (insert into %6$s (id, of, live, version, staged) select -c.n, m.of, m.live, $3, c.after from came c join numbered m using (r) returning id)'
               ' insert into %2$I.%7$I (id) select id from noted',
@@ -304,12 +385,13 @@
               using it.node, step.statement, written;
           end if;
           get diagnostics counted = row_count;
+          expected := expected + case step.op when 'I' then counted when 'D' then -counted else 0 end;
           if step.op = 'D' then
             execute format('delete from %s m using %I.log g where g.node = $1 and g.statement = $2 and g.op = ''D'' and m.staged = g.before',
               map, it.log_schema) using it.node, step.statement;
           end if;
           if counted <> step.rows then
-            said := array[format('%s: of %s rows that the release %s, %s are as they were copied into staging; others wrote the rest since, or a policy or trigger keeps them',
+            said := array[format('%s: of %s rows that the release %s, %s are as they were copied into staging; others wrote the rest since, or a policy, trigger or foreign key was at work',
               it.full_name, step.rows, case step.op when 'D' then 'deletes' when 'U' then 'updates' else 'inserts' end, counted)];
             raise exception using errcode = 'DD001', message = said[1];
           end if;
@@ -342,7 +424,7 @@
 {% endmacro %}
 
 
-{# What else dbt did to the copy: grants that the node's config names, comments, an index of a hook. #}
+{# What else dbt did to the copy: grants of the node's config or of a hook, comments, an index of a hook. #}
 {% macro postgres_follow_copy() %}
         for part in
           with privilege as (select upper(p) as name from jsonb_array_elements_text(it.value -> 'managed') p),
@@ -354,6 +436,12 @@
           select 1 as step, format(case h.which when 'copy' then 'grant %s on %s to %s' else 'revoke %s on %s from %s' end, h.privilege_type, it.full_name,
               case h.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(h.grantee)) end) as statement
           from held h where not exists (select from held o where o.which <> h.which and o.grantee = h.grantee and o.privilege_type = h.privilege_type)
+          union all
+          select 1, format('grant %s on %s to %s%s', g.privilege_type, it.full_name, case g.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(g.grantee)) end,
+            case when g.is_grantable then ' with grant option' else '' end)
+          from pg_class c cross join lateral aclexplode(c.relacl) g where c.oid = it.copy and g.grantee <> c.relowner
+            and g.privilege_type not in (select name from privilege)
+            and not exists (select from aclexplode((it.value #>> '{catalog,rights }')::aclitem[]) b where b.grantee = g.grantee and b.privilege_type = g.privilege_type)
           union all
           select 2, format('comment on %s is %L', case when d.objsubid = 0 then 'table ' || it.full_name
               else format('column %s.%I', it.full_name, a.attname) end, d.description)
@@ -386,7 +474,8 @@
   of its own while their definitions are read, so that each mention in these is one of it.
 #}
 {% macro postgres_read_live_instead() %}
-      if changes <> '[]' then
+      if exists (select from dbt_deploy.baselines b where b.environment = job ->> 'environment' and b.project = job ->> 'project'
+          and b.release_id = job ->> 'release_id') then
         for it in select (value ->> 'copy')::oid as copy, value ->> 'log_schema' as log_schema,
             'copy_' || (job ->> 'quote') || '_' || (value ->> 'node') || '_' as name
             from jsonb_array_elements(changes) loop
@@ -404,7 +493,8 @@
         for it in select value, value ->> 'name' as name, value ->> 'kind' as kind from jsonb_array_elements(things) loop
           {{ dbtdeploy.postgres_make_or_say("it.value -> 'statements'", "it.kind || ' ' || it.name") }}
         end loop;
-        for it in select distinct value ->> 'log_schema' as log_schema from jsonb_array_elements(changes) loop
+        for it in select distinct b.log_schema from dbt_deploy.baselines b join pg_namespace n on n.nspname = b.log_schema::name
+            where b.environment = job ->> 'environment' and b.project = job ->> 'project' and b.release_id = job ->> 'release_id' loop
           execute format('drop schema %I cascade', it.log_schema);
         end loop;
       end if;

@@ -42,7 +42,7 @@ declare
   leaving oid[]; entering oid[];
   things jsonb; newer jsonb; stays jsonb; later text[]; late bool;
   said text[] := '{}'; repointed text[]; left_behind text[]; keeping text[];
-  map text; logged text; detail text; named text[]; changed text[]; counted bigint; written xid;
+  map text; logged text; detail text; named text[]; changed text[]; counted bigint; expected bigint; written xid;
   it record; part record; step record; layout record;
   outcome text; began timestamptz; swapped_at timestamptz;
   patience timestamptz; waits_for oid; tries int := 0;
@@ -64,6 +64,7 @@ begin
           {{ dbtdeploy.postgres_find_pairs() }}
           {{ dbtdeploy.postgres_lock_what_moves() }}
           {{ dbtdeploy.postgres_refuse_changes() }}
+          {{ dbtdeploy.postgres_refuse_lost_rows() }}
           {{ dbtdeploy.postgres_release_things() }}
           {{ dbtdeploy.postgres_carried() }}
           {{ dbtdeploy.postgres_swap_move() }}

@@ -27,7 +27,7 @@
   {{ return(run_query(("commit;\nbegin isolation level " ~ isolation ~ ";\n" if isolation else '')
       ~ dbtdeploy.postgres_own_names_only()
       ~ "select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval';\n"
-      ~ "select set_config('check_function_bodies', 'off', true);\n"
+      ~ "select set_config('check_function_bodies', 'off', true), set_config('statement_timeout', '0', true);\n"
       ~ "select set_config('dbt_deploy.told', '', false), set_config('dbt_deploy.job', "
       ~ dbtdeploy.literal(tojson(job)) ~ ', true);\ndo $' ~ job.quote ~ '$\n' ~ dbtdeploy.postgres_told_if_untrusted(block)
       ~ '\n$' ~ job.quote
@@ -94,7 +94,7 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
   if to_regclass('dbt_deploy.baselines') is null then
     create table dbt_deploy.baselines (environment text, project text, release_id text, unique_id text,
       oid bigint not null, copy bigint not null, node int not null, log_schema text not null, rows bigint not null,
-      files jsonb not null, columns jsonb not null, catalog jsonb not null,
+      files jsonb not null, columns jsonb not null, catalog jsonb not null, numbers jsonb not null,
       primary key (environment, project, release_id, unique_id));
   end if;
   if to_regclass('dbt_deploy.changed_tables') is null then

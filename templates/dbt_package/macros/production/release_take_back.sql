@@ -42,7 +42,7 @@ declare
   leaving oid[]; entering oid[];
   things jsonb; undo jsonb; undo_done jsonb; was_changes text[];
   said text[] := '{}'; repointed text[];
-  it record; part record; undone record; layout record; differs text; here oid; kept oid; how jsonb;
+  it record; part record; undone record; layout record; differs text; counted bigint; taken bigint; here oid; kept oid; how jsonb;
   outcome text; began timestamptz; swapped_at timestamptz;
   patience timestamptz; waits_for oid; tries int := 0;
 begin

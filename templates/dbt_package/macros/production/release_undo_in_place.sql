@@ -22,7 +22,9 @@
 {% macro postgres_refuse_undo() %}
       for undone in select value ->> 'name' as name, (value ->> 'live')::oid as live, (value ->> 'kept')::oid as kept, value -> 'how' as how
           from jsonb_array_elements(undo) loop
-        if undone.live is distinct from (undone.how ->> 'oid')::oid then
+        if undone.live is null then
+          said := array_append(array_remove(said, undone.name || ' is gone'), undone.name || ' is gone');
+        elsif undone.live is distinct from (undone.how ->> 'oid')::oid then
           said := said || format('%s was made anew since the release changed its rows', undone.name);
         elsif (undone.how ->> 'altered')::bool then
           said := said || format('%s: the release dropped columns or changed their types, so its old rows do not fit it any more', undone.name);
@@ -41,7 +43,8 @@
 
 
 {% macro postgres_lock_undone() %}
-      for undone in select value ->> 'name' as name, (value ->> 'live')::oid as live from jsonb_array_elements(undo) order by 2 loop
+      for undone in select value ->> 'name' as name, (value ->> 'live')::oid as live from jsonb_array_elements(undo)
+          where value ->> 'live' is not null order by 2 loop
         waits_for := undone.live;
         perform set_config('lock_timeout', '250ms', true);
         execute format('lock table %s in share row exclusive mode', undone.live::regclass);
@@ -58,8 +61,11 @@
       for undone in select value ->> 'name' as name, (value ->> 'live')::oid as live, (value ->> 'kept')::oid as kept, value -> 'how' as how
           from jsonb_array_elements(undo) with ordinality u(value, n) order by n loop
         begin
+          taken := 0;
           execute format('delete from %s l using %s k where k.old is null and k.live is not null and l.ctid = k.live and l.tableoid = k.of and l.xmin::text = $1',
             undone.live::regclass, undone.kept::regclass) using undone.how ->> 'written';
+          get diagnostics counted = row_count;
+          taken := taken + counted;
           for layout in select key, value from jsonb_each(undone.how -> 'layouts') loop
             execute format('create type %s as (%s)', format('%I.%I', (select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = undone.kept), layout.key),
               (select string_agg(format('%I %s', c.name, c.type), ', ' order by c.number) from jsonb_to_recordset(layout.value) as c(number int, name text, type text)));
@@ -74,12 +80,20 @@
               execute format('update %s l set %s from (select k.*, k.old::%s as row from %s k where k.layout = $2 and k.old is not null and k.live is not null) k'
                 ' where l.ctid = k.live and l.tableoid = k.of and l.xmin::text = $1', undone.live::regclass, part.sets, part.type, undone.kept::regclass)
                 using undone.how ->> 'written', layout.key;
+              get diagnostics counted = row_count;
+              taken := taken + counted;
               execute format('insert into %s (%s) overriding system value select %s from (select k.id, k.old::%s as row from %s k'
                 ' where k.layout = $1 and k.old is not null and k.live is null) k order by k.id', undone.live::regclass, part.names, part.held, part.type, undone.kept::regclass)
                 using layout.key;
+              get diagnostics counted = row_count;
+              taken := taken + counted;
               execute format('drop type %s', part.type);
             end loop;
           end loop;
+          execute format('select count(*) as rows from %s where old is not null or live is not null', undone.kept::regclass) into part;
+          if part.rows <> taken then
+            raise exception '% of % rows could be taken back; a trigger, policy or foreign key of the table kept the rest', taken, part.rows;
+          end if;
           execute format('drop table %s', undone.kept::regclass);
         exception
           when lock_not_available or deadlock_detected then
