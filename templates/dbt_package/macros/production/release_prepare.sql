@@ -42,7 +42,8 @@
   {% if not foreign and not answer.fenced and not answer.untrusted %}
     {% do dropped.extend(dbtdeploy.drop_dead_staging(job, line)) %}
     {% for name in job.schemas %}
-      {% do run_query(dbtdeploy.create_marked_schema_sql(none, name, job.mark)) %}
+      {% do run_query("select set_config('lock_timeout', '5s', true); create schema if not exists " ~ adapter.quote(name)
+          ~ '; comment on schema ' ~ adapter.quote(name) ~ ' is ' ~ dbtdeploy.literal(job.mark)) %}
     {% endfor %}
     {% set laid = fromjson(dbtdeploy.postgres_lay_baselines(job)) %}
     {% do answer.update(laid if laid.untrusted else {'rows': laid}) %}
@@ -67,9 +68,9 @@ select 'x' || coalesce(json_agg(json_build_object('name', n.nspname, 'owner', pg
   {% set block %}
 declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
+  patience constant text := current_setting('lock_timeout');
 begin
   {{ dbtdeploy.postgres_make_tables() }}
-  perform {{ dbtdeploy.postgres_place_lock() }};
   {{ dbtdeploy.postgres_set_fence() }}
   {{ dbtdeploy.postgres_tell("jsonb_build_object('fenced', not found)") }}
 end

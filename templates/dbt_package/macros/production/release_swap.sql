@@ -95,10 +95,10 @@ end
 {# Not by a run that another took over from, and not twice. #}
 {% macro postgres_swap_may() %}
       perform set_config('lock_timeout', '5s', true);
-      perform {{ dbtdeploy.postgres_place_lock() }};
       {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
+      {{ dbtdeploy.postgres_lock_place() }}
       perform from dbt_deploy.fence f where f.environment = job ->> 'environment' and f.project = job ->> 'project'
-        and f.nonce = job ->> 'nonce' for update;
+        and f.nonce = job ->> 'nonce';
       if not found then
         raise exception 'the fence in dbt_deploy.fence is another run''s' using errcode = 'DD003';
       end if;

@@ -52,9 +52,15 @@ exception when sqlstate 'DD005' then
 end
 {% endmacro %}
 
-{# One release of a place at a time; released with the subtransaction that took it. #}
-{% macro postgres_place_lock() %}
-pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'environment', ' ', job ->> 'project')))
+{#
+  One run that changes a place at a time; released with the subtransaction that took it. Only who may write
+  into our tables can hold this row; an advisory lock, anybody who can connect. The first run of a place has
+  no row, and waits for another one where it inserts it, in postgres_set_fence.
+#}
+{% macro postgres_lock_place() %}
+      waits_for := to_regclass('dbt_deploy.fence');
+      perform from dbt_deploy.fence f where f.environment = job ->> 'environment' and f.project = job ->> 'project' for update;
+      waits_for := null;
 {% endmacro %}
 
 {#
@@ -62,7 +68,34 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
   tables once one has granted the other INSERT and the like; look says what is missing.
 #}
 {% macro postgres_make_tables() %}
-  perform {{ dbtdeploy.postgres_lock("'dbt_deploy'") }};
+  perform set_config('lock_timeout', '5s', true);
+  {# Who comes second waits for the first one's commit, meets the name that it wanted, and then finds all there. #}
+  for attempt in 1 .. 3 loop
+    begin
+      {{ dbtdeploy.postgres_make_missing_tables() }}
+      exit;
+    exception
+      when duplicate_schema or duplicate_table or duplicate_object or unique_violation then
+        if attempt = 3 then
+          raise;
+        end if;
+      when lock_not_available then
+        raise exception 'another session is making the schema dbt_deploy, or a table in it, and has not committed for 5 s; one of: %',
+          {{ dbtdeploy.postgres_writing_sessions() }};
+    end;
+  end loop;
+  perform set_config('lock_timeout', patience, true);
+  {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
+{% endmacro %}
+
+{# Those in this database that have written something and not committed it. #}
+{% macro postgres_writing_sessions() %}
+(select string_agg(concat(a.usename, ' (process ', a.pid, ')'), ', ' order by a.pid) from pg_stat_activity a
+  where a.datname = current_database() and a.pid <> pg_backend_pid() and exists (
+    select from pg_locks l where l.pid = a.pid and l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted))
+{% endmacro %}
+
+{% macro postgres_make_missing_tables() %}
   if to_regnamespace('dbt_deploy') is null then
     create schema dbt_deploy;
     comment on schema dbt_deploy is 'Releases of dbt-deploy, and what they brought.';
@@ -102,7 +135,6 @@ pg_advisory_xact_lock(hashtext('dbt-deploy release'), hashtext(concat(job ->> 'e
       oid bigint not null, kept bigint not null, written text not null, files jsonb not null, layouts jsonb not null,
       added jsonb not null, altered bool not null, primary key (environment, project, release_id, unique_id));
   end if;
-  {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
 {% endmacro %}
 
 {# Moves the fence to this run's nonce; `found` is then false if another run's is newer. #}
@@ -158,7 +190,6 @@ declare
   known text;
 begin
   if to_regclass('dbt_deploy.fence') is not null and to_regclass('dbt_deploy.releases') is not null then
-    perform {{ dbtdeploy.postgres_place_lock() }};
     {{ dbtdeploy.postgres_set_fence() }}
     if not found then
       raise exception 'another run of this environment and project took over';

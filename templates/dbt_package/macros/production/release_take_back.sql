@@ -106,23 +106,23 @@ end
         perform set_config('transaction_read_only', 'on', true);
       else
         perform set_config('lock_timeout', '5s', true);
-        perform {{ dbtdeploy.postgres_place_lock() }};
       end if;
-      {# Once a clean-up has dropped one, anybody who may make schemas could have made another of its name. #}
-      {{ dbtdeploy.postgres_refuse_taken_names("select n.nspname from jsonb_array_elements(job -> 'records') r cross join jsonb_array_elements(r -> 'nodes') d"
-        ~ " join pg_namespace n on n.nspname = d ->> 'kept_in' where not pg_has_role(n.nspowner, 'usage')"
-        ~ " or split_part(coalesce(obj_description(n.oid, 'pg_namespace'), ''), chr(10), 1) <> r ->> 'kept_line'") }}
       if not exists (select from pg_class c where c.relname = 'releases' and c.relnamespace = to_regnamespace('dbt_deploy')) then
         said := array['there is no table dbt_deploy.releases: the warehouse knows no release'];
         raise exception using errcode = 'DD001', message = said[1];
       end if;
       {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
       if not dry then
+        {{ dbtdeploy.postgres_lock_place() }}
         {{ dbtdeploy.postgres_set_fence() }}
         if not found then
           raise exception 'another run of this environment and project took over' using errcode = 'DD003';
         end if;
       end if;
+      {# Once a clean-up has dropped one, anybody who may make schemas could have made another of its name. #}
+      {{ dbtdeploy.postgres_refuse_taken_names("select n.nspname from jsonb_array_elements(job -> 'records') r cross join jsonb_array_elements(r -> 'nodes') d"
+        ~ " join pg_namespace n on n.nspname = d ->> 'kept_in' where not pg_has_role(n.nspowner, 'usage')"
+        ~ " or split_part(coalesce(obj_description(n.oid, 'pg_namespace'), ''), chr(10), 1) <> r ->> 'kept_line'") }}
       select coalesce(array_agg(format('the release %s (%s) is not live: %s', k.tag, k.release_id,
           coalesce(r.state, 'the warehouse does not know it')) order by k.n), '{}') into said
         from (select value ->> 'release_id' as release_id, value ->> 'tag' as tag, n
