@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dbtdeploy.base import errors, settings
+from dbtdeploy.base import errors, folded_text, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.store import partial_parse
 from dbtdeploy.store.publish import Extra
@@ -49,4 +49,6 @@ def beside(work: Path, manifest: bytes, *, say: Callable[[str], None]) -> Extra 
 
 def _holds_secret(content: bytes, manifest: bytes) -> bool:
     found = settings.redactor().words_in(content)
-    return any(word.encode() not in manifest for word in found)
+    # A word is found in any case, so it is looked for in any case here, too.
+    shown = folded_text.same_case(manifest.decode(errors="replace")) if found else ""
+    return any(folded_text.same_case(word) not in shown for word in found)

@@ -140,7 +140,8 @@ def _as_dbt_writes_them() -> Iterator[None]:
         yield
     except (msgspec.DecodeError, UnicodeError) as cause:
         raise errors.PublishingFailed(
-            f"The build is done, and its artifacts are not as dbt writes them: {cause}",
+            "The build is done, and manifest.json or run_results.json is not as dbt writes it: "
+            f"{cause}",
             not_done="Nothing was published; the version before is still the current one.",
             remedy="See that nothing changes manifest.json and run_results.json between dbt's "
             "build and this step; then deploy again.",
