@@ -358,3 +358,33 @@ def test_before_dbt_has_listed_links_and_the_schema_are_shown(
     monkeypatch.setenv("GITHUB_REPOSITORY", "copperpot/shop")
     said = "copperpot at https://github.com/copperpot/shop/actions/runs/1, copperpot_pr_7"
     assert settings.redactor()(said) == said.replace("copperpot at", "*** at")
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mysql+pymysql://svc:{}@db.example/shop",
+        "jdbc:mysql://svc:{}@db.example",
+        "amqp://u:other-one@h1,amqp://u:{}@h2",
+        '{{"url": "postgres://svc:{}@db.example/x", "ssl": true}}',
+        "first line\nURL=postgres://svc:{}@db.example/x\nlast line",
+        'org.apache.LoginModule required username="svc" password="{}";',
+        "Driver={{x}};Uid=svc;Pwd={{{}}};",
+        "user: svc\npassword: {}\n",
+        '{{"user": "svc", "password": "{}"}}',
+    ],
+)
+@pytest.mark.parametrize("password", ["Kf7#mQ/2vLxTq", "Ab1?xY9z", "in[side]7"])
+def test_a_password_within_a_value_is_a_secret_by_itself(value: str, password: str) -> None:
+    hides = redact.Redactor(redact.secret_values({}, (), given={"WHERE": value.format(password)}))
+    said = hides(f"could not log in with {password} as svc")
+    assert said == "could not log in with *** as svc"
+
+
+@pytest.mark.fault(64)
+def test_hexadecimal_that_is_digits_alone_is_found_within_more_bytes() -> None:
+    hides = redact.Redactor(redact.secret_values({}, (), given={"WHERE": "spartacus7"}))
+    for around in ("pw=spartacus7;x", "9spartacus79"):
+        said = hides(f"\\x{around.encode().hex()}")
+        assert b"spartacus7".hex() not in said, said

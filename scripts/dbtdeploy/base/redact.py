@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from dbtdeploy.base import base64_lines, credentials, folded_text, hex_bytes, secret_spellings
+from dbtdeploy.base import base64_lines, folded_text, hex_bytes, secret_spellings
 
 REPLACEMENT = "***"
 
@@ -59,7 +59,7 @@ def secret_values(
     return {
         text: name
         for name, value in values
-        for secret in (value, *credentials.inside(value))
+        for secret in (value, *secret_spellings.credentials_in(value))
         for text in secret_spellings.every(secret)
     }
 
@@ -301,11 +301,15 @@ def _core(word: str) -> str:
 
 
 def _spans(word: str, text: str) -> list[tuple[int, int]]:
-    """Where a word stands. A number, a port for one, does not stand inside a longer one."""
+    """Where a word stands.
+
+    A number, a port for one, does not stand inside a longer one; a text in hexadecimal, which may
+    be digits alone, does.
+    """
     if not word:
         return []
     found = [(at, at + len(word)) for at in folded_text.starts(word, text)]
-    if word.isdigit():
+    if word.isdigit() and not hex_bytes.is_text(word):
         around = [text[a - 1 : a] + text[b : b + 1] for a, b in found]
         found = [at for at, c in zip(found, around, strict=True) if not any(map(str.isdigit, c))]
     return found

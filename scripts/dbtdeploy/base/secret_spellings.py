@@ -12,7 +12,9 @@ import re
 import shlex
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote_plus, unquote, urlsplit
+from urllib.parse import quote_plus
+
+from dbtdeploy.base import credentials
 
 LEAST_PART = 8
 """Shorter parts of a value, a line of a key file for one, would hide ordinary words."""
@@ -43,10 +45,16 @@ def every(value: str) -> set[str]:
 
 
 def parts(value: str) -> set[str]:
-    """What of a value is a secret by itself: lines, a URL's password, a key file's fields."""
+    """What of a value is a secret by itself: lines, a key file's fields."""
     found = {text for text in _parts(value) if len(text) >= LEAST_PART}
     found |= {text for text in _last_lines(value) if len(text) >= LEAST_VALUE}
-    return {text for text in found if not HEADER.fullmatch(text)} | set(_of_url(value))
+    return {text for text in found if not HEADER.fullmatch(text)}
+
+
+def credentials_in(value: str) -> set[str]:
+    """Passwords and tokens inside a value, its lines, its JSON texts and what it says in base64."""
+    texts = {value, *_parts(value.strip())}
+    return {secret for text in texts for secret in credentials.inside(text)}
 
 
 def _last_lines(value: str) -> list[str]:
@@ -91,17 +99,6 @@ def _texts(content: Any) -> Iterator[str]:
         for key, item in content.items():
             if key not in PUBLIC_IN_KEY_FILES:
                 yield from _texts(item)
-
-
-def _of_url(value: str) -> Iterator[str]:
-    """The password in ``postgres://user:password@host/database``."""
-    if "://" not in value or "\n" in value:
-        return
-    try:
-        password = urlsplit(value).password or ""
-    except ValueError:
-        return
-    yield from (text for text in {password, unquote(password)} if len(text) >= LEAST_VALUE)
 
 
 def _decoded(value: str) -> str | None:

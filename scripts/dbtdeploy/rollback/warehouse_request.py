@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dbtdeploy.base import timestamps
+from dbtdeploy.base import settings, timestamps
 from dbtdeploy.context.policies import Rollback
 from dbtdeploy.context.release_files import ReleaseRecord
 from dbtdeploy.context.rollback_files import RollbackPlan
@@ -86,7 +86,8 @@ def begun(ctx: RunContext[Rollback], plan: RollbackPlan) -> InFlight:
         commit=plan.to_commit,
         version=plan.to_version,
         index_sha256=plan.to_sha256,
-        reason=ctx.policy.reason,
+        # Pages cut it before they are redacted as a whole.
+        reason=settings.redactor()(ctx.policy.reason) if ctx.policy.reason else None,
         by=lease_messages.who(ctx.run.event),
         run_url=ctx.run.event.run_url,
         started_at=timestamps.now(),
