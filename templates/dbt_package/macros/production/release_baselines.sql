@@ -74,8 +74,8 @@ end
   keep dbt from altering the table. A statement notes which columns there were; its number is the one
   that its rows bear. Of a MERGE, whose triggers all come before its first row, it is the last one's.
 
-  `dbt_deploy_defaulted` stands in each default: it notes the column, so that the same column of
-  production draws its own value, or number.
+  `defaulted` stands in each default: it notes the column, so that the same column of production draws its
+  own value.
 #}
 {% macro postgres_make_log() %}
   execute format($make$
@@ -166,7 +166,7 @@ $make$, log_schema);
 #}
 {% macro postgres_dress_baseline() %}
       for part in
-        select a.attnum, a.attname, a.attidentity, d.oid as default_oid, pg_get_expr(d.adbin, d.adrelid) as expression, q.*
+        select a.attnum, a.attname, a.attidentity, pg_get_expr(d.adbin, d.adrelid) as expression, q.*
         from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
         left join lateral (
           select s.oid as sequence, format('%I.%I', log_schema, 'numbers_' || s.oid) as numbers,

@@ -183,9 +183,8 @@
         order by cardinality(d.altered) > 0, (value ->> 'first')::bigint nulls last, value ->> 'full_name'
       loop
         map := format('%I.%I', it.log_schema, 'map_' || it.node);
-        logged := format('(select g.*, s.columns, %L || md5(s.columns::text) as layout from %2$I.log g join %2$I.statements s using (statement) where g.node = s.node)'
-          , format('%I.row_', it.log_schema), it.log_schema);
-        logged := format('%s logged', logged);
+        logged := format('(select g.*, s.columns, %L || md5(s.columns::text) as layout from %2$I.log g join %2$I.statements s using (statement)'
+          ' where g.node = s.node) logged', format('%I.row_', it.log_schema), it.log_schema);
         {{ dbtdeploy.postgres_make_layouts() }}
         {{ dbtdeploy.postgres_refuse_others_writes() }}
         {{ dbtdeploy.postgres_refuse_drawn_numbers() }}
@@ -199,8 +198,8 @@
           {{ dbtdeploy.postgres_free_columns('it.live') }}
         end if;
         {{ dbtdeploy.postgres_alter_columns() }}
-        for step in execute format('select l.statement, l.layout, l.columns, l.op, l.defaulted, count(*) as rows from %s where l.node = $1'
-            ' group by 1, 2, 3, 4, 5 order by 1, case l.op when ''D'' then 1 when ''U'' then 2 else 3 end', replace(logged, ' logged', ' l')) using it.node loop
+        for step in execute format('select statement, layout, columns, op, defaulted, count(*) as rows from %s where node = $1'
+            ' group by 1, 2, 3, 4, 5 order by 1, case op when ''D'' then 1 when ''U'' then 2 else 3 end', logged) using it.node loop
           {{ dbtdeploy.postgres_apply_step() }}
         end loop;
         execute format('select count(*) as rows from %s', it.full_name) into part;
@@ -248,7 +247,7 @@
 {# A type for each set of columns that there was: the text of a logged row is read as one. #}
 {% macro postgres_make_layouts() %}
         layouts := '{}';
-        for part in execute format('select distinct l.layout, l.columns from %s where l.node = $1', replace(logged, ' logged', ' l')) using it.node loop
+        for part in execute format('select distinct layout, columns from %s where node = $1', logged) using it.node loop
           layouts := layouts || jsonb_build_object(part.layout, part.columns);
           if to_regtype(part.layout) is null then
             execute format('create type %s as (%s)', part.layout, (select string_agg(format('%I %s', c.name, c.type), ', ' order by c.number)
@@ -289,25 +288,33 @@
 
 {#
   The build drew numbers as if nobody else did. Where somebody has since, they could be somebody's twice.
-  What a try of ours that was undone drew is no other's: a sequence is never undone.
+  A sequence that stands where staging's does may have been left so by a try of ours that was undone,
+  for no sequence is undone with it; unless others wrote to the table.
 #}
 {% macro postgres_refuse_drawn_numbers() %}
         for part in select n.sequence, it.value -> 'numbers' -> n.sequence::text as stood,
-            coalesce(to_regclass(format('%I.%I', it.log_schema, 'numbers_' || n.sequence)), 0) as staged,
-            pg_get_serial_sequence(it.copy::regclass::text, n.name) as own
+            {{ dbtdeploy.postgres_staged_numbers() }} as staged
             from {{ dbtdeploy.postgres_number_columns('it.live') }} n loop
           execute format('select jsonb_build_array(p.last_value, p.is_called) as now, jsonb_build_array(s.last_value, s.is_called) as drawn from %s p, %s s',
-            part.sequence::regclass, coalesce(part.own, part.staged::regclass::text)) into layout;
-          if layout.now <> part.stood and layout.now <> layout.drawn and layout.drawn <> part.stood then
+            part.sequence::regclass, part.staged) into layout;
+          continue when layout.drawn = part.stood or layout.now = part.stood;
+          execute format('select exists (select from %s l left join %s m on m.live = l.ctid and m.of = l.tableoid and m.version = l.xmin'
+            ' where m.id is null) as written', it.full_name, map) into step;
+          if layout.now <> layout.drawn or step.written then
             said := array[format('%s: others drew numbers from %s since its rows were copied into staging', it.full_name, part.sequence::regclass)];
             raise exception using errcode = 'DD001', message = said[1];
           end if;
         end loop;
 {% endmacro %}
 
+{# Of a column of postgres_number_columns: the sequence from which the copy drew. #}
+{% macro postgres_staged_numbers() %}
+coalesce(pg_get_serial_sequence(it.copy::regclass::text, n.name), format('%I.%I', it.log_schema, 'numbers_' || n.sequence))
+{% endmacro %}
+
 {% macro postgres_hand_over_numbers() %}
         for part in select n.sequence, it.value -> 'numbers' -> n.sequence::text as stood,
-            coalesce(pg_get_serial_sequence(it.copy::regclass::text, n.name), format('%I.%I', it.log_schema, 'numbers_' || n.sequence)) as staged
+            {{ dbtdeploy.postgres_staged_numbers() }} as staged
             from {{ dbtdeploy.postgres_number_columns('it.live') }} n loop
           execute format('select setval(%L::regclass, last_value, is_called) from %s where jsonb_build_array(last_value, is_called) <> $1',
             part.sequence::regclass::text, part.staged) using part.stood;

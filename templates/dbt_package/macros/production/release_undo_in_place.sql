@@ -43,8 +43,8 @@
 
 
 {% macro postgres_lock_undone() %}
-      for undone in select value ->> 'name' as name, (value ->> 'live')::oid as live from jsonb_array_elements(undo)
-          where value ->> 'live' is not null order by 2 loop
+      for undone in select (value ->> 'live')::oid as live from jsonb_array_elements(undo)
+          where value ->> 'live' is not null order by 1 loop
         waits_for := undone.live;
         perform set_config('lock_timeout', '250ms', true);
         execute format('lock table %s in share row exclusive mode', undone.live::regclass);
