@@ -1,7 +1,8 @@
 {#
   What dbt wrote into the copies of production's rows (release_baselines.sql), done to the tables that
   are live: the same statements in the same order, each to the very row versions that were copied. The
-  tables stay what they are, with all that was ever made on them.
+  tables stay what they are, with all that was ever made on them. What is looked at first stands in
+  release_in_place_checks.sql, what comes after the rows in release_in_place_after.sql.
 
   The parts of the DO block of release_swap.sql use these variables besides those of release_move.sql:
 
@@ -30,24 +31,6 @@
 {% endmacro %}
 
 
-{#
-  A copy that the build replaced by a table of its own is swapped in; what others wrote since it was copied
-  is not in it.
-#}
-{% macro postgres_refuse_lost_rows() %}
-          for it in select p.value ->> 'full_name' as full_name, b.oid, b.log_schema, b.node from jsonb_array_elements(pairs) p
-              join dbt_deploy.baselines b on b.environment = job ->> 'environment' and b.project = job ->> 'project'
-                and b.release_id = job ->> 'release_id' and b.unique_id = p.value ->> 'unique_id' and b.oid = (p.value ->> 'old')::bigint loop
-            execute format('select count(*) as rows from %s l full join %I.%I m on m.live = l.ctid and m.of = l.tableoid and m.version = l.xmin'
-              ' where l.ctid is null or m.id is null', it.full_name, it.log_schema, 'map_' || it.node) into part;
-            if part.rows > 0 then
-              said := array[format('%s was written to since its rows were copied into staging', it.full_name)];
-              raise exception using errcode = 'DD001', message = said[1];
-            end if;
-          end loop;
-{% endmacro %}
-
-
 {# Keeps writers out, and nobody who reads. Taken before the first look, so that what is seen stays so. #}
 {% macro postgres_lock_changes() %}
       for it in select value ->> 'full_name' as full_name, (value ->> 'live')::oid as live from jsonb_array_elements(changes) loop
@@ -57,106 +40,6 @@
         execute format('lock table %s in share row exclusive mode', it.full_name);
       end loop;
       waits_for := null;
-{% endmacro %}
-
-
-{# The live table is the one that was copied, and of the copy all that happened is in the log. #}
-{% macro postgres_refuse_unlike_the_log() %}
-      select array_agg(value ->> 'full_name' || why order by value ->> 'full_name') into said from (
-        select value, case
-          when to_regclass(value ->> 'full_name') is null then ' is gone since its rows were copied into staging'
-          when to_regclass(value ->> 'full_name') <> (value ->> 'live')::oid then ' was made anew since its rows were copied into staging'
-          when not pg_has_role((select c.relowner from pg_class c where c.oid = (value ->> 'live')::oid), 'usage') then
-            ' belongs to ' || (select pg_get_userbyid(c.relowner) from pg_class c where c.oid = (value ->> 'live')::oid)
-          when value -> 'files' <> {{ dbtdeploy.postgres_files("(value ->> 'live')::oid") }} then
-            ' was rewritten since its rows were copied into staging (VACUUM FULL, CLUSTER, ALTER TABLE or TRUNCATE)'
-          else {{ dbtdeploy.postgres_columns_differ("value -> 'columns'", "(value ->> 'live')::oid") }}
-        end as why from jsonb_array_elements(changes)
-      ) found where why is not null;
-      if said is not null then
-        raise exception using errcode = 'DD001', message = said[1];
-      end if;
-      said := '{}';
-      for it in select value ->> 'full_name' as full_name, value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node,
-          (value ->> 'copy')::oid as copy, value -> 'catalog' as catalog, value -> 'columns' as columns from jsonb_array_elements(changes) loop
-        execute format('analyze %1$I.log; analyze %1$I.statements; analyze %1$I.%2$I', it.log_schema, 'map_' || it.node);
-        execute format('select count(*) as truncates from %I.statements where node = $1 and op = ''TRUNCATE''', it.log_schema)
-          into part using it.node;
-        if part.truncates > 0 then
-          said := said || format('%s: its build emptied it by TRUNCATE, which a release does not repeat in production', it.full_name);
-          continue;
-        end if;
-        execute format($q$
-          with last as (
-            select distinct on (place) place, there from (
-              select before as place, n, false as there from %1$I.log where node = $1 and before is not null
-              union all
-              select after, n, true from %1$I.log where node = $1 and after is not null
-            ) e order by place, n desc, there desc
-          ), known as (
-            select staged as place from %1$I.%2$I m where not exists (select from last l where l.place = m.staged)
-            union all
-            select place from last where there
-          )
-          select count(*) as rows from known k full join (select ctid as place from %3$s) c on c.place = k.place
-            where k.place is null or c.place is null
-          $q$, it.log_schema, 'map_' || it.node, it.copy::regclass) into part using it.node;
-        if part.rows > 0 then
-          said := said || format('%s: its build changed %s rows in a way that leaves no trace, such as a rewrite of the table', it.full_name, part.rows);
-        end if;
-        said := said || array(
-          select format('%s: its build changed the %s of the table, which a release does not repeat in production', it.full_name,
-            case when coalesce(made.key, was.key) like 'column %' then format('column %s', coalesce((was.value #>> '{}')::json ->> 0, (made.value #>> '{}')::json ->> 0))
-              else trim(coalesce(made.key, was.key)) end)
-          from jsonb_each(it.catalog) was full join jsonb_each({{ dbtdeploy.postgres_catalog_of('it.copy') }}) made on made.key = was.key
-          where made.value is distinct from was.value
-            and coalesce(was.key, made.key) <> 'rights '
-            and not (was.key is null and made.key like 'index %')
-            {# A new column as dbt adds one: it has no default, and may be null. #}
-            and not (was.key is null and made.key like 'column %' and made.value #>> '{}' ~ '^\["(\\"|[^"])*", false, "", "", null,')
-            {# dbt drops a column, and what was on it with it. #}
-            and not (made.key is null and exists (select from jsonb_to_recordset(it.columns) as o(name text, type text)
-              left join jsonb_to_recordset({{ dbtdeploy.postgres_columns('it.copy') }}) as c(name text, type text) on c.name = o.name
-              where c.type is distinct from o.type))
-          order by 1);
-      end loop;
-      if said <> '{}' then
-        raise exception using errcode = 'DD002', message = said[1];
-      end if;
-{% endmacro %}
-
-
-{#
-  Rows that others wrote meanwhile stay as they are, where the build depended on none of them: it has a
-  key, reads no row of its own, and no key of theirs is one that it touches. Else nobody may have
-  written at all: two builds would leave the same rows twice.
-#}
-{% macro postgres_refuse_others_writes() %}
-        if jsonb_array_length(it.value -> 'keys') = 0 then
-          execute format('select count(*) filter (where m.id is null) as came, count(*) filter (where l.ctid is null) as went'
-            ' from %s l full join %s m on m.live = l.ctid and m.of = l.tableoid and m.version = l.xmin where l.ctid is null or m.id is null',
-            it.full_name, map) into part;
-          if part.came + part.went > 0 then
-            said := array[format('%s was written to since its rows were copied into staging (%s rows came, %s went)', it.full_name, part.came, part.went)];
-            raise exception using errcode = 'DD001', message = said[1];
-          end if;
-        else
-          for layout in
-            select l.key, string_agg(quote_ident(k), ', ') as names, string_agg(format('k.%1$I = l.%1$I', k), ' and ') as same,
-              string_agg(format('(old::%s).%I', l.key, k), ', ') as before, string_agg(format('(new::%s).%I', l.key, k), ', ') as after
-            from jsonb_each(layouts) l cross join jsonb_array_elements_text(it.value -> 'keys') k group by 1
-          loop
-            execute format('select count(*) as rows from %s l left join %s m on m.live = l.ctid and m.of = l.tableoid and m.version = l.xmin'
-              ' where m.id is null and exists (select from (select %s from %s where node = $1 and layout = $2 and old is not null'
-              ' union select %s from %s where node = $1 and layout = $2 and new is not null) k(%s) where %s)',
-              it.full_name, map, layout.before, logged, layout.after, logged, layout.names, layout.same)
-              into part using it.node, layout.key;
-            if part.rows > 0 then
-              said := array[format('%s: others wrote %s rows with keys that the release changes, since its rows were copied into staging', it.full_name, part.rows)];
-              raise exception using errcode = 'DD001', message = said[1];
-            end if;
-          end loop;
-        end if;
 {% endmacro %}
 
 
@@ -274,53 +157,6 @@
         end if;
 {% endmacro %}
 
-{# Columns of a table that draw from a sequence: (name, sequence). #}
-{% macro postgres_number_columns(relation) %}
-(select a.attname as name, s.oid as sequence from pg_attribute a
-  left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-  join pg_depend x on x.classid = 'pg_class'::regclass and x.refclassid = 'pg_class'::regclass and x.refobjid = a.attrelid
-      and x.refobjsubid = a.attnum and x.deptype = 'i' and a.attidentity <> ''
-    or x.classid = 'pg_attrdef'::regclass and x.objid = d.oid and x.refclassid = 'pg_class'::regclass
-  join pg_class s on s.relkind = 'S' and s.oid = case x.classid when 'pg_class'::regclass then x.objid else x.refobjid end
-  where a.attrelid = {{ relation }} and a.attnum > 0 and not a.attisdropped)
-{% endmacro %}
-
-
-{#
-  The build drew numbers as if nobody else did. Where somebody has since, they could be somebody's twice.
-  A sequence that stands where staging's does may have been left so by a try of ours that was undone,
-  for no sequence is undone with it; unless others wrote to the table.
-#}
-{% macro postgres_refuse_drawn_numbers() %}
-        for part in select n.sequence, it.value -> 'numbers' -> n.sequence::text as stood,
-            {{ dbtdeploy.postgres_staged_numbers() }} as staged
-            from {{ dbtdeploy.postgres_number_columns('it.live') }} n loop
-          execute format('select jsonb_build_array(p.last_value, p.is_called) as now, jsonb_build_array(s.last_value, s.is_called) as drawn from %s p, %s s',
-            part.sequence::regclass, part.staged) into layout;
-          continue when layout.drawn = part.stood or layout.now = part.stood;
-          execute format('select exists (select from %s l left join %s m on m.live = l.ctid and m.of = l.tableoid and m.version = l.xmin'
-            ' where m.id is null) as written', it.full_name, map) into step;
-          if layout.now <> layout.drawn or step.written then
-            said := array[format('%s: others drew numbers from %s since its rows were copied into staging', it.full_name, part.sequence::regclass)];
-            raise exception using errcode = 'DD001', message = said[1];
-          end if;
-        end loop;
-{% endmacro %}
-
-{# Of a column of postgres_number_columns: the sequence from which the copy drew. #}
-{% macro postgres_staged_numbers() %}
-coalesce(pg_get_serial_sequence(it.copy::regclass::text, n.name), format('%I.%I', it.log_schema, 'numbers_' || n.sequence))
-{% endmacro %}
-
-{% macro postgres_hand_over_numbers() %}
-        for part in select n.sequence, it.value -> 'numbers' -> n.sequence::text as stood,
-            {{ dbtdeploy.postgres_staged_numbers() }} as staged
-            from {{ dbtdeploy.postgres_number_columns('it.live') }} n loop
-          execute format('select setval(%L::regclass, last_value, is_called) from %s where jsonb_build_array(last_value, is_called) <> $1',
-            part.sequence::regclass::text, part.staged) using part.stood;
-        end loop;
-{% endmacro %}
-
 
 {% macro postgres_alter_live(action) %}
           begin
@@ -402,107 +238,4 @@ coalesce(pg_get_serial_sequence(it.copy::regclass::text, n.name), format('%I.%I'
               it.full_name, step.rows, case step.op when 'D' then 'deletes' when 'U' then 'updates' else 'inserts' end, counted)];
             raise exception using errcode = 'DD001', message = said[1];
           end if;
-{% endmacro %}
-
-
-{#
-  Of each row that was written: what it held before (null: it is new), and which version it is now (null:
-  it is gone). Kept under the table's name; how to read it stands in a table of our own schema, where nobody
-  else writes.
-#}
-{% macro postgres_keep_touched() %}
-        {{ dbtdeploy.postgres_make_keeping('it.keep') }}
-        execute format('create table %I.%I as select t.id, split_part(t.layout, ''.'', 2) as layout, t.old, m.of, m.live from %I.%I t left join %s m on m.id = t.id',
-          it.keep, it.identifier, it.log_schema, 'touched_' || it.node, map);
-        insert into dbt_deploy.changed_tables (environment, project, release_id, unique_id, oid, kept, written, files, layouts, added, altered)
-          select job ->> 'environment', job ->> 'project', job ->> 'release_id', it.value ->> 'unique_id', it.live,
-            to_regclass(format('%I.%I', it.keep, it.identifier))::oid, written::text, {{ dbtdeploy.postgres_files('it.live') }},
-            (select coalesce(jsonb_object_agg(split_part(key, '.', 2), value), '{}') from jsonb_each(layouts)),
-            to_jsonb(it.added), it.late;
-{% endmacro %}
-
-{# Made by this very try, or refused: a schema of that name that is there already is nobody we know. #}
-{% macro postgres_make_keeping(schema) %}
-        if not {{ schema }} = any (keeping) then
-          execute format('create schema %I', {{ schema }});
-          execute format('comment on schema %I is %L', {{ schema }}, job ->> 'mark');
-          keeping := keeping || {{ schema }};
-        end if;
-{% endmacro %}
-
-
-{# What else dbt did to the copy: grants of the node's config or of a hook, comments, an index of a hook. #}
-{% macro postgres_follow_copy() %}
-        for part in
-          with privilege as (select upper(p) as name from jsonb_array_elements_text(it.value -> 'managed') p),
-          held as (
-            select w.which, g.grantee, g.privilege_type from (values ('live', it.live), ('copy', it.copy)) w(which, oid)
-            join pg_class c on c.oid = w.oid cross join lateral aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) g
-            where g.privilege_type in (select name from privilege) and g.grantee <> c.relowner
-          )
-          select 1 as step, format(case h.which when 'copy' then 'grant %s on %s to %s' else 'revoke %s on %s from %s' end, h.privilege_type, it.full_name,
-              case h.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(h.grantee)) end) as statement
-          from held h where not exists (select from held o where o.which <> h.which and o.grantee = h.grantee and o.privilege_type = h.privilege_type)
-          union all
-          select 1, format('grant %s on %s to %s%s', g.privilege_type, it.full_name, case g.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(g.grantee)) end,
-            case when g.is_grantable then ' with grant option' else '' end)
-          from pg_class c cross join lateral aclexplode(c.relacl) g where c.oid = it.copy and g.grantee <> c.relowner
-            and g.privilege_type not in (select name from privilege)
-            and not exists (select from aclexplode((it.value #>> '{catalog,rights }')::aclitem[]) b where b.grantee = g.grantee and b.privilege_type = g.privilege_type)
-          union all
-          select 2, format('comment on %s is %L', case when d.objsubid = 0 then 'table ' || it.full_name
-              else format('column %s.%I', it.full_name, a.attname) end, d.description)
-          from pg_description d left join pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid and d.objsubid > 0
-          left join pg_attribute l on l.attrelid = it.live and l.attname = a.attname
-          where d.classoid = 'pg_class'::regclass and d.objoid = it.copy and (d.objsubid = 0 or l.attnum is not null)
-            and d.description is distinct from case when d.objsubid = 0 then obj_description(it.live, 'pg_class') else col_description(it.live, l.attnum) end
-          union all
-          select 3, {{ dbtdeploy.postgres_index_on('x.indexrelid', "(it.value ->> 'schema')", "(it.value ->> 'identifier')::name") }}
-          from pg_index x join pg_class i on i.oid = x.indexrelid where x.indrelid = it.copy
-            and not it.value -> 'catalog' ? ('index ' || i.relname) and not exists (select from pg_constraint k where k.conindid = x.indexrelid)
-            and not exists (select from pg_index y join pg_class j on j.oid = y.indexrelid where y.indrelid = it.live and j.relname = i.relname)
-          order by step
-        loop
-          begin
-            execute part.statement;
-          exception
-            when lock_not_available or deadlock_detected then
-              raise;
-            when others then
-              said := array[part.statement || ': ' || sqlerrm];
-              raise exception using errcode = 'DD002', message = said[1];
-          end;
-        end loop;
-{% endmacro %}
-
-
-{#
-  Staged views and functions that read a copy are made again on the live table. The copy bears a name
-  of its own while their definitions are read, so that each mention in these is one of it.
-#}
-{% macro postgres_read_live_instead() %}
-      if exists (select from dbt_deploy.baselines b where b.environment = job ->> 'environment' and b.project = job ->> 'project'
-          and b.release_id = job ->> 'release_id') then
-        for it in select (value ->> 'copy')::oid as copy, value ->> 'log_schema' as log_schema,
-            'copy_' || (job ->> 'quote') || '_' || (value ->> 'node') || '_' as name
-            from jsonb_array_elements(changes) loop
-          execute format('alter table %s rename to %I', it.copy::regclass, it.name);
-          execute format('alter table %s set schema %I', it.copy::regclass, it.log_schema);
-        end loop;
-        leaving := array(select (value ->> 'copy')::oid from jsonb_array_elements(changes));
-        entering := '{}';
-        {{ dbtdeploy.postgres_release_things() }}
-        for it in select format('%I.%I', value ->> 'log_schema', 'copy_' || (job ->> 'quote') || '_' || (value ->> 'node') || '_') as name,
-            value ->> 'full_name' as full_name from jsonb_array_elements(changes) loop
-          things := replace(things::text, it.name, (select substr(j, 2, length(j) - 2) from (select to_json(it.full_name)::text as j) q))::jsonb;
-        end loop;
-        {{ dbtdeploy.postgres_drop_things() }}
-        for it in select value, value ->> 'name' as name, value ->> 'kind' as kind from jsonb_array_elements(things) loop
-          {{ dbtdeploy.postgres_make_or_say("it.value -> 'statements'", "it.kind || ' ' || it.name") }}
-        end loop;
-        for it in select distinct b.log_schema from dbt_deploy.baselines b join pg_namespace n on n.nspname = b.log_schema::name
-            where b.environment = job ->> 'environment' and b.project = job ->> 'project' and b.release_id = job ->> 'release_id' loop
-          execute format('drop schema %I cascade', it.log_schema);
-        end loop;
-      end if;
 {% endmacro %}
