@@ -6,6 +6,7 @@ project when their days of grace are, and all of them only if nothing outside ha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from dbtdeploy.artifacts import artifact_check, artifacts
@@ -16,6 +17,7 @@ from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import CleanUp
+from dbtdeploy.context.release_files import Spot
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_nodes
@@ -55,8 +57,8 @@ def main() -> None:
 def _clean_up(
     opened: Store, run: work_files.Run, work: Path, *, dry_run: bool
 ) -> tuple[CleanedUp, ...]:
-    current = _current(opened)
-    if current is None:
+    manifest = _manifest(opened)
+    if manifest is None:
         print("Nothing was published here yet, so no release left anything.")
         return ()
     policy = run.of(CleanUp)
@@ -68,20 +70,25 @@ def _clean_up(
             place=ReleaseScope(environment=rollback_plan.environment_of(run), project=run.dbt.name),
             keep_hours=policy.keep_hours,
             grace_days=policy.grace_days,
-            current=[unique_id for unique_id, _ in current],
-            spots=[release_nodes.spot(node) for _, node in current],
             dry_run=dry_run,
+            nodes=_spots(
+                {key: node for key, node in manifest.nodes.items() if node.resource_type != "test"}
+            ),
+            sources=_spots(manifest.sources),
         )
     keeper.refuse_if_lost()
     return outcomes
 
 
-def _current(opened: Store) -> list[tuple[str, artifacts.Node]] | None:
-    """What production's project has now, by its ids; None where nothing was published yet."""
+def _manifest(opened: Store) -> artifacts.Manifest | None:
+    """Production's project as it is live; None where nothing was published yet."""
     pointer, _ = version_reader.read_current(opened)
     if pointer is None or pointer.version is None:
         return None
     index = version_reader.read_index(opened, pointer)
     content = version_reader.read_object(opened, index, artifact_check.MANIFEST)
-    manifest = json_codec.decode(content, artifacts.Manifest)
-    return [one for one in manifest.nodes.items() if one[1].resource_type != "test"]
+    return json_codec.decode(content, artifacts.Manifest)
+
+
+def _spots(nodes: Mapping[str, artifacts.Node]) -> dict[str, Spot]:
+    return {unique_id: release_nodes.spot(node) for unique_id, node in nodes.items()}

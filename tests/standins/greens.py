@@ -121,8 +121,12 @@ class Shop:
         )
 
     def clean_up(self, **options: Any) -> list[CleanedUp]:
-        how = {"keep_hours": 0, "grace_days": 0, "current": (), "dry_run": False, **options}
-        return list(release_macros.clean_up(self.dbt, work=self.folder, place=PLACE, **how))
+        how = {"keep_hours": 0, "grace_days": 0, "nodes": {}, "sources": {}, "dry_run": False}
+        return list(
+            release_macros.clean_up(
+                self.dbt, work=self.folder, **{"place": PLACE, **how, **options}
+            )
+        )
 
     def settled(self, release: Release, nonce: str = "settler", **options: Any) -> ReleaseState:
         return release_macros.settled(

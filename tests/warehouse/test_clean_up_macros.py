@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.warehouse.release_macro_types import CleanedUp
+from dbtdeploy.warehouse.release_macro_types import CleanedUp, ReleaseScope
 from standins.greens import Release, Shop
 from standins.postgres import Database, Server
 
@@ -22,6 +22,9 @@ def shop(tmp_path: Path, postgres_server: Server, database: Database) -> Shop:
         """
     )
     return made
+
+
+OLD_MODEL = "'analytics.old_model'::regclass"
 
 
 def released(shop: Shop) -> Release:
@@ -60,7 +63,9 @@ def test_what_is_young_stays_and_what_is_old_goes(shop: Shop) -> None:
 def test_what_a_node_of_another_name_goes_on_with_stays(shop: Shop) -> None:
     released(shop)
     # An incremental model under a new name, with the alias of the old one, keeps the table.
-    cleaned = {one.name: one for one in shop.clean_up(spots=[shop.spot("old_model")])}
+    cleaned = {
+        one.name: one for one in shop.clean_up(nodes={"model.shop.new": shop.spot("old_model")})
+    }
     shop.owner.run("select id from analytics.old_model")
     kept = cleaned["table analytics.old_model"]
     assert (kept.outcome, kept.why) == ("stays", "another node of the project has its place now")
@@ -82,6 +87,71 @@ def test_what_something_outside_hangs_on_stays(shop: Shop) -> None:
     assert shop.owner.rows("select * from marts.a, marts.b") == [(1, 1)]
 
 
+USED: dict[str, tuple[str, str]] = {
+    "publication": ("create publication {p} for table analytics.old_model", "publication {p}"),
+    "partition": (
+        "create table marts.all_of_it (id int); alter table analytics.old_model"
+        " inherit marts.all_of_it",
+        "it is a part of marts.all_of_it",
+    ),
+    "function": (
+        "create function marts.f() returns bigint language plpgsql as"
+        ' $$ begin return (select count(*) from analytics."old_model"); end $$',
+        "function marts.f names it",
+    ),
+    "written": ("insert into analytics.old_model values (2)", "rows were written to it since"),
+    "read": (
+        "select * from analytics.old_model; select pg_stat_force_next_flush()",
+        "it was last read at ",
+    ),
+}
+
+
+@pytest.mark.fault(81)
+@pytest.mark.parametrize("how", USED)
+def test_what_is_read_or_written_without_hanging_on_it_stays(shop: Shop, how: str) -> None:
+    released(shop)
+    shop.owner.run("drop view analytics.old_view")
+    shop.owner.run(
+        "update dbt_deploy.removed_models set removed_at = removed_at - interval '15 days'"
+    )
+    shop.database.run(f"select pg_stat_reset_single_table_counters({OLD_MODEL})")
+    statement, said_of_it = (text.format(p=f"p_{shop.owner.user}") for text in USED[how])
+    run_as = shop.database if how == "publication" else shop.owner
+    for dry_run in (True, True, False):
+        if not dry_run:
+            run_as.run(statement)
+        cleaned = {one.name: one for one in shop.clean_up(grace_days=14, dry_run=dry_run)}
+        found = cleaned["table analytics.old_model"]
+        if dry_run:
+            assert found.outcome == "would drop", found
+            continue
+        assert (found.outcome, found.why) == ("stays", "something reads or writes it"), found
+        (detail,) = found.detail
+        assert detail.startswith(said_of_it)
+
+
+@pytest.mark.fault(81)
+def test_what_a_dbt_project_reads_as_a_source_stays(shop: Shop) -> None:
+    released(shop)
+    shop.owner.run("drop view analytics.old_view")
+    spot = {"source.shop.raw.old_model": shop.spot("old_model")}
+    cleaned = {one.name: one for one in shop.clean_up(keep_hours=24, sources=spot)}
+    assert cleaned["table analytics.old_model"].detail == (
+        "this project reads it as source.shop.raw.old_model",
+    )
+    finance = ReleaseScope(environment="prod", project="finance")
+    for part in ("sources", "nodes"):
+        named = {f"{part}.finance.old_model": shop.spot("old_model")}
+        shop.clean_up(place=finance, **{part: named})
+        cleaned = {one.name: one for one in shop.clean_up(keep_hours=24)}
+        assert cleaned["table analytics.old_model"].detail == (
+            f"{part}.finance.old_model of the project finance in prod",
+        )
+    shop.clean_up(place=finance)
+    assert said(shop.clean_up(keep_hours=24))["table analytics.old_model"] == "dropped"
+
+
 def test_models_that_are_in_use_again_stay(shop: Shop) -> None:
     released(shop)
     shop.owner.run("drop table analytics.old_model cascade; create table analytics.old_model ()")
@@ -91,8 +161,8 @@ def test_models_that_are_in_use_again_stay(shop: Shop) -> None:
     )
     second = released(shop)
     assert second.number == 2
-    current = ["model.shop.old_model"]
-    cleaned = {one.name: one.why for one in shop.clean_up(keep_hours=24, current=current)}
+    nodes = {"model.shop.old_model": shop.spot("old_model")}
+    cleaned = {one.name: one.why for one in shop.clean_up(keep_hours=24, nodes=nodes)}
     assert cleaned["table analytics.old_model"] == "its node is in the project again"
     assert shop.owner.rows("select count(*) from analytics.old_model") == [(0,)]
 

@@ -256,9 +256,9 @@ def clean_up(
     place: ReleaseScope,
     keep_hours: int,
     grace_days: int,
-    current: Sequence[str],
     dry_run: bool,
-    spots: Sequence[Spot] = (),
+    nodes: Mapping[str, Spot],
+    sources: Mapping[str, Spot],
 ) -> tuple[CleanedUp, ...]:
     """Drop what was kept long enough, where nothing outside hangs on it.
 
@@ -268,17 +268,18 @@ def clean_up(
         place: whose it is.
         keep_hours: age of keeping, undone and staging schemas that go.
         grace_days: age of relations whose nodes left the project.
-        current: unique ids of the project now; their relations stay.
         dry_run: only say what would be dropped.
-        spots: where the project's nodes are now; what a node of another name took over stays.
+        nodes: where the project's nodes are now, by their ids; their relations stay, and so does
+            what a node of another name took over.
+        sources: the same of what the project reads as sources.
     """
     job = {
         **to_builtins(place),
         "prefix": release_schemas.prefix(place),
         "keep_hours": keep_hours,
         "grace_days": grace_days,
-        "current": list(current),
-        "spots": [_place(spot) for spot in spots],
+        "spots": _named(nodes),
+        "sources": _named(sources),
         "dry_run": dry_run,
     }
     return _ask(dbt, "release_clean_up", job, tuple[CleanedUp, ...], work=work)
@@ -371,6 +372,10 @@ def _back_node(node: SwappedNode, release_id: str, token: str) -> dict[str, Any]
         "columns": [to_builtins(column) for column in node.columns],
         "statements": list(node.statements),
     }
+
+
+def _named(spots: Mapping[str, Spot]) -> list[dict[str, str]]:
+    return [{"unique_id": unique_id, **_place(spot)} for unique_id, spot in spots.items()]
 
 
 def _place(spot: Spot) -> dict[str, str]:

@@ -7,8 +7,8 @@
     prefix        what the marks of this environment and project begin with
     keep_hours    age of keeping, undone and left-over staging schemas
     grace_days    age of relations whose nodes left the project
-    current       unique ids of the project now
-    spots         [{schema, identifier}] of its nodes
+    spots         [{unique_id, schema, identifier}] of its nodes
+    sources       the same of the relations that it reads as sources
     dry_run
   answer: [{name, outcome, why, detail}], see `CleanedUp` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
@@ -102,7 +102,8 @@ from (
 
 {#
   Relations of nodes that left the project. One that was made anew since, by whomever, is in use; so is
-  one that another node goes on with as it is, such as an incremental model under a new name. A drop without CASCADE: what hangs on it keeps it, by PostgreSQL's own word.
+  one that another node goes on with as it is, such as an incremental model under a new name, and one that
+  anybody reads or writes. A drop without CASCADE: what hangs on it keeps it, by PostgreSQL's own word.
 #}
 {% macro postgres_clean_models_block() %}
 declare
@@ -110,22 +111,23 @@ declare
   dry constant bool := (job ->> 'dry_run')::bool;
   told jsonb := '[]';
   outcome text; why text; detail text[];
-  it record;
+  it record; part record; counted bigint;
 begin
   if to_regclass('dbt_deploy.removed_models') is not null then
     {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
+    {{ dbtdeploy.postgres_note_named() }}
     perform set_config('lock_timeout', '250ms', true);
     for it in
-      select m.unique_id, m.schema, m.identifier, m.removed_at, c.oid, c.relowner,
+      select m.unique_id, m.schema, m.identifier, m.removed_at, m.xmin as noted, c.oid, c.relowner,
         format('%I.%I', m.schema, m.identifier) as name, c.oid::bigint is distinct from m.oid as anew,
         case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end as kind,
-        job -> 'current' ? m.unique_id as back,
-        exists (select from jsonb_to_recordset(job -> 'spots') as s(schema text, identifier text)
-          where s.schema::name = m.schema::name and s.identifier::name = m.identifier::name) as taken_over,
+        s.unique_id = m.unique_id as back, s.unique_id is not null as taken_over,
         m.removed_at < now() - make_interval(days => (job ->> 'grace_days')::int) as due
       from dbt_deploy.removed_models m
       left join pg_namespace n on n.nspname = m.schema::name
       left join pg_class c on c.relnamespace = n.oid and c.relname = m.identifier::name
+      left join lateral (select s.unique_id from jsonb_to_recordset(job -> 'spots') as s(unique_id text, schema text, identifier text)
+        where s.schema::name = m.schema::name and s.identifier::name = m.identifier::name limit 1) s on true
       where m.environment = job ->> 'environment' and m.project = job ->> 'project'
       {# What was made last may hang on what was made before. #}
       order by c.oid desc
@@ -148,11 +150,16 @@ begin
         outcome := 'failed';
         why := 'it belongs to ' || pg_get_userbyid(it.relowner);
       else
-        {{ dbtdeploy.postgres_drop_removed() }}
+        {{ dbtdeploy.postgres_find_users() }}
+        if detail <> '{}' then
+          why := 'something reads or writes it';
+        else
+          {{ dbtdeploy.postgres_drop_removed() }}
+        end if;
       end if;
-      if (it.back or it.taken_over or it.oid is null or it.anew or outcome = 'dropped') and not dry then
+      if (it.taken_over or it.oid is null or it.anew or outcome = 'dropped') and not dry then
         delete from dbt_deploy.removed_models m where m.environment = job ->> 'environment'
-          and m.project = job ->> 'project' and m.unique_id = it.unique_id;
+          and m.project = job ->> 'project' and m.schema = it.schema and m.identifier = it.identifier;
       end if;
       if it.oid is not null then
         told := told || jsonb_build_object('name', it.kind || ' ' || it.name, 'outcome', outcome, 'why', why, 'detail', detail);
@@ -162,6 +169,72 @@ begin
   {{ dbtdeploy.postgres_tell('told') }}
 end
 {% endmacro %}
+
+{#
+  What this project names, for the clean-ups of others in this database: each knows only the store of its own
+  project.
+#}
+{% macro postgres_note_named() %}
+    if not dry and has_table_privilege(to_regclass('dbt_deploy.named_relations'), 'SELECT, INSERT, DELETE') then
+      delete from dbt_deploy.named_relations n where n.environment = job ->> 'environment' and n.project = job ->> 'project';
+      insert into dbt_deploy.named_relations (environment, project, unique_id, schema, identifier, noted_at)
+        select job ->> 'environment', job ->> 'project', s.unique_id, s.schema, s.identifier, now()
+        from jsonb_to_recordset((job -> 'spots') || (job -> 'sources')) as s(unique_id text, schema text, identifier text);
+    end if;
+{% endmacro %}
+
+{#
+  Into `detail`, who reads or writes the relation and does not hang on it: dbt projects that name it, what
+  PostgreSQL drops along without a word, functions whose text names it, and whoever it was since its node left.
+  Written is what is younger than the row that remembers it. A sample of all rows counts as no scan, or a dry
+  run would itself have read it; the time of the last scan is known from PostgreSQL 16 on.
+#}
+{% macro postgres_find_users() %}
+        detail := array(
+          select format('this project reads it as %s', s.unique_id) from jsonb_to_recordset(job -> 'sources') as s(unique_id text, schema text, identifier text)
+            where s.schema::name = it.schema::name and s.identifier::name = it.identifier::name
+          union all
+          select format('publication %I', p.pubname) from pg_publication_rel r join pg_publication p on p.oid = r.prpubid where r.prrelid = it.oid
+          union all
+          select format('it is a part of %s', i.inhparent::regclass) from pg_inherits i where i.inhrelid = it.oid
+          union all
+          select format('%s %I.%I names it', case p.prokind when 'p' then 'procedure' else 'function' end, n.nspname, p.proname)
+            from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+            where n.nspname not in ('pg_catalog', 'information_schema') and p.prosrc ~* format('(^|[^\w$])%s\.%s($|[^\w$])', {{ dbtdeploy.postgres_as_spelled('it.schema') }}, {{ dbtdeploy.postgres_as_spelled('it.identifier') }})
+          order by 1);
+        if to_regclass('dbt_deploy.named_relations') is not null then
+          if has_table_privilege('dbt_deploy.named_relations', 'SELECT') then
+            detail := detail || array(select format('%s of the project %s in %s', n.unique_id, n.project, n.environment) from dbt_deploy.named_relations n
+              where n.schema::name = it.schema::name and n.identifier::name = it.identifier::name
+                and (n.environment, n.project) <> (job ->> 'environment', job ->> 'project') order by 1);
+          end if;
+        end if;
+        for part in
+          with recursive family(oid) as (
+            select it.oid
+            union all
+            select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid
+          )
+          select c.oid, c.relkind, greatest((to_jsonb(s) ->> 'last_seq_scan')::timestamptz, (to_jsonb(s) ->> 'last_idx_scan')::timestamptz) as read_at
+          from family f join pg_class c on c.oid = f.oid left join pg_stat_all_tables s on s.relid = f.oid
+          where c.relkind in ('r', 'm') and detail = '{}'
+        loop
+          if part.read_at > greatest(it.removed_at, now() - make_interval(days => (job ->> 'grace_days')::int)) then
+            detail := detail || format('it was last read at %s; PostgreSQL does not say by whom, and a dump counts', to_char(part.read_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'));
+          end if;
+          execute format('select count(*) from (select from %s l tablesample system (100) where age(l.xmin) < age($1) limit 1) w', part.oid::regclass)
+            into counted using it.noted;
+          if counted > 0 then
+            detail := detail || 'rows were written to it since'::text;
+          end if;
+        end loop;
+{% endmacro %}
+
+{# A name as it may stand in SQL, quoted or not, as a regular expression. #}
+{% macro postgres_as_spelled(name) %}
+format('"?%s"?', regexp_replace({{ name }}, '([^\w])', '\\\1', 'g'))
+{% endmacro %}
+
 
 {# A dry run drops it too, and takes that back. #}
 {% macro postgres_drop_removed() %}

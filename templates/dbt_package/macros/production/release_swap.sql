@@ -316,13 +316,13 @@ end
         select job ->> 'environment', job ->> 'project', p.unique_id, p.name, p.rows_after, swapped_at, job ->> 'release_id'
         from jsonb_to_recordset(job -> 'pairs') as p(unique_id text, name text, rows_after bigint) where p.rows_after is not null;
       delete from dbt_deploy.changed_tables t where not exists (select from pg_class c where c.oid = t.kept::oid);
-      delete from dbt_deploy.removed_models m using jsonb_to_recordset(job -> 'pairs') as p(unique_id text, schema text, identifier text)
+      delete from dbt_deploy.removed_models m using jsonb_to_recordset(job -> 'pairs') as p(schema text, identifier text)
         where m.environment = job ->> 'environment' and m.project = job ->> 'project'
-          and (m.unique_id = p.unique_id or (m.schema = p.schema and m.identifier = p.identifier));
+          and m.schema = p.schema and m.identifier = p.identifier;
       insert into dbt_deploy.removed_models
         select job ->> 'environment', job ->> 'project', r.unique_id, r.database, r.schema, r.identifier, c.oid::bigint, swapped_at, job ->> 'release_id'
         from jsonb_to_recordset(job -> 'removed') as r(unique_id text, database text, schema text, identifier text)
         join pg_namespace n on n.nspname = r.schema::name
         join pg_class c on c.relnamespace = n.oid and c.relname = r.identifier::name
-        on conflict (environment, project, unique_id) do nothing;
+        on conflict (environment, project, schema, identifier) do nothing;
 {% endmacro %}

@@ -122,7 +122,11 @@ end
   if to_regclass('dbt_deploy.removed_models') is null then
     create table dbt_deploy.removed_models (environment text, project text, unique_id text, database text,
       schema text not null, identifier text not null, oid bigint, removed_at timestamptz not null, release_id text,
-      primary key (environment, project, unique_id));
+      primary key (environment, project, schema, identifier));
+  end if;
+  if to_regclass('dbt_deploy.named_relations') is null then
+    create table dbt_deploy.named_relations (environment text not null, project text not null, unique_id text not null,
+      schema text not null, identifier text not null, noted_at timestamptz not null);
   end if;
   if to_regclass('dbt_deploy.baselines') is null then
     create table dbt_deploy.baselines (environment text, project text, release_id text, unique_id text,
