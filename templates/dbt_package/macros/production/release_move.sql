@@ -98,7 +98,7 @@
       where r.depth < 64 and e.key in (select o.key from outside o)
     )
     select coalesce(jsonb_agg(jsonb_build_object('name', h.full_name, 'kind', h.kind, 'owner', h.owner,
-        'ours', h.ours, 'schema', o.schema, 'identifier', o.name, 'statements', h.statements, 'drop',
+        'ours', h.ours, 'staged', coalesce(o.holder, o.objid) = any (entering), 'schema', o.schema, 'identifier', o.name, 'statements', h.statements, 'drop',
         case when o.holder is null then format('drop %s %s', o.kind, o.full_name)
              when o.classid = 'pg_constraint'::regclass then format('alter table %s drop constraint %I', o.full_name, o.part)
              when o.classid = 'pg_attrdef'::regclass then format('alter table %s alter column %I drop default', o.full_name, o.part)
@@ -175,9 +175,15 @@
 {% endmacro %}
 
 
-{# `record`: a variable to loop with. #}
-{% macro postgres_drop_things(record='it') %}
-  for {{ record }} in select value from jsonb_array_elements(things) with ordinality t(value, n) order by n desc loop
+{# A text as it stands in that of a JSON string. #}
+{% macro postgres_in_json(text) %}
+(select substr(j, 2, length(j) - 2) from (select to_json({{ text }})::text as j) q)
+{% endmacro %}
+
+
+{# `record`: a variable to loop with; `things`: another list of them. #}
+{% macro postgres_drop_things(record='it', things='things') %}
+  for {{ record }} in select value from jsonb_array_elements({{ things }}) with ordinality t(value, n) order by n desc loop
     execute {{ record }}.value ->> 'drop';
   end loop;
 {% endmacro %}

@@ -65,7 +65,8 @@ begin
           {{ dbtdeploy.postgres_lock_what_moves() }}
           {{ dbtdeploy.postgres_refuse_changes() }}
           {{ dbtdeploy.postgres_refuse_lost_rows() }}
-          {{ dbtdeploy.postgres_release_things() }}
+          {{ dbtdeploy.postgres_with_partitions('leaving') }}
+          {{ dbtdeploy.postgres_with_partitions('entering') }}
           {{ dbtdeploy.postgres_carried() }}
           {{ dbtdeploy.postgres_swap_move() }}
           {{ dbtdeploy.postgres_hand_over_sequences() }}
@@ -270,35 +271,37 @@ end
 
 
 {#
-  What hangs on the old relations from outside is dropped and made again by name. A view of a node that
-  left the project, and that fits no more, is made on the kept relations instead: `stays` is the same
-  list, read after they moved.
+  What hangs on the old relations is dropped and made again by name: what is outside the release, and of what was
+  staged that which named production's relation or hangs on it by way of something outside. Old relations are in
+  keeping schemas now, whose names nobody can have written anywhere, so each mention of one in a definition is
+  one of an old relation. A view of a node that left the project, and that fits no more, stays on the kept relations.
 #}
 {% macro postgres_repoint() %}
+      {{ dbtdeploy.postgres_release_things() }}
       stays := things;
-      if exists (select from jsonb_array_elements(things) t join jsonb_array_elements(job -> 'removed') r
-          on r ->> 'schema' = t ->> 'schema' and r ->> 'identifier' = t ->> 'identifier') then
-        {{ dbtdeploy.postgres_release_things() }}
-        select jsonb_agg(s.value || jsonb_build_object('kept_statements', k.value -> 'statements') order by s.n) into things
-          from jsonb_array_elements(stays) with ordinality s(value, n)
-          left join jsonb_array_elements(things) k on k.value ->> 'name' = s.value ->> 'name'
-            and k.value ->> 'kind' = s.value ->> 'kind'
-            and exists (select from jsonb_array_elements(job -> 'removed') r
-              where r ->> 'schema' = s.value ->> 'schema' and r ->> 'identifier' = s.value ->> 'identifier');
-      end if;
-      {{ dbtdeploy.postgres_drop_things() }}
-      for it in select value, value ->> 'name' as name, value ->> 'kind' as kind from jsonb_array_elements(things) loop
+      for it in select format('%I.', value ->> 'keep') as kept, format('%I.', value ->> 'schema') as live
+          from jsonb_array_elements(pairs) where value ->> 'old' is not null group by 1, 2 order by length(format('%I.', value ->> 'keep')) desc loop
+        things := replace(things::text, {{ dbtdeploy.postgres_in_json('it.kept') }}, {{ dbtdeploy.postgres_in_json('it.live') }})::jsonb;
+      end loop;
+      {{ dbtdeploy.postgres_drop_things(things='stays') }}
+      for it in select t.value, t.value ->> 'name' as name, t.value ->> 'kind' as kind, case when exists (
+            select from jsonb_array_elements(job -> 'removed') r
+            where r ->> 'schema' = t.value ->> 'schema' and r ->> 'identifier' = t.value ->> 'identifier')
+          then s.value -> 'statements' end as kept_statements
+          from jsonb_array_elements(things) with ordinality t(value, n) join jsonb_array_elements(stays) with ordinality s(value, n) using (n)
+          order by n loop
         begin
           {{ dbtdeploy.postgres_make_or_say("it.value -> 'statements'", "it.kind || ' ' || it.name") }}
-          repointed := repointed || it.name;
+          repointed := repointed || array(select it.name where not (it.value ->> 'staged')::bool);
         exception when sqlstate 'DD002' then
-          if jsonb_typeof(it.value -> 'kept_statements') is distinct from 'array' then
+          if it.kept_statements is null then
             raise;
           end if;
-          {{ dbtdeploy.postgres_make_or_say("it.value -> 'kept_statements'", "it.kind || ' ' || it.name") }}
+          {{ dbtdeploy.postgres_make_or_say("it.kept_statements", "it.kind || ' ' || it.name") }}
           left_behind := left_behind || it.name;
         end;
       end loop;
+      things := (select coalesce(jsonb_agg(value), '[]') from jsonb_array_elements(things) where not (value ->> 'staged')::bool);
 {% endmacro %}
 
 
