@@ -594,6 +594,48 @@ def test_an_added_column_that_views_read_goes_with_them(shop: Shop) -> None:
     assert len(shop.owner.rows("select id, v from analytics.t")) == 5
 
 
+@pytest.mark.fault(87)
+@pytest.mark.parametrize("restore", [False, True])
+def test_an_added_column_goes_though_its_rows_stay(shop: Shop, restore: bool) -> None:
+    table = Table(shop, "id int, v text", ROWS)
+    shop.other.run("create view marts.theirs as select 1 as one")
+    shop.owner.run(f"grant select on analytics.t to {shop.other.user}")
+    shop.other.run(
+        "create or replace view marts.theirs as select count(id)::int as one from analytics.t"
+    )
+    table.build(
+        "alter table {t} add column w int",
+        "insert into {t} values (6, 'six', 6), (7, 'seven', null)",
+    )
+    assert table.swap().outcome == "done"
+    for dry_run in (True, False):
+        back = shop.take_back(table.release, restore_incremental=restore, dry_run=dry_run)
+        assert back.swapped.outcome == "done", back
+        assert (back.columns_dropped, back.columns_stay) == (("analytics.t.w",), ())
+    assert [name for name, *_ in shop.database.rows(COLUMNS, ("analytics.t",))] == ["id", "v"]
+    assert len(table.contents("analytics")) == 5 if restore else 7
+    kept = [] if restore else [(6, "six", 6)]
+    assert shop.owner.rows(f"select * from {table.release.undone()}.t") == kept
+
+
+@pytest.mark.fault(87)
+@pytest.mark.parametrize("role", ["owner", "other"])
+def test_an_added_column_that_others_use_stays_and_is_told(shop: Shop, role: str) -> None:
+    table = Table(shop, "id int, v text", ROWS)
+    table.build("alter table {t} add column w int")
+    assert table.swap().outcome == "done"
+    shop.owner.run(f"grant select on analytics.t to {shop.other.user}")
+    getattr(shop, role).run("create view marts.theirs as select w from analytics.t")
+    before = shop.state()
+    back = shop.take_back(table.release)
+    assert back.swapped.outcome == "done", back
+    assert back.columns_dropped == ()
+    (said,) = back.columns_stay
+    assert said.startswith("analytics.t.w: ")
+    assert "marts.theirs" in said
+    assert shop.state() == before
+
+
 def test_eleven_tables_at_once_are_told_apart(shop: Shop) -> None:
     names = [f"t{number}" for number in range(1, 12)]
     for name in names:

@@ -56,6 +56,10 @@ class RollbackPlan(HandOver, frozen=True, kw_only=True):
     """Incremental tables and snapshots that stay as they are."""
     removed: tuple[str, ...] = ()
     """New relations that are moved away."""
+    columns_dropped: tuple[str, ...] = ()
+    """Columns that the releases added to tables which stay."""
+    columns_stay: tuple[str, ...] = ()
+    """Such columns that something else uses, each with what."""
     repointed: tuple[str, ...] = ()
     """Objects outside the project that read the old relations again."""
     rebuild: tuple[str, ...] = ()

@@ -50,6 +50,22 @@ def parts(plan: RollbackPlan) -> list[RollbackSection]:
             noun="table",
         ),
         RollbackSection(
+            title="Columns dropped",
+            says="The release added them to tables that stay, and the older model's build would "
+            "fail on them. Rows with a value in one are kept whole in the schema `…__undone_…` "
+            "until the clean-up. A column that something else uses stays.",
+            names=plan.columns_dropped,
+            noun="column",
+        ),
+        RollbackSection(
+            title="Columns that stay",
+            says="Something else uses them. Unless the older model has `on_schema_change: "
+            "append_new_columns` or `sync_all_columns`, its next build fails until they are "
+            "dropped.",
+            names=plan.columns_stay,
+            noun="column",
+        ),
+        RollbackSection(
             title="Moved away",
             says=f"Relations that are new since {plan.to}.",
             names=plan.removed,

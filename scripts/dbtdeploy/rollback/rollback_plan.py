@@ -75,6 +75,8 @@ def answered(plan: RollbackPlan, answer: TookBack) -> RollbackPlan:
         recreated=answer.recreated,
         left=answer.left,
         removed=answer.removed,
+        columns_dropped=answer.columns_dropped,
+        columns_stay=answer.columns_stay,
         repointed=answer.swapped.repointed,
     )
 

@@ -206,6 +206,10 @@ class TookBack(Struct, frozen=True, kw_only=True):
     removed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     """Kept relations that are gone: it cannot be taken back."""
+    columns_dropped: tuple[str, ...] = ()
+    """Those that the releases added to tables which stay."""
+    columns_stay: tuple[str, ...] = ()
+    """The same where something else uses them: ``analytics.events.amount: `` and what."""
 
 
 class CleanedUp(Struct, frozen=True, kw_only=True):

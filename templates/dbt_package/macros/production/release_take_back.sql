@@ -31,7 +31,7 @@
   `spots` says what is at each name as the undoing goes on, from record to record: {name: oid or null}.
   Relation `moved[i]` goes to schema `moved_to[i]`, in that order; where it is a new one, `marks` bears its
   comment. `remakes`: [{name, statements}]. `undo`: see release_undo_in_place.sql; `was_changes` are the
-  kept relations that it has done with.
+  kept relations that it has done with. `narrow`: see release_drop_added.sql.
 #}
 {% macro postgres_take_back_block() %}
 declare
@@ -40,7 +40,7 @@ declare
   spots jsonb; moved oid[]; moved_to text[]; marks jsonb; remakes jsonb; drops oid[];
   restored text[] := '{}'; recreated text[] := '{}'; left_alone text[] := '{}'; removed text[] := '{}'; missing text[] := '{}';
   leaving oid[]; entering oid[];
-  things jsonb; undo jsonb; undo_done jsonb; was_changes text[];
+  things jsonb; undo jsonb; narrow jsonb; added jsonb; was_changes text[]; columns_dropped text[]; columns_stay text[];
   said text[] := '{}'; repointed text[];
   it record; part record; undone record; layout record; differs text; counted bigint; taken bigint; here oid; kept oid; how jsonb;
   outcome text; began timestamptz; swapped_at timestamptz;
@@ -52,7 +52,8 @@ begin
     repointed := '{}';
     said := '{}';
     was_changes := '{}';
-    undo_done := '[]';
+    columns_dropped := '{}';
+    columns_stay := '{}';
     begin
       {{ dbtdeploy.postgres_take_back_may() }}
       {{ dbtdeploy.postgres_take_back_plan() }}
@@ -66,9 +67,11 @@ begin
       if not dry then
         {{ dbtdeploy.postgres_undo_in_place() }}
         was_changes := array(select value ->> 'kept_name' from jsonb_array_elements(undo));
-        undo_done := undo;
+        added := narrow;
         {{ dbtdeploy.postgres_lock_what_moves() }}
         {{ dbtdeploy.postgres_take_back_plan() }}
+        narrow := added;
+        marks := marks || (select coalesce(jsonb_object_agg(value ->> 'undone', value -> 'mark'), '{}') from jsonb_array_elements(narrow));
         if said <> '{}' then
           raise exception using errcode = 'DD001', message = said[1];
         end if;
@@ -76,6 +79,7 @@ begin
       {{ dbtdeploy.postgres_release_things() }}
       if dry then
         repointed := array(select value ->> 'name' from jsonb_array_elements(things));
+        columns_dropped := array(select format('%s.%I', t.value ->> 'name', a.name) from jsonb_array_elements(narrow) t, jsonb_array_elements_text(t.value -> 'added') a(name) order by 1);
         outcome := 'done';
         exit;
       end if;
@@ -95,7 +99,8 @@ begin
   {{ dbtdeploy.postgres_tell("jsonb_build_object('swapped', jsonb_build_object('outcome', outcome, 'detail', said,"
     ~ " 'attempts', tries, 'seconds', extract(epoch from clock_timestamp() - began),"
     ~ " 'at', case when outcome = 'done' then swapped_at end, 'repointed', case when outcome = 'done' then repointed else '{}' end),"
-    ~ " 'restored', restored, 'recreated', recreated, 'left', left_alone, 'removed', removed, 'missing', missing)") }}
+    ~ " 'restored', restored, 'recreated', recreated, 'left', left_alone, 'removed', removed, 'missing', missing,"
+    ~ " 'columns_dropped', columns_dropped, 'columns_stay', columns_stay)") }}
 end
 {% endmacro %}
 
@@ -147,7 +152,7 @@ end
 {# What to move where. Only what is live now is compared with its record: the rest is as it was kept. #}
 {% macro postgres_take_back_plan() %}
       spots := '{}'; moved := '{}'; moved_to := '{}'; marks := '{}'; remakes := '[]'; drops := '{}'; leaving := '{}'; entering := '{}';
-      said := '{}'; missing := '{}'; left_alone := '{}'; undo := '[]';
+      said := '{}'; missing := '{}'; left_alone := '{}'; undo := '[]'; narrow := '[]';
       for it in
         select r.value ->> 'mark' as mark, r.value ->> 'release_id' as release_id, d.value ->> 'unique_id' as unique_id, d.value as node, d.value ->> 'schema' as schema, d.value ->> 'undone' as undone,
           d.value ->> 'back_by' as back_by, d.value -> 'statements' as statements, d.value ->> 'kind' as kind,
@@ -159,12 +164,15 @@ end
         order by r.n, d.n
       loop
         here := case when spots ? it.name then (spots ->> it.name)::oid else to_regclass(it.name)::oid end;
+        kept := (select c.oid from pg_class c where c.oid = to_regclass(it.kept_name) and pg_has_role(c.relowner, 'usage'));
+        how := {{ dbtdeploy.postgres_changed_in_place('it.release_id', 'it.unique_id', 'kept') }};
+        if how ->> 'oid' = here::text and how -> 'added' <> '[]' then
+          narrow := narrow || jsonb_build_object('name', it.name, 'live', here::bigint, 'identifier', it.node ->> 'identifier', 'undone', it.undone, 'mark', it.mark, 'added', how -> 'added');
+        end if;
         if it.back_by = 'leave' and not (job ->> 'restore_incremental')::bool then
           left_alone := array_append(array_remove(left_alone, it.name), it.name);
           continue;
         end if;
-        kept := (select c.oid from pg_class c where c.oid = to_regclass(it.kept_name) and pg_has_role(c.relowner, 'usage'));
-        how := {{ dbtdeploy.postgres_changed_in_place('it.release_id', 'it.unique_id', 'kept') }};
         if how is not null or it.kept_name = any (was_changes) then
           if how is not null then
             if not spots ? it.name then

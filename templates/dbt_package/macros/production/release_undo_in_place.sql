@@ -104,22 +104,3 @@
         end;
       end loop;
 {% endmacro %}
-
-
-{# Once all has moved, and what read the new columns with it. #}
-{% macro postgres_drop_added_columns() %}
-      for undone in select value ->> 'name' as name, (value ->> 'live')::oid as live, value #> '{how,added}' as added
-          from jsonb_array_elements(undo_done) where value #> '{how,added}' <> '[]' loop
-        leaving := array[undone.live];
-        entering := '{}';
-        {{ dbtdeploy.postgres_release_things() }}
-        {{ dbtdeploy.postgres_drop_things() }}
-        for part in select a.attname from jsonb_array_elements_text(undone.added) n join pg_attribute a
-            on a.attrelid = undone.live and a.attname = n and not a.attisdropped loop
-          execute format('alter table %s drop column %I cascade', undone.live::regclass, part.attname);
-        end loop;
-        things := (select coalesce(jsonb_agg(value order by n), '[]') from jsonb_array_elements(things) with ordinality t(value, n)
-          where not marks ? (value ->> 'schema'));
-        {{ dbtdeploy.postgres_make_things() }}
-      end loop;
-{% endmacro %}
