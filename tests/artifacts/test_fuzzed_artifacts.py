@@ -99,5 +99,8 @@ def test_what_dbt_lists(content: bytes) -> None:
 @given(text=texts, line=st.sampled_from(("line 3", "line " + "9" * 5_000, "line \u0663")))
 @example(text=DEEP, line="line 1")
 def test_places_in_messages(text: str, line: str) -> None:
-    source_location.place_in_message(f"Database Error in model a (models/a.sql)\n{line}: {text}")
+    source_location.place_in_message(
+        f"Database Error in model a (models/a.sql)\n{line}: {text}", str
+    )
+    source_location.place_in_message(f"{line}: {text}", lambda _path: None)
     source_location.line_of_error(f"{line}: {text}", text)

@@ -8,6 +8,15 @@ import pytest
 from dbtdeploy.artifacts import artifacts, source_location
 from dbtdeploy.base import json_codec
 
+FILES = ("models/_x.yml", "models/a b/x y.yml", "seeds/at it.csv")
+
+
+def find(path: str) -> str | None:
+    """Like that of a project with these files."""
+    known = [file for file in FILES if file == path or file.endswith("/" + path)]
+    return known[0] if known else None
+
+
 SQL = """\
 
 
@@ -145,17 +154,40 @@ def test_a_snippet_that_stands_twice_gives_no_line() -> None:
         ("Model 'model.shop.x' (models/x.sql) depends on a node named 'y'", "models/x.sql", None),
         (
             "Error reading shop: _x.yml - Runtime Error\n    Syntax error near line 3",
-            "_x.yml",
+            "models/_x.yml",
             3,
         ),
         ("Invalid models config given in models/_x.yml @ models: {", "models/_x.yml", None),
     ],
 )
 def test_where_dbt_says_an_error_is(message: str, file: str, line: int | None) -> None:
-    assert source_location.place_in_message(message) == source_location.SourceLocation(
+    assert source_location.place_in_message(message, find) == source_location.SourceLocation(
         file=file, line=line
     )
 
 
+@pytest.mark.fault(62)
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The schema file at {} is invalid because the value of 'models' is not a list",
+        "The yml property file at {} is invalid because no name was given. Please see",
+        "Unexpected yaml_key models for patch in file {}",
+        "model a (referenced in path {}) is not there",
+        "Error reading shop: {} - Runtime Error",
+        "In {}: found meta dictionary in 'config' dictionary and as top-level key.",
+        "dbt found two schema.yml entries for the same resource: remove one\n - {}\n - other.yml",
+        "'{}' is not valid",
+        "{}: not a mapping",
+    ],
+)
+@pytest.mark.parametrize("file", ["models/_x.yml", "models/a b/x y.yml", "seeds/at it.csv"])
+def test_a_file_is_found_in_whatever_words_dbt_names_it(message: str, file: str) -> None:
+    found = source_location.place_in_message(message.format(file), find)
+    assert found is not None
+    assert found.file == file
+
+
 def test_a_message_without_a_file() -> None:
-    assert source_location.place_in_message("Database Error\n  connection refused (5432)") is None
+    assert source_location.place_in_message("Database\n  refused (5432)", find) is None
+    assert source_location.place_in_message("see the file at nowhere/x.yml", find) is None

@@ -7,6 +7,7 @@ here are relative to the dbt project.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -17,9 +18,6 @@ from dbtdeploy.base import yaml_codec
 
 FILE = re.compile(r"(?P<file>[\w@.+~ -]+(?:/[\w@.+~ -]+)*\.(?:sql|py|ya?ml|csv|md))")
 IN_PARENTHESES = re.compile(r"\((?P<file>[^()\n]+\.(?:sql|py|ya?ml|csv|md))\)")
-AFTER_READING = re.compile(
-    r"(?:Error reading [^:\n]*:|Invalid \w+ config given in|file:?) +" + FILE.pattern
-)
 LINE = re.compile(r"(?:^|\s)(?:near )?line (?P<line>\d{1,7})\b")
 DATABASE_LINE = re.compile(r"^\s*LINE \d+: (?P<snippet>.*)$", re.MULTILINE)
 MISSING_COLUMN = re.compile(r'column "?(?:[^"\n]*\.)?(?P<name>\w+)"? does not exist')
@@ -35,13 +33,35 @@ class SourceLocation(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-def place_in_message(message: str) -> SourceLocation | None:
-    """Where dbt itself says an error is: ``(models/x.sql)`` and ``line 7``."""
-    found = IN_PARENTHESES.search(message) or AFTER_READING.search(message)
-    if found is None:
-        return None
+def place_in_message(message: str, find: Callable[[str], str | None]) -> SourceLocation | None:
+    """Where dbt itself says an error is: ``(models/x.sql)`` and ``line 7``.
+
+    Args:
+        message: dbt's. Some fifty of its messages name a file, each in words of its own.
+        find: completes a path from the project's root; None where no such file is.
+
+    Nothing tells where a path begins, which may hold blanks: ``The schema file at models/a b.yml``
+    is read from each word on, and the first file that is there counts. Only a path in parentheses,
+    behind the name of a node, is believed where it is not there.
+    """
+    file = _mentioned(message, find)
+    if file is None:
+        found = IN_PARENTHESES.search(message)
+        if found is None:
+            return None
+        file = found["file"].strip()
     line = LINE.search(message)
-    return SourceLocation(file=found["file"].strip(), line=int(line["line"]) if line else None)
+    return SourceLocation(file=find(file) or file, line=int(line["line"]) if line else None)
+
+
+def _mentioned(message: str, find: Callable[[str], str | None]) -> str | None:
+    for said in FILE.finditer(message):
+        words = said["file"].split(" ")
+        tails = (" ".join(words[start:]) for start in range(len(words)))
+        there = next((tail for tail in tails if tail and find(tail) is not None), None)
+        if there is not None:
+            return there
+    return None
 
 
 def line_of_error(message: str, source: str) -> int | None:

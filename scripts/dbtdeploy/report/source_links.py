@@ -42,14 +42,13 @@ def in_repository(run: Run, place: source_location.SourceLocation | None) -> rep
 
 def of_message(message: str, sources: Sources) -> source_location.SourceLocation | None:
     """Where dbt says, in its own words, that an error is."""
-    said = source_location.place_in_message(message)
+    said = source_location.place_in_message(message, sources.find)
     if said is None:
         return None
-    file = sources.find(said.file) or said.file
-    line, source = said.line, sources.read(file)
-    if source is not None and not file.endswith((".yml", ".yaml")):
+    line, source = said.line, sources.read(said.file)
+    if source is not None and not said.file.endswith((".yml", ".yaml")):
         line = source_location.line_of_error(message, source)
-    return source_location.SourceLocation(file=file, line=line)
+    return source_location.SourceLocation(file=said.file, line=line)
 
 
 def of_node(
