@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dbtdeploy.base import dbt_variables, dotenv, errors, redact
+from dbtdeploy.base import certificates, dbt_variables, dotenv, errors, redact
 
 PREFIX = "DBT_DEPLOY_"
 
@@ -412,8 +412,22 @@ def _stands_in_every(relations: str) -> Callable[[str], bool]:
 
 
 def without_the_runners() -> dict[str, str]:
-    """The environment for git and for what installs packages; see ``dbt_variables.py``."""
+    """The environment for git and the project's packages; see ``dbt_variables.py``."""
     return dbt_variables.without_the_runners(os.environ)
+
+
+def for_installers() -> dict[str, str]:
+    """The environment for uv and pip, which then trust the certificates that the system trusts."""
+    return {**without_the_runners(), **certificates.for_installers(os.environ)}
+
+
+def ca_bundle(*names: str) -> str | None:
+    """The file of certificate authorities that our own clients trust; see ``certificates.py``.
+
+    Args:
+        names: variables that name it for one client.
+    """
+    return certificates.bundle(os.environ, *names)
 
 
 def script_name() -> str:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from msgspec import Struct, field
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import certificates, errors
 
 NOT_DONE = "The comment was not written; the build and its result stay as they are."
 
@@ -116,7 +116,7 @@ def _remedy(refusal: Refusal, where: str, needs: str) -> str:
     if refusal.limited:
         return "Run the job again later; many jobs with one token reach its limit together."
     if refusal.in_doubt:
-        return (
+        return certificates.remedy(refusal.message, "GITHUB_API_URL") or (
             "Check that this machine reaches GITHUB_API_URL, and run the job again; "
             "https://www.githubstatus.com tells of GitHub's own disturbances."
         )

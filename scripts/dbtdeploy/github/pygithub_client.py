@@ -18,7 +18,7 @@ from github.GithubObject import CompletableGithubObject
 from github.PaginatedList import PaginatedList
 
 import github
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, settings
 from dbtdeploy.base.settings import GitHubAccess
 from dbtdeploy.github import api_errors
 from dbtdeploy.github.api_errors import Refusal
@@ -116,6 +116,7 @@ class Api:
             user_agent=USER_AGENT,
             per_page=PER_PAGE,
             retry=None,
+            verify=settings.ca_bundle("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") or True,
             seconds_between_requests=None,
             seconds_between_writes=None,
             # Repository and pull request are known by name; nothing is fetched to find them.

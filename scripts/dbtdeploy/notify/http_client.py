@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from dbtdeploy.base import errors, markdown
+from dbtdeploy.base import certificates, errors, markdown, settings
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 15.0
 
@@ -56,6 +56,7 @@ def post(
     with requests.Session() as session:
         # Otherwise a password for that host in ~/.netrc is sent along.
         session.auth = _as_it_is
+        session.verify = settings.ca_bundle("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") or True
         for tried in range(TRIES):
             status, said, told = _once(session, url, body, headers)
             if status is not None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
@@ -87,7 +88,8 @@ def _once(
             return answer.status_code, markdown.shortened(line, ANSWER_CHARS), told
     except (requests.RequestException, OSError, ValueError) as fault:
         # Its text may hold the address, and in it the secret.
-        return None, type(fault).__name__, ""
+        unknown = certificates.UNKNOWN.search(str(fault))
+        return None, unknown[0] if unknown else type(fault).__name__, ""
 
 
 def _beginning(answer: requests.Response) -> str:
@@ -119,7 +121,9 @@ def _check(url: str, receiver: str) -> None:
 def _failure(receiver: str, status: int | None, said: str) -> errors.NotificationFailed:
     if status is None:
         what = f"{receiver} did not answer ({said})."
-        remedy = "Check that this machine reaches it, and that the address in the secret is right."
+        remedy = certificates.remedy(said, receiver) or (
+            "Check that this machine reaches it, and that the address in the secret is right."
+        )
     elif status in PASSING or status >= 500:  # noqa: PLR2004
         what = f"{receiver} answered {status}, {TRIES} times or for longer than this step waits."
         remedy = "If it lasts, look at the receiver's own status page."

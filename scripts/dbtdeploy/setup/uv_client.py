@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dbtdeploy.base import actions_runner, errors, settings
+from dbtdeploy.base import actions_runner, certificates, errors, settings
 
 OLDEST = (0, 5)
 """The first uv whose ``sync`` reads our lock file."""
@@ -23,6 +23,27 @@ TIMEOUT_SECONDS = 900
 
 TAIL_LINES = 12
 """How much of a failure's output goes into its message; the log holds all of it."""
+
+REMEDIES = (
+    (
+        r"(?i)407 proxy authentication required|tunnel error|proxy error|proxyerror"
+        r"|cannot connect to proxy",
+        "The proxy did not let the request through. Check HTTPS_PROXY and NO_PROXY in the job's "
+        "`env`, and the user and password in them.",
+    ),
+    (
+        r"(?i)401 unauthorized|403 forbidden",
+        "The package index refused the credentials. Check UV_INDEX_URL, or the index's user and "
+        "password, in the job's `env`.",
+    ),
+    (
+        r"(?i)failed to lookup address|name or service not known|name resolution"
+        r"|connection refused|network is unreachable|timed out",
+        "The package index did not answer. Run the job again; where the runner has no way out, set "
+        "HTTPS_PROXY, or UV_INDEX_URL to an index that it reaches, in the job's `env`.",
+    ),
+)
+"""What uv's or pip's output shows, and what mends it; the first that is found counts."""
 
 
 def find(tools: Path, requirement: Path) -> str:
@@ -61,7 +82,7 @@ def run(arguments: Sequence[str], *, folder: Path, extra: Mapping[str, str], pur
             arguments,
             cwd=folder,
             # Building a package may run code of the project's choice.
-            env={**settings.without_the_runners(), **extra},
+            env={**settings.for_installers(), **extra},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -76,7 +97,9 @@ def run(arguments: Sequence[str], *, folder: Path, extra: Mapping[str, str], pur
         with actions_runner.foreign_output():
             actions_runner.show(done.stdout.rstrip("\n"))
     if done.returncode != 0:
-        raise _not_made(purpose, "\n".join(done.stdout.strip().splitlines()[-TAIL_LINES:]))
+        raise _not_made(
+            purpose, "\n".join(done.stdout.strip().splitlines()[-TAIL_LINES:]), done.stdout
+        )
 
 
 def _version(command: str) -> tuple[int, ...]:
@@ -126,11 +149,14 @@ def _has_pip() -> bool:
     return found is not None and not (found.origin or "").startswith(own)
 
 
-def _not_made(purpose: str, detail: str) -> errors.EnvironmentNotMade:
+def _not_made(purpose: str, detail: str, output: str = "") -> errors.EnvironmentNotMade:
+    causes = (remedy for pattern, remedy in REMEDIES if re.search(pattern, output))
     return errors.EnvironmentNotMade(
         f"{purpose} failed.\n{detail}",
         not_done="The environment is not complete and dbt was not started.",
-        remedy="If the package index could not be reached, run the job again. Otherwise check the "
+        remedy=certificates.remedy(output, "the package index")
+        or next(causes, None)
+        or "If the package index could not be reached, run the job again. Otherwise check the "
         "input `dbt`: the versions must exist and fit each other and this Python "
         f"({sys.version_info.major}.{sys.version_info.minor}).",
     )

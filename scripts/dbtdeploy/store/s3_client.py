@@ -26,6 +26,7 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 
+from dbtdeploy.base import settings
 from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.store import s3_errors, s3_inputs, s3_operations
 from dbtdeploy.store.object_store import ABSENT, LARGEST, Conflict, ListedObject, Stored
@@ -270,6 +271,7 @@ class Bucket:
                 aws_secret_access_key=self._access.secret_access_key,
                 aws_session_token=self._access.session_token,
                 config=CLIENT,
+                verify=settings.ca_bundle("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
             )
         except ValueError as cause:
             # What botocore says of an endpoint that is no URL.

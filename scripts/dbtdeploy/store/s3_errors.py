@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from botocore import exceptions
 from msgspec import Struct
 
-from dbtdeploy.base import errors
+from dbtdeploy.base import certificates, errors
 from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.store.s3_operations import (
     LIST,
@@ -101,7 +101,8 @@ class Failures(Struct, frozen=True, kw_only=True):
             return self._no_keys(operation, WORDS.get(type(cause), type(cause).__name__))
         if isinstance(cause, NOT_UNDERSTOOD):
             return invalid(str(cause))
-        return self._silent(operation, type(cause).__name__)
+        unknown = certificates.UNKNOWN.search(str(cause))
+        return self._silent(operation, unknown[0] if unknown else type(cause).__name__)
 
     def damaged(self, key: str, said: str) -> errors.StateCorrupt:
         """An object that cannot be what production wrote."""
@@ -242,7 +243,8 @@ class Failures(Struct, frozen=True, kw_only=True):
             f"The store {self._where()} gave no usable answer ({_quote(why)}), asked up to "
             f"{self.attempts} times.",
             not_done=operation.unanswered,
-            remedy="Check the inputs `aws-endpoint-url` and `aws-region` and the network, or run "
+            remedy=certificates.remedy(why, "the store")
+            or "Check the inputs `aws-endpoint-url` and `aws-region` and the network, or run "
             "the job again later.",
         )
 
