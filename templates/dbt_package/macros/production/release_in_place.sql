@@ -73,7 +73,8 @@
         {{ dbtdeploy.postgres_refuse_drawn_numbers() }}
         execute format('select count(*) as rows from %s', it.full_name) into part;
         expected := part.rows;
-        execute format('create table %I.%I (id bigint primary key, layout text, old text)', it.log_schema, 'touched_' || it.node);
+        cascades := {{ dbtdeploy.postgres_cascaded('it.live') }};
+        execute format('create table %I.%I (id bigint primary key, layout text, old text, was_of oid, was_live tid, was_version xid)', it.log_schema, 'touched_' || it.node);
         execute format('insert into %I.statements (node, op, columns) values (0, ''swap'', ''[]'')', it.log_schema);
         execute format('select xmin from %I.statements where node = 0 order by statement desc limit 1', it.log_schema) into written;
         things := '[]';
@@ -185,7 +186,7 @@
             continue;
           end if;
           if step.op <> 'I' then
-            execute format('insert into %I.%I (id, layout, old) select m.id, $3, g.old from %I.log g join %s m on m.staged = g.before'
+            execute format('insert into %I.%I select m.id, $3, g.old, m.of, m.live, m.version from %I.log g join %s m on m.staged = g.before'
               ' where g.node = $1 and g.statement = $2 and g.op = $4 on conflict (id) do nothing',
               it.log_schema, 'touched_' || it.node, it.log_schema, map) using it.node, step.statement, step.layout, step.op;
           end if;

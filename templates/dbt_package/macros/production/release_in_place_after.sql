@@ -15,18 +15,36 @@
 
 {#
   Of each row that was written: what it held before (null: it is new), and which version it is now (null:
-  it is gone). Kept under the table's name; how to read it stands in a table of our own schema, where nobody
+  it is gone), and which one it was, for the release before it to find it again. An AFTER trigger may have written
+  the row once more, within this swap: currtid2 follows it to its last version. Kept under the table's name; how to read it stands in a table of our own schema, where nobody
   else writes.
 #}
 {% macro postgres_keep_touched() %}
         {{ dbtdeploy.postgres_make_keeping('it.keep') }}
-        execute format('create table %I.%I as select t.id, split_part(t.layout, ''.'', 2) as layout, t.old, m.of, m.live from %I.%I t left join %s m on m.id = t.id',
+        execute format('create table %I.%I as select t.id, split_part(t.layout, ''.'', 2) as layout, t.old, m.of, currtid2(m.of::regclass::text, m.live) as live, m.version, t.was_of, t.was_live, t.was_version from %I.%I t left join %s m on m.id = t.id',
           it.keep, it.identifier, it.log_schema, 'touched_' || it.node, map);
-        insert into dbt_deploy.changed_tables (environment, project, release_id, unique_id, oid, kept, written, files, layouts, added, altered)
+        insert into dbt_deploy.changed_tables (environment, project, release_id, unique_id, oid, kept, files, layouts, added, altered, cascaded)
           select job ->> 'environment', job ->> 'project', job ->> 'release_id', it.value ->> 'unique_id', it.live,
-            to_regclass(format('%I.%I', it.keep, it.identifier))::oid, written::text, {{ dbtdeploy.postgres_files('it.live') }},
+            to_regclass(format('%I.%I', it.keep, it.identifier))::oid, {{ dbtdeploy.postgres_files('it.live') }},
             (select coalesce(jsonb_object_agg(split_part(key, '.', 2), value), '{}') from jsonb_each(layouts)),
-            to_jsonb(it.added), it.late;
+            to_jsonb(it.added), it.late,
+            (select coalesce(jsonb_agg(format('%s of %s', value::text::bigint - coalesce((cascades ->> key)::bigint, 0), key::oid::regclass) order by key::oid::regclass::text), '[]')
+              from jsonb_each({{ dbtdeploy.postgres_cascaded('it.live') }}) where value::text::bigint > coalesce((cascades ->> key)::bigint, 0));
+{% endmacro %}
+
+{# How many rows this transaction has changed in each of the tables into which foreign keys carry a DELETE or UPDATE on. #}
+{% macro postgres_cascaded(relation) %}
+(with recursive referring(oid) as (
+    select k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid = {{ relation }} and k.conrelid <> {{ relation }}
+      and (k.confdeltype in ('c', 'n', 'd') or k.confupdtype in ('c', 'n', 'd'))
+    union
+    select x.oid from referring r cross join lateral (
+      select k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid = r.oid and k.conrelid <> {{ relation }} and k.confdeltype in ('c', 'n', 'd')
+      union all
+      select i.inhrelid from pg_inherits i where i.inhparent = r.oid
+    ) x(oid)
+  )
+  select coalesce(jsonb_object_agg(oid, pg_stat_get_xact_tuples_updated(oid) + pg_stat_get_xact_tuples_deleted(oid)), '{}') from referring)
 {% endmacro %}
 
 {# Made by this very try, or refused: a schema of that name that is there already is nobody we know. #}

@@ -42,7 +42,7 @@ declare
   leaving oid[]; entering oid[];
   things jsonb; newer jsonb; stays jsonb; later text[]; late bool;
   said text[] := '{}'; repointed text[]; left_behind text[]; keeping text[];
-  map text; logged text; detail text; named text[]; changed text[]; counted bigint; expected bigint; written xid;
+  map text; logged text; detail text; named text[]; changed text[]; counted bigint; expected bigint; written xid; cascades jsonb;
   it record; part record; step record; layout record;
   outcome text; began timestamptz; swapped_at timestamptz;
   patience timestamptz; waits_for oid; tries int := 0;

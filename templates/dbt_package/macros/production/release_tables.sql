@@ -136,8 +136,8 @@ end
   end if;
   if to_regclass('dbt_deploy.changed_tables') is null then
     create table dbt_deploy.changed_tables (environment text, project text, release_id text, unique_id text,
-      oid bigint not null, kept bigint not null, written text not null, files jsonb not null, layouts jsonb not null,
-      added jsonb not null, altered bool not null, primary key (environment, project, release_id, unique_id));
+      oid bigint not null, kept bigint not null, files jsonb not null, layouts jsonb not null,
+      added jsonb not null, altered bool not null, cascaded jsonb not null, primary key (environment, project, release_id, unique_id));
   end if;
 {% endmacro %}
 

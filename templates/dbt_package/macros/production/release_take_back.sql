@@ -42,7 +42,7 @@ declare
   leaving oid[]; entering oid[];
   things jsonb; undo jsonb; narrow jsonb; added jsonb; was_changes text[]; columns_dropped text[]; columns_stay text[];
   said text[] := '{}'; repointed text[];
-  it record; part record; undone record; layout record; differs text; counted bigint; taken bigint; here oid; kept oid; how jsonb;
+  it record; part record; undone record; layout record; differs text; counted bigint; taken bigint; expected bigint; ours xid; here oid; kept oid; how jsonb;
   outcome text; began timestamptz; swapped_at timestamptz;
   patience timestamptz; waits_for oid; tries int := 0;
 begin

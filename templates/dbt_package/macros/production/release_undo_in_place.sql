@@ -1,7 +1,8 @@
 {#
   Takes back what a release did to the rows of a table that it changed in place (release_in_place.sql),
   and leaves what others wrote there since. A row is still the release's where its version bears the
-  swap's own xid and lies where the swap put it.
+  swap's own xid and lies where the swap put it. Where a later release changed it, and is taken back, the row that
+  comes back in its place is the older release's again.
 
   The parts of the DO block of release_take_back.sql use `undo`: [{name, live, kept, how}], newest release
   first, `how` being the row of dbt_deploy.changed_tables.
@@ -20,8 +21,11 @@
 
 {# Into `said` what keeps its rows from being taken back; writes nothing. #}
 {% macro postgres_refuse_undo() %}
-      for undone in select value ->> 'name' as name, (value ->> 'live')::oid as live, (value ->> 'kept')::oid as kept, value -> 'how' as how
-          from jsonb_array_elements(undo) loop
+      for undone in select u.value ->> 'name' as name, (u.value ->> 'live')::oid as live, (u.value ->> 'kept')::oid as kept, u.value -> 'how' as how,
+          (select string_agg(format(' and not exists (select from %s k where k.was_of = k0.of and k.was_live = k0.live and k.was_version = k0.version)',
+              (o.value ->> 'kept')::oid::regclass), '') from jsonb_array_elements(undo) with ordinality o(value, n)
+            where o.n < u.n and o.value -> 'live' = u.value -> 'live') as later
+          from jsonb_array_elements(undo) with ordinality u(value, n) loop
         if undone.live is null then
           said := array_append(array_remove(said, undone.name || ' is gone'), undone.name || ' is gone');
         elsif undone.live is distinct from (undone.how ->> 'oid')::oid then
@@ -30,10 +34,13 @@
           said := said || format('%s: the release dropped columns or changed their types, so its old rows do not fit it any more', undone.name);
         elsif undone.how -> 'files' <> {{ dbtdeploy.postgres_files('undone.live') }} then
           said := said || format('%s was rewritten since the release changed its rows (VACUUM FULL, CLUSTER, ALTER TABLE or TRUNCATE)', undone.name);
+        elsif undone.how -> 'cascaded' <> '[]' then
+          said := said || format('%s: foreign keys carried the release''s DELETE or UPDATE on, into rows that a rollback does not put back: %s', undone.name,
+            (select string_agg(c.line, ', ') from jsonb_array_elements_text(undone.how -> 'cascaded') c(line)));
         else
-          execute format('select count(*) as rows from %s k where k.live is not null and not exists'
-            ' (select from %s l where l.ctid = k.live and l.tableoid = k.of and l.xmin::text = $1)', undone.kept::regclass, undone.live::regclass)
-            into part using undone.how ->> 'written';
+          execute format('select count(*) as rows from %s k0 where k0.live is not null and not exists'
+            ' (select from %s l where l.ctid = k0.live and l.tableoid = k0.of and l.xmin = k0.version)%s', undone.kept::regclass, undone.live::regclass, undone.later)
+            into part;
           if part.rows > 0 then
             said := said || format('%s: %s of the rows that the release wrote were written to since', undone.name, part.rows);
           end if;
@@ -62,8 +69,10 @@
           from jsonb_array_elements(undo) with ordinality u(value, n) order by n loop
         begin
           taken := 0;
-          execute format('delete from %s l using %s k where k.old is null and k.live is not null and l.ctid = k.live and l.tableoid = k.of and l.xmin::text = $1',
-            undone.live::regclass, undone.kept::regclass) using undone.how ->> 'written';
+          execute format('select count(*) as rows from %s where old is not null or live is not null', undone.kept::regclass) into part;
+          expected := part.rows;
+          execute format('delete from %s l using %s k where k.old is null and k.live is not null and l.ctid = k.live and l.tableoid = k.of and l.xmin = k.version',
+            undone.live::regclass, undone.kept::regclass);
           get diagnostics counted = row_count;
           taken := taken + counted;
           for layout in select key, value from jsonb_each(undone.how -> 'layouts') loop
@@ -77,23 +86,29 @@
               from jsonb_to_recordset(layout.value) as c(name text)
               join pg_attribute a on a.attrelid = undone.live and a.attname = c.name and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
             loop
-              execute format('update %s l set %s from (select k.*, k.old::%s as row from %s k where k.layout = $2 and k.old is not null and k.live is not null) k'
-                ' where l.ctid = k.live and l.tableoid = k.of and l.xmin::text = $1', undone.live::regclass, part.sets, part.type, undone.kept::regclass)
-                using undone.how ->> 'written', layout.key;
+              {# All that this block writes bears its xid, such as the type that it has just made. #}
+              ours := (select y.xmin from pg_type y where y.oid = to_regtype(part.type));
+              execute format('with back as (update %1$s l set %2$s from (select k.*, k.old::%3$s as row from %4$s k where k.layout = $1 and k.old is not null and k.live is not null) k'
+                ' where l.ctid = k.live and l.tableoid = k.of and l.xmin = k.version returning k.id, l.tableoid as of, l.ctid as live)'
+                ' update %4$s k set of = b.of, live = b.live, version = $2 from back b where k.id = b.id', undone.live::regclass, part.sets, part.type, undone.kept::regclass)
+                using layout.key, ours;
               get diagnostics counted = row_count;
               taken := taken + counted;
-              execute format('insert into %s (%s) overriding system value select %s from (select k.id, k.old::%s as row from %s k'
-                ' where k.layout = $1 and k.old is not null and k.live is null) k order by k.id', undone.live::regclass, part.names, part.held, part.type, undone.kept::regclass)
-                using layout.key;
+              execute format('with went as (select k.id, k.old::%1$s as row, row_number() over (order by k.id) as r from %4$s k where k.layout = $1 and k.old is not null and k.live is null),'
+                ' came as (insert into %2$s (%3$s) overriding system value select %5$s from (select id, row from went order by id) k returning tableoid as of, ctid as live),'
+                ' numbered as (select row_number() over () as r, of, live from came)'
+                ' update %4$s k set of = n.of, live = n.live, version = $2 from numbered n join went w using (r) where k.id = w.id',
+                part.type, undone.live::regclass, part.names, undone.kept::regclass, part.held)
+                using layout.key, ours;
               get diagnostics counted = row_count;
               taken := taken + counted;
               execute format('drop type %s', part.type);
             end loop;
           end loop;
-          execute format('select count(*) as rows from %s where old is not null or live is not null', undone.kept::regclass) into part;
-          if part.rows <> taken then
-            raise exception '% of % rows could be taken back; a trigger, policy or foreign key of the table kept the rest', taken, part.rows;
+          if expected <> taken then
+            raise exception '% of % rows could be taken back; a trigger, policy or foreign key of the table kept the rest', taken, expected;
           end if;
+          {{ dbtdeploy.postgres_hand_over_rows() }}
           execute format('drop table %s', undone.kept::regclass);
         exception
           when lock_not_available or deadlock_detected then
@@ -103,4 +118,15 @@
             raise exception using errcode = 'DD002', message = said[1];
         end;
       end loop;
+{% endmacro %}
+
+
+{# Rows that came back are those of the releases before, which know them by the versions that they had. #}
+{% macro postgres_hand_over_rows() %}
+          for part in select c.oid from dbt_deploy.changed_tables t join pg_class c on c.oid = t.kept::oid
+              where t.environment = job ->> 'environment' and t.project = job ->> 'project' and t.oid = undone.live::bigint and t.kept <> undone.kept::bigint
+                and pg_has_role(c.relowner, 'usage') loop
+            execute format('update %s k set of = n.of, live = currtid2(n.of::regclass::text, n.live), version = n.version from %s n'
+              ' where n.old is not null and n.was_of = k.of and n.was_live = k.live and n.was_version = k.version', part.oid::regclass, undone.kept::regclass);
+          end loop;
 {% endmacro %}
