@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 import make_environments
-from standins import entry, forked, github, postgres, s3, selection, swaps
+from standins import entry, selection
+from standins.dbt import forked
+from standins.github import github
+from standins.store import s3
+from standins.warehouse import postgres, swaps
 
 pytest_plugins = ["fault_table"]
 

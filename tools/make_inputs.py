@@ -18,8 +18,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from dbtdeploy.context import input_table  # noqa: E402  found by the line above
-from dbtdeploy.context.input_table import Input  # noqa: E402
+from dbtdeploy.context.inputs import input_table  # noqa: E402  found by the line above
+from dbtdeploy.context.inputs.input_table import Input  # noqa: E402
 
 READERS = r"start start_run|store run_command"
 """The scripts that read what the table calls a setting."""
@@ -172,7 +172,7 @@ def _scalar(text: str) -> str:
 HEAD = """\
 # Inputs and outputs
 
-Written by `make inputs` from `scripts/dbtdeploy/context/input_table.py` and the actions.
+Written by `make inputs` from `scripts/dbtdeploy/context/inputs/input_table.py` and the actions.
 
 Each action has only its own inputs. Its reusable workflow in `.github/workflows/` takes the same,
 and hands them on. There the inputs marked 🔒 are secrets, `dbt` is `requirements.txt` if not given,

@@ -22,8 +22,10 @@ from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_nodes
 from dbtdeploy.rollback import rollback_plan
-from dbtdeploy.store import environment_settings, lease_renewal, store_location, version_reader
+from dbtdeploy.store import environment_settings, store_location
+from dbtdeploy.store.lease import lease_renewal
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import version_reader
 from dbtdeploy.warehouse import release_macros
 from dbtdeploy.warehouse.release_macro_types import CleanedUp, ReleaseScope
 

@@ -18,8 +18,10 @@ from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
 from dbtdeploy.deploy import collect_artifacts, deploy_plan, freshness_check
-from dbtdeploy.store import lease_renewal, publish, store_location
+from dbtdeploy.store import store_location
+from dbtdeploy.store.lease import lease_renewal
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import publish
 
 PHASE = Phase.BUILD
 

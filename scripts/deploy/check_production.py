@@ -17,7 +17,8 @@ from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness, production_reads
-from dbtdeploy.store import lease_renewal, store_location
+from dbtdeploy.store import store_location
+from dbtdeploy.store.lease import lease_renewal
 from dbtdeploy.warehouse import (
     dependents,
     guard,

@@ -23,8 +23,9 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, Ci, CommandPolicy
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import installed_version, partial_parse_download, unchanged_check
-from dbtdeploy.store import failed_nodes, store_location, version_reader, versions
+from dbtdeploy.store import failed_nodes, store_location
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import version_reader, versions
 from dbtdeploy.store.store_location import local_folder
 
 PHASE = Phase.STATE

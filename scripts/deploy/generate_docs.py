@@ -18,7 +18,8 @@ from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import dbt_error_hints, docs_site, invoke
 from dbtdeploy.deploy import docs_step
-from dbtdeploy.store import lease_renewal, store_location
+from dbtdeploy.store import store_location
+from dbtdeploy.store.lease import lease_renewal
 
 PHASE = Phase.DOCS
 

@@ -23,8 +23,10 @@ from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import installed_version, partial_parse_upload
 from dbtdeploy.deploy import collect_artifacts, docs_step, redact_artifacts
 from dbtdeploy.deploy.collect_artifacts import CollectedArtifacts
-from dbtdeploy.store import failed_nodes, lease, publish, store_location, versions
+from dbtdeploy.store import failed_nodes, store_location
+from dbtdeploy.store.lease import lease
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import publish, versions
 
 PHASE = Phase.PUBLISH
 

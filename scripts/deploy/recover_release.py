@@ -19,16 +19,11 @@ from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import admission
 from dbtdeploy.release import load_release, recover
 from dbtdeploy.rollback import rollback_finish
-from dbtdeploy.store import (
-    environment_settings,
-    in_flight,
-    lease_messages,
-    lease_renewal,
-    store_location,
-    version_reader,
-)
+from dbtdeploy.store import environment_settings, in_flight, store_location
 from dbtdeploy.store.in_flight import InFlight
+from dbtdeploy.store.lease import lease_messages, lease_renewal
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import version_reader
 from dbtdeploy.warehouse import release_macros
 from dbtdeploy.warehouse.release_macro_types import ReleaseScope, ReleaseState
 

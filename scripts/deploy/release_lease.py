@@ -7,7 +7,8 @@ from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import HeldLease, Publication
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import InProduction
-from dbtdeploy.store import lease, store_location
+from dbtdeploy.store import store_location
+from dbtdeploy.store.lease import lease
 
 PHASE = Phase.END
 

@@ -14,7 +14,8 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
-from dbtdeploy.store import lease_renewal, store_location
+from dbtdeploy.store import store_location
+from dbtdeploy.store.lease import lease_renewal
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse import dependents, dependents_result, run_job_macro
 

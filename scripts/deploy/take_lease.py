@@ -15,19 +15,12 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, InProduction, Release
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.deploy import admission, lease_acquire, tag_history, take_over_plain
-from dbtdeploy.store import (
-    conditional_write_check,
-    environment_settings,
-    in_flight,
-    lease,
-    lease_messages,
-    resume_publish,
-    store_location,
-    version_reader,
-)
+from dbtdeploy.store import conditional_write_check, environment_settings, in_flight, store_location
 from dbtdeploy.store.environment_settings import EnvironmentSettings
-from dbtdeploy.store.lease_record import Lease
+from dbtdeploy.store.lease import lease, lease_messages
+from dbtdeploy.store.lease.lease_record import Lease
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import resume_publish, version_reader
 
 PHASE = Phase.ADMISSION
 

@@ -11,7 +11,8 @@ from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import build as dbt_build
 from dbtdeploy.dbt import build_with_retries, commands
 from dbtdeploy.release import staging
-from dbtdeploy.store import lease_renewal, store_location
+from dbtdeploy.store import store_location
+from dbtdeploy.store.lease import lease_renewal
 
 PHASE = Phase.BUILD
 

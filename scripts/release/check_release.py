@@ -15,9 +15,11 @@ from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
-from dbtdeploy.release import gates, release_plan
+from dbtdeploy.release import release_plan
+from dbtdeploy.release.gates import gates
 from dbtdeploy.release.staging import Staging
-from dbtdeploy.store import lease_renewal, store_location
+from dbtdeploy.store import store_location
+from dbtdeploy.store.lease import lease_renewal
 from dbtdeploy.warehouse import release_macros, sql_files, sql_refs
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured
 

@@ -12,7 +12,8 @@ from dbtdeploy.context import hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.release import release_split, staging, swap_request
-from dbtdeploy.store import store_location, version_reader
+from dbtdeploy.store import store_location
+from dbtdeploy.store.publication import version_reader
 from dbtdeploy.warehouse import release_schemas
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Swapped
 

@@ -17,7 +17,8 @@ from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness, production_reads
 from dbtdeploy.release import release_plan, release_refusals, staging
-from dbtdeploy.store import failed_nodes, lease_renewal, store_location
+from dbtdeploy.store import failed_nodes, store_location
+from dbtdeploy.store.lease import lease_renewal
 from dbtdeploy.warehouse import preflight, release_macros, release_schemas, sql_files, sql_refs
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, ProductionRelation, Query
 

@@ -22,7 +22,8 @@ from dbtdeploy.dbt import commands, invoke
 from dbtdeploy.deploy import freshness_check
 from dbtdeploy.release import release_plan, release_refusals, release_split, staging
 from dbtdeploy.release.staging import Staging
-from dbtdeploy.store import in_flight, lease_messages, lease_renewal, store_location
+from dbtdeploy.store import in_flight, store_location
+from dbtdeploy.store.lease import lease_messages, lease_renewal
 from dbtdeploy.warehouse import guard, production, release_macros
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Prepared
 

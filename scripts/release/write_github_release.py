@@ -27,7 +27,7 @@ from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.github import deployments_api, release_body, releases_api
 from dbtdeploy.github.release_body import GitHubRelease
-from dbtdeploy.release import release_notes
+from dbtdeploy.release.pages import release_notes
 
 PHASE = Phase.REPORT
 

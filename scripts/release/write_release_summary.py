@@ -14,8 +14,9 @@ from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.github import release_body
-from dbtdeploy.release import release_outcome, release_render, staging
-from dbtdeploy.release.release_page_model import ReleasePageInputs, Swap
+from dbtdeploy.release import staging
+from dbtdeploy.release.pages import release_outcome, release_render
+from dbtdeploy.release.pages.release_page_model import ReleasePageInputs, Swap
 from dbtdeploy.report import build_report, job_annotations, redact_report, report_step
 from dbtdeploy.report.report import Report
 from dbtdeploy.warehouse.release_macro_types import Measured, Swapped

@@ -18,8 +18,9 @@ from dbtdeploy.rollback import (
     rollback_records,
     warehouse_request,
 )
-from dbtdeploy.store import in_flight, lease, lease_renewal, lineage, store_location
+from dbtdeploy.store import in_flight, lineage, store_location
 from dbtdeploy.store.in_flight import InFlight
+from dbtdeploy.store.lease import lease, lease_renewal
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.warehouse.release_macro_types import TookBack
 

@@ -13,16 +13,8 @@ import shutil
 from pathlib import Path
 
 from dbtdeploy.base import actions_runner, errors, own_folder, settings, timestamps
-from dbtdeploy.context import (
-    event,
-    hand_over,
-    input_table,
-    input_values,
-    inputs,
-    production_branch,
-    project,
-    work_files,
-)
+from dbtdeploy.context import event, hand_over, production_branch, project, work_files
+from dbtdeploy.context.inputs import input_table, input_values, inputs
 from dbtdeploy.context.phases import Phase
 
 PHASE = Phase.START

@@ -11,7 +11,8 @@ from dbtdeploy.admin import (
     show_status,
 )
 from dbtdeploy.base import settings
-from dbtdeploy.context import event, input_table, shared_inputs, store_inputs
+from dbtdeploy.context import event
+from dbtdeploy.context.inputs import input_table, shared_inputs, store_inputs
 from dbtdeploy.context.phases import Phase
 
 PHASE = Phase.STORE

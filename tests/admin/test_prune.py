@@ -6,9 +6,10 @@ import pytest
 
 from dbtdeploy.admin import prune
 from dbtdeploy.base import errors
-from dbtdeploy.store import inventory, lease
+from dbtdeploy.store import inventory
 from dbtdeploy.store.folder_client import Folder
-from standins.deploys import publish_at_once, take
+from dbtdeploy.store.lease import lease
+from standins.jobs.deploys import publish_at_once, take
 
 
 class Breaking(Folder):

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta, timezone
 from dbtdeploy.admin import retention
 from dbtdeploy.admin.retention import RetentionPolicy
 from dbtdeploy.base import timestamps
-from dbtdeploy.store import inventory, versions
+from dbtdeploy.store import inventory
 from dbtdeploy.store.inventory import Inventory, VersionFolder
 from dbtdeploy.store.object_store import ListedObject
-from dbtdeploy.store.versions import Index, Pointer
+from dbtdeploy.store.publication import versions
+from dbtdeploy.store.publication.versions import Index, Pointer
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=timezone.utc)
 

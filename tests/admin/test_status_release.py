@@ -9,10 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.admin import status
-from dbtdeploy.store import in_flight, versions
+from dbtdeploy.store import in_flight
 from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
-from standins import stores
+from dbtdeploy.store.publication import versions
+from standins.store import stores
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=timezone.utc)
 

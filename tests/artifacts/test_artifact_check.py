@@ -9,7 +9,7 @@ import pytest
 
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import errors
-from standins.artifacts import SCHEMAS, artifact
+from standins.dbt.artifacts import SCHEMAS, artifact
 
 SOURCE = "s3://bucket/prod/manifest.json"
 NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)

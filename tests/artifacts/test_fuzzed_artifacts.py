@@ -25,10 +25,10 @@ from dbtdeploy.artifacts import (
 from dbtdeploy.artifacts.artifact_check import Fetched
 from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.base import errors, json_codec
-from standins.artifacts import artifact
-from standins.deploys import artifacts_of
-from standins.hostile import texts
-from standins.mutants import DEEP, mutated
+from standins.dbt.artifacts import artifact
+from standins.jobs.deploys import artifacts_of
+from standins.text.hostile import texts
+from standins.text.mutants import DEEP, mutated
 
 pytestmark = pytest.mark.fuzz
 

@@ -20,9 +20,9 @@ from dbtdeploy.base import errors, json_codec
 from dbtdeploy.base.redact import Redactor
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.deploy import collect_artifacts
-from standins import runs
-from standins.deploys import BUILD, RUN
-from standins.mutants import mutated
+from standins.jobs import runs
+from standins.jobs.deploys import BUILD, RUN
+from standins.text.mutants import mutated
 
 pytestmark = pytest.mark.fuzz
 

@@ -28,7 +28,7 @@ from dbtdeploy.base.settings import GitHubAccess, StoreAccess
 from dbtdeploy.github.pygithub_client import Api
 from dbtdeploy.notify import http_client
 from dbtdeploy.setup import uv_client
-from dbtdeploy.store.s3_client import Bucket
+from dbtdeploy.store.s3.s3_client import Bucket
 
 pytestmark = pytest.mark.fault(61)
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dbtdeploy.base import markdown
-from standins import hostile, pages, preview
+from standins.text import hostile, pages, preview
 
 SPANS = (
     "{}",

@@ -9,8 +9,9 @@ import pytest
 
 from dbtdeploy.base import redact, stored_records
 from dbtdeploy.context import deploy_files, release_files
-from dbtdeploy.store import environment_settings, in_flight, pull_request_registry, versions
-from dbtdeploy.store.lease_record import Lease
+from dbtdeploy.store import environment_settings, in_flight, pull_request_registry
+from dbtdeploy.store.lease.lease_record import Lease
+from dbtdeploy.store.publication import versions
 
 SECRET = "planted/secret"
 RECORDS: tuple[type[msgspec.Struct], ...] = (

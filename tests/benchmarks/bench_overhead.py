@@ -42,8 +42,8 @@ from benchmarks.overhead.results import Measurement  # noqa: E402
 from benchmarks.overhead.runs import Run  # noqa: E402
 from benchmarks.overhead.scenarios import SCENARIOS, Author  # noqa: E402
 from demo import processes, production  # noqa: E402
-from standins import github  # noqa: E402
-from standins.runner import Usage  # noqa: E402
+from standins.github import github  # noqa: E402
+from standins.runner.runner import Usage  # noqa: E402
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,9 @@ from demo.jobs import Job  # noqa: E402
 from demo.production import Dbt  # noqa: E402
 from demo.repository import Checkout, Repository  # noqa: E402
 from demo.world import World  # noqa: E402
-from standins import github, postgres, s3  # noqa: E402
+from standins.github import github  # noqa: E402
+from standins.store import s3  # noqa: E402
+from standins.warehouse import postgres  # noqa: E402
 
 SIZES = (100, 1_000)
 CHANGED = (5, 50)

@@ -22,7 +22,7 @@ from standins import entry
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from standins import builds  # noqa: E402  found by the line above
+from standins.jobs import builds  # noqa: E402  found by the line above
 
 MODELS = 5_000
 TESTS_PER_MODEL = 2

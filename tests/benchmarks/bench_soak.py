@@ -30,24 +30,13 @@ from dbtdeploy.admin import prune, retention
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import errors
 from dbtdeploy.deploy import lease_acquire
-from dbtdeploy.store import (
-    fencing,
-    inventory,
-    lease,
-    publish,
-    version_reader,
-    versions,
-)
-from dbtdeploy.store.lease_record import Lease
+from dbtdeploy.store import inventory
+from dbtdeploy.store.lease import lease
+from dbtdeploy.store.lease.lease_record import Lease
 from dbtdeploy.store.object_store import Store
-from standins import s3
-from standins.deploys import (
-    NAMES,
-    Environment,
-    artifacts_of,
-    number_in,
-    publish_at_once,
-)
+from dbtdeploy.store.publication import fencing, publish, version_reader, versions
+from standins.jobs.deploys import NAMES, Environment, artifacts_of, number_in, publish_at_once
+from standins.store import s3
 
 DEPLOYS, READS = 200, 2_000
 DEPLOYERS, READERS = 2, 4

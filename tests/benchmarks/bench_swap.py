@@ -17,8 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from standins import postgres  # noqa: E402  found by the line above
-from standins.greens import Release, Shop  # noqa: E402
+from standins.warehouse import postgres  # noqa: E402  found by the line above
+from standins.warehouse.greens import Release, Shop  # noqa: E402
 
 SIZES = (1, 10, 100, 1_000)
 PRODUCTION = 5_000

@@ -10,7 +10,7 @@ from benchmarks.overhead import measured, ratios
 from benchmarks.overhead.measured import Stage
 from benchmarks.overhead.ratios import Medians
 from benchmarks.overhead.runs import Dbt, Run
-from standins.runner import Usage
+from standins.runner.runner import Usage
 
 
 def usage(cpu: float, peak: int = 10) -> Usage:

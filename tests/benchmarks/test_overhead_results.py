@@ -17,7 +17,7 @@ from benchmarks.overhead.measured import Stage
 from benchmarks.overhead.profiled import Spent
 from benchmarks.overhead.results import Measurement
 from benchmarks.overhead.runs import Dbt, Run
-from standins.runner import Usage
+from standins.runner.runner import Usage
 
 ROOT = Path(__file__).resolve().parents[2]
 SVG = f"{{{chart.SPACE}}}"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from dbtdeploy.context import hand_over, work_files
-from standins import entry, runs
-from standins.github import Hub
+from standins import entry
+from standins.github.github import Hub
+from standins.jobs import runs
 
 REPOSITORY = "acme/shop"
 

@@ -12,7 +12,8 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over, work_files
-from standins import entry, plans, runs
+from standins import entry
+from standins.jobs import plans, runs
 
 SCRIPT = entry.script("ci/build_modified")
 

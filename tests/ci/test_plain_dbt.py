@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from dbtdeploy.base import errors
-from standins import modified_builds as builds
-from standins import postgres
-from standins.modified_builds import PullRequest
+from standins.jobs import modified_builds as builds
+from standins.jobs.modified_builds import PullRequest
 from standins.selection import PLAIN_DBT, more_of
+from standins.warehouse import postgres
 
 V2 = "2.0"
 DRIVERS = ".cache/com.getdbt/adbc/x86_64-manylinux_2_17-linux-gnu"

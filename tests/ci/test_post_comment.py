@@ -19,8 +19,8 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Ci
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.github.comment_marker import Marker, RunMark, RunState, mark, parse_run_mark
-from standins import plans, runs
-from standins.github import Hub
+from standins.github.github import Hub
+from standins.jobs import plans, runs
 
 WRITERS = {"started": post_comment.started, "finished": post_comment.finished}
 """For announce_build.py and for report_pull_request.py."""

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from dbtdeploy.context import hand_over, work_files
-from standins import plans, runs, teardowns
-from standins.postgres import Database
+from standins.jobs import plans, runs
+from standins.warehouse import teardowns
+from standins.warehouse.postgres import Database
 
 SCRIPT = Path(__file__).parents[1] / "standins" / "prepare_schema.py"
 

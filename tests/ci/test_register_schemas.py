@@ -14,8 +14,10 @@ from dbtdeploy.context.policies import Ci
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.store import pull_request_registry
 from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown
-from standins import parses, plans, runs, s3
-from standins.teardowns import REPOSITORY, Job
+from standins.dbt import parses
+from standins.jobs import plans, runs
+from standins.store import s3
+from standins.warehouse.teardowns import REPOSITORY, Job
 
 POLICY = Path(__file__).parents[1] / "fixtures" / "policy-pull-request.json"
 KEY = "pull-requests/7/shop-ci.json"

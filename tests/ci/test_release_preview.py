@@ -15,9 +15,10 @@ from dbtdeploy.ci import release_preview
 from dbtdeploy.report import build_report, redact_report, render
 from dbtdeploy.report.release_preview_report import NodeWhenReleased, WhenReleased
 from dbtdeploy.report.report import Report
-from standins import builds, deploy_builds, hostile, releases
-from standins.builds import Built, Entry
-from standins.pages import check_inert
+from standins.jobs import builds, deploy_builds, releases
+from standins.jobs.builds import Built, Entry
+from standins.text import hostile
+from standins.text.pages import check_inert
 
 
 def report(built: Built, exposure: Entry | None = None) -> Report:

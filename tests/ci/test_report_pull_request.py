@@ -12,8 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.context import hand_over, work_files
-from standins import builds, entry
-from standins.github import Hub
+from standins import entry
+from standins.github.github import Hub
+from standins.jobs import builds
 
 SCRIPT = entry.script("ci/report_pull_request")
 REPOSITORY, NUMBER = "acme/analytics", 482

@@ -11,15 +11,17 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over
 from dbtdeploy.context.deploy_files import HeldLease
-from dbtdeploy.store import environment_settings, lease
+from dbtdeploy.store import environment_settings
 from dbtdeploy.store.environment_settings import Hold
+from dbtdeploy.store.lease import lease
 from dbtdeploy.warehouse import release_macros
-from standins import deploys, quick_dbt, rollbacks, runs
-from standins.deploys import Ended, Environment
-from standins.greens import TOKEN
-from standins.macros import MacroDbt
-from standins.rollbacks import Place, cleaned_up
-from standins.swaps import PLACE, Warehouse
+from standins.dbt import quick_dbt
+from standins.jobs import deploys, rollbacks, runs
+from standins.jobs.deploys import Ended, Environment
+from standins.jobs.rollbacks import Place, cleaned_up
+from standins.warehouse.greens import TOKEN
+from standins.warehouse.macros import MacroDbt
+from standins.warehouse.swaps import PLACE, Warehouse
 
 
 @pytest.fixture

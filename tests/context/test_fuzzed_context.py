@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from dbtdeploy.base import errors, secret_spellings
 from dbtdeploy.base.settings import DbtEnvironment, GitHubContext, Inputs
-from dbtdeploy.context import event, input_table, inputs, project
+from dbtdeploy.context import event, project
+from dbtdeploy.context.inputs import input_table, inputs
 from dbtdeploy.context.project import Project
 from dbtdeploy.context.work_files import Event
-from standins.hostile import texts
-from standins.mutants import DEEP, mutated, numbers
+from standins.text.hostile import texts
+from standins.text.mutants import DEEP, mutated, numbers
 
 pytestmark = pytest.mark.fuzz
 

@@ -11,7 +11,7 @@ from dbtdeploy.context import hand_over
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.policies import BuildsProduction, Ci, Deploy, InProduction, Release
 from dbtdeploy.context.run_context import RunContext
-from standins import runs
+from standins.jobs import runs
 
 LEASE = HeldLease(nonce="n", purpose="deploy", taken_at="", seconds=300)
 

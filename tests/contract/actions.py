@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from dbtdeploy.context import input_table
+from dbtdeploy.context.inputs import input_table
 
 ROOT = Path(__file__).resolve().parents[2]
 

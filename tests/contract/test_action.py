@@ -9,7 +9,7 @@ import pytest
 import run
 from contract.actions import ACTIONS, ROOT, action, load, order, scripts, step, steps
 from dbtdeploy.base.settings import StoreAccess
-from dbtdeploy.context.input_table import IN_PRODUCTION, TELLING, WITH_DBT
+from dbtdeploy.context.inputs.input_table import IN_PRODUCTION, TELLING, WITH_DBT
 
 EVERY = (".", *ACTIONS)
 

@@ -48,10 +48,10 @@ STORE = {
     "dbtdeploy/store/compare_and_swap.py": "lease, pointer, fence, hold, driver",
     "dbtdeploy/store/conditional_write_check.py": "a random word of our own",
     "dbtdeploy/store/in_flight.py": "release or rollback under way",
-    "dbtdeploy/store/publish.py": "artifacts: redact_artifacts, run_results; indexes",
+    "dbtdeploy/store/publication/publish.py": "artifacts: redact_artifacts, run_results; indexes",
     "dbtdeploy/store/pull_request_registry.py": "schemas of a pull request",
     "dbtdeploy/store/store_location.py": "the door itself",
-    "dbtdeploy/store/s3_client.py": "the client, asked again",
+    "dbtdeploy/store/s3/s3_client.py": "the client, asked again",
     "dbtdeploy/warehouse/dependents.py": "statements that make a view again",
 }
 """Who puts objects into a store, and what; records are redacted by ``RedactedStore``."""
@@ -93,7 +93,7 @@ FILES = {
         *("dbtdeploy/dbt/dbt_client.py", "dbtdeploy/dbt/docs_site.py"),
         *("dbtdeploy/release/load_release.py", "dbtdeploy/release/staging.py"),
         *("dbtdeploy/store/failed_nodes.py", "dbtdeploy/store/partial_parse.py"),
-        *("dbtdeploy/store/version_reader.py", "dbtdeploy/warehouse/run_job_macro.py"),
+        *("dbtdeploy/store/publication/version_reader.py", "dbtdeploy/warehouse/run_job_macro.py"),
         "dbtdeploy/warehouse/run_macro.py",
         "setup_environment.py",
     },
@@ -304,7 +304,7 @@ def test_every_object_of_a_store_is_put_by_who_is_listed() -> None:
     }
     assert puts == set(STORE)
     assert {n for n, tree in trees() for c, _ in calls(tree) if c == "put_object"} == {
-        "dbtdeploy/store/s3_client.py"
+        "dbtdeploy/store/s3/s3_client.py"
     }
     others = {"upload_file", "upload_fileobj", "copy_object", "create_multipart_upload"}
     others |= {"put_object_tagging", "generate_presigned_url", "generate_presigned_post"}

@@ -11,7 +11,7 @@ import pytest
 import make_inputs
 from contract.actions import ACTIONS, ROOT, action, steps
 from dbtdeploy.base.settings import Inputs
-from dbtdeploy.context import input_table
+from dbtdeploy.context.inputs import input_table
 
 WRITTEN = make_inputs.written()
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 import report_schema
 from dbtdeploy.report import build_report, deploy_report, release_preview_report, report
-from standins import builds, deploy_builds
+from standins.jobs import builds, deploy_builds
 
 
 def _is_ours(kind: object) -> bool:

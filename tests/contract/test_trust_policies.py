@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from standins import iam_policies
+from standins.store import iam_policies
 
 OLD, NEW = "repo:my-org/my-repo", "repo:my-org@123456/my-repo@456789"
 MAIN, OF_A_PULL_REQUEST = "refs/heads/main", "refs/pull/7/merge"

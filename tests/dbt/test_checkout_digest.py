@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from dbtdeploy.context import project, work_files
 from dbtdeploy.dbt import checkout_digest, unchanged_check
-from dbtdeploy.store import versions
-from standins import dbt_install, runs
-from standins.builds import RUN
+from dbtdeploy.store.publication import versions
+from standins.dbt import dbt_install
+from standins.jobs import runs
+from standins.jobs.builds import RUN
 
 FILES = {
     "README.md": "# Shop",

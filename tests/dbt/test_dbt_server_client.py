@@ -18,7 +18,7 @@ from dbtdeploy.dbt import dbt_server_client, interpreter
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.dbt.dbt_process import Usage
 from dbtdeploy.dbt.dbt_server_client import WarmDbt
-from standins import dbt_install
+from standins.dbt import dbt_install
 
 UV = """# -*- coding: utf-8 -*-
 import sys

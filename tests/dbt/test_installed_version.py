@@ -9,7 +9,7 @@ import pytest
 from dbtdeploy.base import errors
 from dbtdeploy.dbt import installed_version
 from dbtdeploy.dbt.installed_version import InstalledDbt
-from standins import dbt_install
+from standins.dbt import dbt_install
 
 CORE_1_11 = """Core:
   - installed: 1.11.16

@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import errors
 from dbtdeploy.dbt import partial_parse_download
-from dbtdeploy.store import partial_parse, version_reader, versions
+from dbtdeploy.store import partial_parse
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.store.object_store import Stored
-from standins import parses
-from standins.published import publish_index, published
+from dbtdeploy.store.publication import version_reader, versions
+from standins.dbt import parses
+from standins.store.published import publish_index, published
 
 
 class Refusing(Folder):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.context import shortcuts, work_files
 from dbtdeploy.dbt import dbt_server_client, invoke
-from standins import builds
+from standins.jobs import builds
 
 PROFILE = """
 shop:

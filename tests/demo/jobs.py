@@ -19,7 +19,8 @@ from demo.events import Event
 from demo.progress import Steps
 from demo.repository import ROOT, Checkout
 from demo.world import Environment, World
-from standins import runner, s3
+from standins.runner import runner
+from standins.store import s3
 
 ENVIRONMENT = ROOT / ".cache" / "action"
 """What actions/cache would restore: dbt-deploy's own environment."""

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 
 from demo import processes  # noqa: E402  found by the line above
-from standins import preview  # noqa: E402
+from standins.text import preview  # noqa: E402
 
 OUTPUT = ROOT / "demo-output"
 SHOWN = {

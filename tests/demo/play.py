@@ -23,7 +23,7 @@ from dbtdeploy.context.release_files import ReleasePlan  # noqa: E402
 from demo import jobs, merge, processes, pull_requests, release, world  # noqa: E402
 from demo.jobs import Job  # noqa: E402
 from demo.progress import head, step  # noqa: E402
-from standins import preview  # noqa: E402
+from standins.text import preview  # noqa: E402
 
 OUTPUT = ROOT / "demo-output"
 INTERRUPTED = 130

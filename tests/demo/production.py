@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo import processes
-from standins import postgres, s3
+from standins.store import s3
+from standins.warehouse import postgres
 
 BUCKET = "copperpot-dbt"
 PREFIX = "prod"

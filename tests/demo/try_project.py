@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 
 from dbtdeploy.context import hand_over, work_files  # noqa: E402  found by the line above
-from standins import entry, preview  # noqa: E402
+from standins import entry  # noqa: E402
+from standins.text import preview  # noqa: E402
 
 INPUTS = """
 Here an input is a variable, `target` for one is DBT_DEPLOY_TARGET=ci; and what the comment says of

@@ -17,7 +17,9 @@ from demo import production, repository
 from demo.production import Dbt
 from demo.progress import step
 from demo.repository import ROOT
-from standins import github, postgres, s3
+from standins.github import github
+from standins.store import s3
+from standins.warehouse import postgres
 
 WAREHOUSE = "shop"
 PRISTINE = "shop_as_built"

@@ -12,9 +12,11 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.context import deploy_files, hand_over, work_files
-from dbtdeploy.store import failed_nodes, lease
-from standins import leases, postgres
-from standins.production import Production
+from dbtdeploy.store import failed_nodes
+from dbtdeploy.store.lease import lease
+from standins.store import leases
+from standins.warehouse import postgres
+from standins.warehouse.production import Production
 
 ALL = {"first": "success", "second": "success", "third": "success"}
 TESTS = {"unique_first_id": "pass", "unique_second_id": "pass"}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from standins.entry import SCRIPTS
-from standins.postgres import Database, Server
-from standins.rebuilt import Production
+from standins.warehouse.postgres import Database, Server
+from standins.warehouse.rebuilt import Production
 
 
 @pytest.fixture

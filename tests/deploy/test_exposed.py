@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from standins.postgres import Database, Server
-from standins.rebuilt import Production
+from standins.warehouse.postgres import Database, Server
+from standins.warehouse.rebuilt import Production
 
 
 @pytest.fixture

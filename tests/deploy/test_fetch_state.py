@@ -15,10 +15,14 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.policies import AnyPolicy, Ci
-from dbtdeploy.store import partial_parse, versions
-from standins import dbt_install, entry, iam_policies, parses, runs, s3, stores
-from standins.artifacts import all_artifacts, artifact
-from standins.published import COMMIT, publish_index, published, withdraw
+from dbtdeploy.store import partial_parse
+from dbtdeploy.store.publication import versions
+from standins import entry
+from standins.dbt import dbt_install, parses
+from standins.dbt.artifacts import all_artifacts, artifact
+from standins.jobs import runs
+from standins.store import iam_policies, s3, stores
+from standins.store.published import COMMIT, publish_index, published, withdraw
 
 SCRIPT = entry.script("deploy/fetch_state")
 LEFT_OF_AN_OLDER_RUN = "manifest of an older run"

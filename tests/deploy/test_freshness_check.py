@@ -12,8 +12,10 @@ import pytest
 from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.deploy import freshness
-from standins import entry, postgres, releases, runs
-from standins.production import Production
+from standins import entry
+from standins.jobs import releases, runs
+from standins.warehouse import postgres
+from standins.warehouse.production import Production
 
 ALONE = "tests/standins/freshness_alone.py"
 

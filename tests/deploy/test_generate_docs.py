@@ -9,9 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.context import deploy_files, hand_over, work_files
-from dbtdeploy.store import versions
-from standins import postgres, releases, runs
-from standins.production import Production
+from dbtdeploy.store.publication import versions
+from standins.jobs import releases, runs
+from standins.warehouse import postgres
+from standins.warehouse.production import Production
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.deploy import lease_acquire
-from dbtdeploy.store import lease
+from dbtdeploy.store.lease import lease
 from dbtdeploy.store.object_store import Store
-from standins import leases, stores
-from standins.leases import Interleaved, take, wanted
+from standins.store import leases, stores
+from standins.store.leases import Interleaved, take, wanted
 
 
 @pytest.fixture(params=["folder", "bucket"])

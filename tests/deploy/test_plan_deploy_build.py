@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from dbtdeploy.context import work_files
-from dbtdeploy.store import failed_nodes, versions
-from standins import postgres
-from standins.production import Production
+from dbtdeploy.store import failed_nodes
+from dbtdeploy.store.publication import versions
+from standins.warehouse import postgres
+from standins.warehouse.production import Production
 
 SELECTORS = "selectors:\n  - name: nightly\n    definition: {method: fqn, value: third}\n"
 

@@ -10,7 +10,7 @@ from dbtdeploy.artifacts.artifacts import DependsOn, Manifest, Node
 from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.deploy import production_reads
 from dbtdeploy.warehouse.release_macro_types import Query
-from standins import runs
+from standins.jobs import runs
 
 
 def node(name: str, kind: str, *parents: str, **fields: Any) -> Node:

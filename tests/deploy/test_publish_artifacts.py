@@ -16,10 +16,12 @@ from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.deploy import collect_artifacts
-from dbtdeploy.store import failed_nodes, fencing, lease, publish, version_reader, versions
-from dbtdeploy.store.lease_record import Lease
-from standins import runs, s3
-from standins.deploys import (
+from dbtdeploy.store import failed_nodes
+from dbtdeploy.store.lease import lease
+from dbtdeploy.store.lease.lease_record import Lease
+from dbtdeploy.store.publication import fencing, publish, version_reader, versions
+from standins.jobs import runs
+from standins.jobs.deploys import (
     BUILD,
     NAMES,
     PAGE,
@@ -31,6 +33,7 @@ from standins.deploys import (
     number_in,
     publish_at_once,
 )
+from standins.store import s3
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from dbtdeploy.context import deploy_files, hand_over
-from dbtdeploy.store import lease, versions
-from standins import s3
-from standins.deploys import NAMES, Environment, publish_at_once
+from dbtdeploy.store.lease import lease
+from dbtdeploy.store.publication import versions
+from standins.jobs.deploys import NAMES, Environment, publish_at_once
 from standins.selection import some_of
+from standins.store import s3
 
 OBJECTS = {f"{name}.gz" for name in (*NAMES, "static_index.html")}
 

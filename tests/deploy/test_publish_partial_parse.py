@@ -9,9 +9,12 @@ import pytest
 
 from dbtdeploy.admin import prune_versions
 from dbtdeploy.context import deploy_files, work_files
-from dbtdeploy.store import partial_parse, resume_publish, version_reader, versions
-from standins import deploys, iam_policies, parses, s3, stores
-from standins.deploys import NAMES, PAGE, Environment, artifacts_of, model, publish_at_once
+from dbtdeploy.store import partial_parse
+from dbtdeploy.store.publication import resume_publish, version_reader, versions
+from standins.dbt import parses
+from standins.jobs import deploys
+from standins.jobs.deploys import NAMES, PAGE, Environment, artifacts_of, model, publish_at_once
+from standins.store import iam_policies, s3, stores
 
 NOT_KEPT = "The parse of this run is not kept"
 

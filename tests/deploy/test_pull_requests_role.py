@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from standins.postgres import Database, Server
-from standins.rebuilt import PROJECT, Production
+from standins.warehouse.postgres import Database, Server
+from standins.warehouse.rebuilt import PROJECT, Production
 
 DOCS = Path(__file__).parents[2] / "docs"
 RELATIONS = "select oid::regclass::text, relowner, relacl::text from pg_class order by oid"

@@ -11,9 +11,9 @@ import pytest
 
 from dbtdeploy.context import work_files
 from dbtdeploy.warehouse import dependents
-from standins import s3, stores
-from standins.postgres import Database, Server
-from standins.rebuilt import Production
+from standins.store import s3, stores
+from standins.warehouse.postgres import Database, Server
+from standins.warehouse.rebuilt import Production
 
 HOSTILE = "it''s {{ this }} {% raw %} $q$ \\ é 😀\n::error::x %s --"
 

@@ -14,12 +14,16 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import HeldLease, NotNow
-from dbtdeploy.store import conditional_write_check, environment_settings, lease, versions
+from dbtdeploy.store import conditional_write_check, environment_settings
 from dbtdeploy.store.environment_settings import EnvironmentSettings as Decided
 from dbtdeploy.store.environment_settings import Hold
-from standins import deploys, entry, leases, runs, s3, wire
-from standins.deploys import Ended, Environment, commit_of, publish_at_once
-from standins.leases import record
+from dbtdeploy.store.lease import lease
+from dbtdeploy.store.publication import versions
+from standins import entry
+from standins.jobs import deploys, runs
+from standins.jobs.deploys import Ended, Environment, commit_of, publish_at_once
+from standins.store import leases, s3, wire
+from standins.store.leases import record
 
 
 @pytest.fixture(params=["folder", "s3"])

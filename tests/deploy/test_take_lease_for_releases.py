@@ -11,11 +11,13 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.release_files import Released
-from dbtdeploy.store import environment_settings, in_flight, lease, versions
+from dbtdeploy.store import environment_settings, in_flight
 from dbtdeploy.store.environment_settings import Hold
-from dbtdeploy.store.move_pointer import move_pointer
-from standins import deploys, runs
-from standins.deploys import Ended, Environment, commit_of, publish_at_once
+from dbtdeploy.store.lease import lease
+from dbtdeploy.store.publication import versions
+from dbtdeploy.store.publication.move_pointer import move_pointer
+from standins.jobs import deploys, runs
+from standins.jobs.deploys import Ended, Environment, commit_of, publish_at_once
 
 HOLD = Hold(reason="Finance closes the quarter", by="mona", since="2026-11-20T06:20:00+00:00")
 

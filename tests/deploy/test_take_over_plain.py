@@ -12,11 +12,13 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over
 from dbtdeploy.context.deploy_files import HeldLease
 from dbtdeploy.context.policies import AnyPolicy
-from dbtdeploy.store import lease, version_reader, versions
-from dbtdeploy.store.versions import Index
-from standins import deploys, leases, runs, s3, stores
-from standins.artifacts import artifact
-from standins.deploys import NAMES, Ended, Environment, publish_at_once
+from dbtdeploy.store.lease import lease
+from dbtdeploy.store.publication import version_reader, versions
+from dbtdeploy.store.publication.versions import Index
+from standins.dbt.artifacts import artifact
+from standins.jobs import deploys, runs
+from standins.jobs.deploys import NAMES, Ended, Environment, publish_at_once
+from standins.store import leases, s3, stores
 
 pytestmark = pytest.mark.fault(103)
 

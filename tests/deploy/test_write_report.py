@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.phases import Phase
-from standins import builds, deploy_builds, entry
-from standins.builds import Built, model, result
+from standins import entry
+from standins.jobs import builds, deploy_builds
+from standins.jobs.builds import Built, model, result
 
 SCRIPT = entry.script("deploy/write_report")
 

@@ -15,7 +15,7 @@ import pytest
 from demo import events, jobs, production
 from demo.jobs import Job
 from e2e.conftest import Author, Manager
-from standins import auditor
+from standins.text import auditor
 
 LINES = [
     "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw",

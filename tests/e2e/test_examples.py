@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from demo import jobs, pull_requests, repository
-from standins import runner
-from standins.job_log import Masker
+from standins.runner import runner
+from standins.runner.job_log import Masker
 
 NOWHERE = {
     "PGHOST": "nowhere.invalid",

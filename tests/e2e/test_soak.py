@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import bench_soak
-from standins import s3
-from standins.deploys import Environment
+from standins.jobs.deploys import Environment
+from standins.store import s3
 
 
 @pytest.mark.more

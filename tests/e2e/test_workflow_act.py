@@ -25,7 +25,7 @@ from demo.repository import SHOP, Checkout
 from demo.world import Environment, World
 from e2e import conftest
 from e2e.conftest import Author, Manager
-from standins import act
+from standins.runner import act
 
 pytestmark = [pytest.mark.act, pytest.mark.more, pytest.mark.xdist_group("act")]
 

@@ -14,7 +14,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.base.settings import GitHubAccess
 from dbtdeploy.github.comment_marker import Marker, RunMark, RunState, mark
 from dbtdeploy.github.comments import REPEATS, WAIT_SECONDS, Comments, Written
-from standins.github import Hub
+from standins.github.github import Hub
 
 REPOSITORY = "acme/shop"
 BOT = "github-actions[bot]"

@@ -12,7 +12,7 @@ from dbtdeploy.base.settings import GitHubAccess
 from dbtdeploy.github import pull_requests_api
 from dbtdeploy.github.pull_requests_api import Answers, PullRequest
 from dbtdeploy.github.pygithub_client import REPEATS
-from standins.github import Hub
+from standins.github.github import Hub
 
 REPOSITORY = "acme/shop"
 BOT = "github-actions[bot]"

@@ -12,9 +12,10 @@ from dbtdeploy.context.rollback_files import RolledBack
 from dbtdeploy.context.work_files import Failure
 from dbtdeploy.github import release_body
 from dbtdeploy.github.release_body import Section, fate
-from dbtdeploy.release import release_notes
-from standins import hostile, plans
-from standins.pages import HOSTILE, check_inert
+from dbtdeploy.release.pages import release_notes
+from standins.jobs import plans
+from standins.text import hostile
+from standins.text.pages import HOSTILE, check_inert
 
 SHOP = Section(environment="production", project="shop")
 STAGING = Section(environment="staging", project="shop")

@@ -15,7 +15,7 @@ from dbtdeploy.github import deployments_api
 from dbtdeploy.github.pygithub_client import REPEATS
 from dbtdeploy.github.release_body import GitHubRelease, Notes, Section
 from dbtdeploy.github.releases_api import Releases
-from standins.github import Hub
+from standins.github.github import Hub
 
 REPOSITORY = "acme/shop"
 BOT = "github-actions[bot]"

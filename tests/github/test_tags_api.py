@@ -12,7 +12,7 @@ from dbtdeploy.base.settings import GitHubAccess
 from dbtdeploy.github.pygithub_client import REPEATS
 from dbtdeploy.github.tags_api import Tags
 from dbtdeploy.github.version_tag import Found
-from standins.github import Hub
+from standins.github.github import Hub
 
 REPOSITORY = "acme/shop"
 BOT = "github-actions[bot]"

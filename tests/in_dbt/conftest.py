@@ -10,8 +10,8 @@ import pytest
 import make_environments
 from dbtdeploy.dbt import dbt_server_client
 from in_dbt import warm
-from standins import postgres
 from standins.selection import some_of
+from standins.warehouse import postgres
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from dbtdeploy.artifacts import run_results
 from dbtdeploy.dbt import commands
 from in_dbt import warm
 from in_dbt.warm import Shop, Warm
-from standins import postgres
+from standins.warehouse import postgres
 
 RUN_BY_BUILD = {"model", "test", "seed", "snapshot", "unit_test"}
 

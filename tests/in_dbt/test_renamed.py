@@ -14,10 +14,11 @@ import make_environments
 from dbtdeploy.base import errors
 from dbtdeploy.dbt.dbt_server_client import SavedParse
 from in_dbt import private_names, warm
-from standins import modified_builds as builds
-from standins import postgres, renamed_dbt
-from standins.modified_builds import Production, PullRequest
+from standins.dbt import renamed_dbt
+from standins.jobs import modified_builds as builds
+from standins.jobs.modified_builds import Production, PullRequest
 from standins.selection import more
+from standins.warehouse import postgres
 
 VERSIONS = ("1.11", "1.12")
 NOTHING = "no_name_of_dbt"

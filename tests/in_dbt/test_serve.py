@@ -12,7 +12,7 @@ from typing import Any
 
 from in_dbt import warm
 from in_dbt.warm import Ended, Shop, Warm
-from standins import postgres
+from standins.warehouse import postgres
 
 LS = ["ls", "--output", "json", "--quiet"]
 BAD_YML = "version: 2\nmodels:\n  - name: [\n"

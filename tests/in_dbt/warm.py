@@ -19,7 +19,7 @@ from dbtdeploy.context.work_files import DbtProject
 from dbtdeploy.dbt import commands, interpreter
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.dbt.dbt_server_client import SavedParse, WarmDbt
-from standins import postgres
+from standins.warehouse import postgres
 
 PROBE = """
 import atexit, gc, importlib.util, json, os, pkgutil, sys, threading, time

@@ -9,8 +9,8 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.notify import http_client
-from standins import wire
-from standins.wire import Answer, Request
+from standins.store import wire
+from standins.store.wire import Answer, Request
 
 SECRET_PATH = "/services/T0/B0/hunter2hunter2"
 

@@ -30,9 +30,10 @@ from dbtdeploy.github.release_body import GitHubRelease
 from dbtdeploy.notify import notification, notification_builder, pagerduty, slack, webhook
 from dbtdeploy.notify.notification import Fact, Link, Notice, Trouble
 from dbtdeploy.notify.notification_builder import Glimpse, Left, ReportGlimpse
-from standins import hostile as hostile_text
-from standins import plans, receivers, runs
-from standins.pages import HOSTILE, UNSEEN
+from standins import receivers
+from standins.jobs import plans, runs
+from standins.text import hostile as hostile_text
+from standins.text.pages import HOSTILE, UNSEEN
 
 SHA = "9f3c2e1d5b7a8c9e0f1a2b3c4d5e6f7a8b9c0d1e"
 URL = "https://github.com/acme/shop/actions/runs/100"

@@ -18,9 +18,10 @@ from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.github.release_body import GitHubRelease
-from standins import entry, plans, receivers, runs
+from standins import entry, receivers
+from standins.jobs import plans, runs
 from standins.receivers import People
-from standins.wire import Answer
+from standins.store.wire import Answer
 
 SCRIPT = entry.script("notify/notify")
 SECRET = "hunter2hunter2"

@@ -15,8 +15,9 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Tag
-from standins import entry, plans, runs
-from standins.github import Hub
+from standins import entry
+from standins.github.github import Hub
+from standins.jobs import plans, runs
 
 SCRIPT = entry.script("release/check_tag")
 REPOSITORY = "acme/shop"

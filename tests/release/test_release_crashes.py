@@ -14,11 +14,12 @@ from dbtdeploy.context.deploy_files import Publication
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.store import environment_settings
-from standins import going_live, runs, swaps
-from standins.deploys import Environment
-from standins.going_live import NEW, OLD, Killed, Place, Refused
+from standins.jobs import going_live, runs
+from standins.jobs.deploys import Environment
+from standins.jobs.going_live import NEW, OLD, Killed, Place, Refused
 from standins.selection import more, some_of
-from standins.swaps import Warehouse
+from standins.warehouse import swaps
+from standins.warehouse.swaps import Warehouse
 
 UNTOUCHED = ("release-recorded", "release-staged", "release-checked")
 """Points before the swap; the first steps of a release leave the same files behind at these."""

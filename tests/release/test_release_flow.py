@@ -16,13 +16,13 @@ from dbtdeploy.context.release_files import Column, Released, ReleaseNode, Relea
 from dbtdeploy.context.work_files import DbtProject, PlannedNode
 from dbtdeploy.release import (
     live_checks,
-    release_outcome,
     release_refusals,
     results_in_production,
     staging_profile,
     swap_request,
 )
-from dbtdeploy.release.release_page_model import ReleasePageInputs
+from dbtdeploy.release.pages import release_outcome
+from dbtdeploy.release.pages.release_page_model import ReleasePageInputs
 from dbtdeploy.warehouse import guard
 from dbtdeploy.warehouse.preflight import DependentObject, Preflight
 from dbtdeploy.warehouse.release_macro_types import (
@@ -34,7 +34,7 @@ from dbtdeploy.warehouse.release_macro_types import (
     SwapOutcome,
     Swapped,
 )
-from standins import plans, runs
+from standins.jobs import plans, runs
 
 PROFILES = """
 shop:

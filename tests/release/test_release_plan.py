@@ -13,9 +13,9 @@ from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import Column, ReleaseNode, ReleasePlan, Spot
 from dbtdeploy.release import release_plan
 from dbtdeploy.warehouse.release_macro_types import Measured, MeasuredNode
-from standins import builds, plans, releases
-from standins.builds import Entry, edited
-from standins.releases import (
+from standins.jobs import builds, plans, releases
+from standins.jobs.builds import Entry, edited
+from standins.jobs.releases import (
     BROUGHT,
     LOOK,
     NOW,

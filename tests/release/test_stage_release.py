@@ -13,9 +13,11 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import deploy_files, hand_over, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import ReleasePlan, Tag
-from dbtdeploy.store import fencing, in_flight, lineage, version_reader, versions
-from standins import plans, postgres, runs
-from standins.production import Production
+from dbtdeploy.store import in_flight, lineage
+from dbtdeploy.store.publication import fencing, version_reader, versions
+from standins.jobs import plans, runs
+from standins.warehouse import postgres
+from standins.warehouse.production import Production
 
 TO_THE_END = (
     *(

@@ -17,9 +17,10 @@ from dbtdeploy.context import deploy_files, hand_over, release_files, rollback_f
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Gate, Released, ReleasePlan
 from dbtdeploy.github.release_body import GitHubRelease
-from standins import entry, plans, runs
-from standins.github import Hub
-from standins.pages import HOSTILE, Page
+from standins import entry
+from standins.github.github import Hub
+from standins.jobs import plans, runs
+from standins.text.pages import HOSTILE, Page
 
 SCRIPT = entry.script("release/write_github_release")
 REPOSITORY = "acme/shop"

@@ -14,10 +14,11 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Deploy
 from dbtdeploy.report import deploy_page_model, job_annotations, page_model, render
 from dbtdeploy.report.build_report import build_report
-from standins import builds, deploy_builds, hostile, runs
-from standins.builds import edited, model, result
-from standins.deploy_builds import BEFORE, VERSION, Deployed
-from standins.pages import HERE, Page, check_inert
+from standins.jobs import builds, deploy_builds, runs
+from standins.jobs.builds import edited, model, result
+from standins.jobs.deploy_builds import BEFORE, VERSION, Deployed
+from standins.text import hostile
+from standins.text.pages import HERE, Page, check_inert
 
 ORDERS = deploy_files.SourceFreshness(
     unique_id="source.shop.raw.orders", name="raw.orders", status="warn", age_seconds=200_000

@@ -13,9 +13,9 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import build_report, redact_report
 from dbtdeploy.report.deploy_report import DeployReport
 from dbtdeploy.report.report import Report
-from standins import builds, deploy_builds
-from standins.builds import result
-from standins.deploy_builds import Deployed
+from standins.jobs import builds, deploy_builds
+from standins.jobs.builds import result
+from standins.jobs.deploy_builds import Deployed
 
 STALE = deploy_files.SourceFreshness(unique_id="source.shop.raw.a", name="raw.a", status="warn")
 FRESH = deploy_files.SourceFreshness(unique_id="source.shop.raw.b", name="raw.b", status="pass")

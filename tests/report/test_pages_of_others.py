@@ -14,12 +14,13 @@ from dbtdeploy.context.policies import CleanUp
 from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.context.work_files import Failure
 from dbtdeploy.github.comment_marker import RunState
-from dbtdeploy.release import release_notes
+from dbtdeploy.release.pages import release_notes
 from dbtdeploy.report import render
 from dbtdeploy.rollback import rollback_page_model
 from dbtdeploy.teardown import teardown_page_model
 from dbtdeploy.teardown.teardown_files import Teardown
-from standins import builds, hostile, pages, runs
+from standins.jobs import builds, runs
+from standins.text import hostile, pages
 
 TAGS = {*pages.ALLOWED_TAGS, "h2"}
 

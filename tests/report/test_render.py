@@ -11,9 +11,10 @@ from dbtdeploy.base import markdown
 from dbtdeploy.context import work_files
 from dbtdeploy.report import page_model, render
 from dbtdeploy.report.build_report import build_report
-from standins import builds, hostile, preview
-from standins.builds import Built, edited, model, result
-from standins.pages import ALLOWED_TAGS, HERE, HOSTILE, Page, check_inert
+from standins.jobs import builds
+from standins.jobs.builds import Built, edited, model, result
+from standins.text import hostile, preview
+from standins.text.pages import ALLOWED_TAGS, HERE, HOSTILE, Page, check_inert
 
 
 def comment(built: Built) -> str:

@@ -11,8 +11,8 @@ from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import AnyPolicy
 from dbtdeploy.report import build_report, job_annotations, redact_report, render
 from dbtdeploy.report.report import NodeReport, Report, TestReport
-from standins import builds, runs
-from standins.builds import Built, model, result
+from standins.jobs import builds, runs
+from standins.jobs.builds import Built, model, result
 
 
 def report(built: Built) -> Report:

@@ -19,10 +19,10 @@ from dbtdeploy.rollback import rollback_page_model, rollback_plan, rollback_reco
 from dbtdeploy.rollback.rollback_target import Target
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.warehouse.release_macro_types import Swapped, TookBack
-from standins import runs
-from standins.artifacts import all_artifacts
-from standins.mutants import mutated
-from standins.published import published
+from standins.dbt.artifacts import all_artifacts
+from standins.jobs import runs
+from standins.store.published import published
+from standins.text.mutants import mutated
 
 RUN = runs.run(runs.rollback(), event=runs.event())
 RECORD = ReleaseRecord(

@@ -16,10 +16,12 @@ from dbtdeploy.admin import status
 from dbtdeploy.base import errors
 from dbtdeploy.store import environment_settings, failed_nodes, in_flight
 from dbtdeploy.store.environment_settings import Hold
-from standins import deploys, leases, quick_dbt, rollbacks, s3
-from standins.deploys import NAMES, Ended, Environment, commit_of
-from standins.rollbacks import Place, done, node, planned
+from standins.dbt import quick_dbt
+from standins.jobs import deploys, rollbacks
+from standins.jobs.deploys import NAMES, Ended, Environment, commit_of
+from standins.jobs.rollbacks import Place, done, node, planned
 from standins.selection import some_of
+from standins.store import leases, s3
 
 
 def in_folder(temp: Path) -> Place:

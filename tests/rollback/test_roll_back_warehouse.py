@@ -14,15 +14,18 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import release_files
 from dbtdeploy.context.release_files import ReleaseRecord
 from dbtdeploy.rollback import rollback_finish
-from dbtdeploy.store import in_flight, versions
+from dbtdeploy.store import in_flight
+from dbtdeploy.store.publication import versions
 from dbtdeploy.warehouse import release_macros
-from standins import deploys, leases, rollbacks, swaps
-from standins.deploys import Ended, commit_of
-from standins.greens import TOKEN
-from standins.macros import MacroDbt
-from standins.rollbacks import Place, done, planned
+from standins.jobs import deploys, rollbacks
+from standins.jobs.deploys import Ended, commit_of
+from standins.jobs.rollbacks import Place, done, planned
 from standins.selection import some_of
-from standins.swaps import PLACE, RELEASE, Staged, Warehouse
+from standins.store import leases
+from standins.warehouse import swaps
+from standins.warehouse.greens import TOKEN
+from standins.warehouse.macros import MacroDbt
+from standins.warehouse.swaps import PLACE, RELEASE, Staged, Warehouse
 
 OLD, NEW = [10, 20, 30, 40, 50], [20, 40, 60, 80, 100]
 

@@ -9,7 +9,7 @@ import pytest
 from dbtdeploy.base import errors
 from dbtdeploy.rollback import rollback_target
 from dbtdeploy.rollback.rollback_target import Target
-from standins.lineages import Line
+from standins.store.lineages import Line
 
 
 def line(*steps: str) -> Line:

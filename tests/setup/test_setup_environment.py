@@ -15,8 +15,8 @@ import pytest
 import make_environments
 from dbtdeploy.base import errors
 from dbtdeploy.setup import uv_client
-from standins import s3
-from standins.runner import parse_outputs
+from standins.runner.runner import parse_outputs
+from standins.store import s3
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "setup_environment.py"

@@ -18,8 +18,8 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block, SectionBlock
 
-from standins import wire
-from standins.wire import Answer, Request
+from standins.store import wire
+from standins.store.wire import Answer, Request
 
 SLACK_PATH = "/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"

@@ -11,9 +11,10 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from standins import postgres, s3
+from standins.store import s3
+from standins.warehouse import postgres
 
-STANDINS = Path(postgres.__file__).parent
+STANDINS = Path(postgres.__file__).parents[1]
 
 
 def test_postgres_wants_the_password(
@@ -37,7 +38,7 @@ def test_postgres_role_may_only_what_it_was_granted(
     assert role.rows("select * from public.t") == []
 
 
-@pytest.mark.parametrize("script", ["postgres.py", "s3.py"])
+@pytest.mark.parametrize("script", ["warehouse/postgres.py", "store/s3.py"])
 def test_process_tells_its_address_and_ends_with_its_parent(script: str) -> None:
     with subprocess.Popen(
         [sys.executable, STANDINS / script],

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.store import failed_nodes, versions
+from dbtdeploy.store import failed_nodes
 from dbtdeploy.store.folder_client import Folder
+from dbtdeploy.store.publication import versions
 
 CURRENT = "20261121T060000Z-aaaaaaa"
 BEFORE = "20261120T060000Z-bbbbbbb"

@@ -14,22 +14,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors, versioned_json
-from dbtdeploy.store import (
-    environment_settings,
-    in_flight,
-    inventory,
-    lease,
-    pull_request_registry,
-    version_reader,
-    versions,
-)
+from dbtdeploy.store import environment_settings, in_flight, inventory, pull_request_registry
 from dbtdeploy.store.environment_settings import EnvironmentSettings, Hold
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.store.in_flight import InFlight
-from dbtdeploy.store.lease_record import Lease
-from standins.deploys import RUN
-from standins.mutants import mutated
-from standins.published import published
+from dbtdeploy.store.lease import lease
+from dbtdeploy.store.lease.lease_record import Lease
+from dbtdeploy.store.publication import version_reader, versions
+from standins.jobs.deploys import RUN
+from standins.store.published import published
+from standins.text.mutants import mutated
 
 pytestmark = pytest.mark.fuzz
 

@@ -1,7 +1,7 @@
 """The two roles of docs/security.md: each flow under exactly its policy, and what each may not do.
 
 Twice: under moto's IAM, which checks signatures, actions and resources, and behind a proxy that
-also judges the conditions, see ``standins/iam_policies.py``.
+also judges the conditions, see ``standins/store/iam_policies.py``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from msgspec.structs import replace
 from dbtdeploy.base import errors
 from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.context import work_files
-from dbtdeploy.store import pull_request_registry, version_reader, versions
+from dbtdeploy.store import pull_request_registry
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import version_reader, versions
 from dbtdeploy.store.store_location import open_store
-from standins import iam_policies, parses, plans, s3, stores
-from standins.artifacts import all_artifacts
-from standins.deploys import RUN, Environment
-from standins.published import published
+from standins.dbt import parses
+from standins.dbt.artifacts import all_artifacts
+from standins.jobs import plans
+from standins.jobs.deploys import RUN, Environment
+from standins.store import iam_policies, s3, stores
+from standins.store.published import published
 
 OF_PRODUCTION = [
     "current.json",

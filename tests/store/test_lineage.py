@@ -8,7 +8,7 @@ import pytest
 
 from dbtdeploy.admin import retention
 from dbtdeploy.store import lineage
-from standins.lineages import NOW, Line, published
+from standins.store.lineages import NOW, Line, published
 
 
 def names(line: Line) -> list[str]:

@@ -16,9 +16,9 @@ from dbtdeploy.base.settings import StoreAccess
 from dbtdeploy.store import conditional_write_check
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.store.object_store import ABSENT, Conflict, Store
-from dbtdeploy.store.s3_client import Bucket
+from dbtdeploy.store.s3.s3_client import Bucket
 from dbtdeploy.store.store_location import open_store
-from standins import stores
+from standins.store import stores
 
 ANOTHER_ETAG = '"00000000000000000000000000000000"'
 

@@ -12,9 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.store import partial_parse, versions
+from dbtdeploy.store import partial_parse
 from dbtdeploy.store.object_store import LARGEST
-from standins import parses
+from dbtdeploy.store.publication import versions
+from standins.dbt import parses
 
 
 def packed(tmp_path: Path) -> bytes:

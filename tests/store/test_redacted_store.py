@@ -8,15 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dbtdeploy.store import (
-    conditional_write_check,
-    environment_settings,
-    in_flight,
-    store_location,
-    versions,
-)
+from dbtdeploy.store import conditional_write_check, environment_settings, in_flight, store_location
 from dbtdeploy.store.environment_settings import EnvironmentSettings, Hold
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import versions
 
 SECRET = "planted-secret"
 

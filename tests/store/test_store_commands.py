@@ -13,13 +13,15 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors, versioned_json
-from dbtdeploy.store import environment_settings, fencing, lease, publish, versions
+from dbtdeploy.store import environment_settings
 from dbtdeploy.store.environment_settings import EnvironmentSettings as Decided
 from dbtdeploy.store.environment_settings import Hold
-from standins import leases, s3, stores
-from standins.artifacts import artifact
-from standins.deploys import Ended, Environment, commit_of, publish_at_once
-from standins.leases import Interleaved, record
+from dbtdeploy.store.lease import lease
+from dbtdeploy.store.publication import fencing, publish, versions
+from standins.dbt.artifacts import artifact
+from standins.jobs.deploys import Ended, Environment, commit_of, publish_at_once
+from standins.store import leases, s3, stores
+from standins.store.leases import Interleaved, record
 
 POLICY = Path(__file__).parents[1] / "fixtures" / "policy-pull-request.json"
 

@@ -14,17 +14,11 @@ import pytest
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors
-from dbtdeploy.store import lease, publish, versions
-from standins import s3
-from standins.artifacts import artifact
-from standins.deploys import (
-    NAMES,
-    Environment,
-    artifacts_of,
-    commit_of,
-    publish_at_once,
-    take,
-)
+from dbtdeploy.store.lease import lease
+from dbtdeploy.store.publication import publish, versions
+from standins.dbt.artifacts import artifact
+from standins.jobs.deploys import NAMES, Environment, artifacts_of, commit_of, publish_at_once, take
+from standins.store import s3
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -17,9 +17,10 @@ from dbtdeploy.context import hand_over
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, MarkedSchema, WantedSchema
 from dbtdeploy.warehouse.run_macro import PACKAGE
 from dbtdeploy.warehouse.schema_owner import Owner
-from standins import plans, postgres, runs
-from standins.postgres import Database
-from standins.teardowns import STARTED, Job, mark, schemas
+from standins.jobs import plans, runs
+from standins.warehouse import postgres
+from standins.warehouse.postgres import Database
+from standins.warehouse.teardowns import STARTED, Job, mark, schemas
 
 MARTS = """
 create view pr_7_shop_marts.v as select * from pr_7_shop.t;

@@ -13,7 +13,7 @@ from dbtdeploy.teardown import stale_schemas
 from dbtdeploy.teardown.teardown_files import MarkedSchema
 from dbtdeploy.warehouse import schema_owner
 from dbtdeploy.warehouse.schema_owner import Owner, OwnerMark
-from standins import builds
+from standins.jobs import builds
 
 NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
 SCHEMA = MarkedSchema(schema="pr_7_shop", comment="")

@@ -13,11 +13,11 @@ from dbtdeploy.github.comment_marker import Marker, RunMark, RunState
 from dbtdeploy.github.comment_marker import mark as comment_mark
 from dbtdeploy.teardown import teardown_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas
-from standins.github import Hub
-from standins.job_log import JobLog, Masker
-from standins.pages import Page
-from standins.postgres import Database
-from standins.teardowns import REPOSITORY, Job, mark, schemas
+from standins.github.github import Hub
+from standins.runner.job_log import JobLog, Masker
+from standins.text.pages import Page
+from standins.warehouse.postgres import Database
+from standins.warehouse.teardowns import REPOSITORY, Job, mark, schemas
 
 BOT = "github-actions[bot]"
 

@@ -11,8 +11,8 @@ import pytest
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.teardown.teardown_files import ChosenSchemas, FoundSchemas, WantedSchema
 from dbtdeploy.warehouse.schema_owner import Owner
-from standins import plans, runs
-from standins.teardowns import Job, mark
+from standins.jobs import plans, runs
+from standins.warehouse.teardowns import Job, mark
 
 PROFILE = """
 shop:

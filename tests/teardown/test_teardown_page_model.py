@@ -15,9 +15,10 @@ from dbtdeploy.github.comment_marker import Marker, RunMark, RunState
 from dbtdeploy.github.comment_marker import mark as comment_mark
 from dbtdeploy.teardown import teardown_page_model
 from dbtdeploy.teardown.teardown_files import DroppedSchema, KeptSchema, Teardown
-from standins import preview, runs
-from standins.github import Hub
-from standins.teardowns import REPOSITORY, Job
+from standins.github.github import Hub
+from standins.jobs import runs
+from standins.text import preview
+from standins.warehouse.teardowns import REPOSITORY, Job
 
 BOT = "github-actions[bot]"
 SHOP = Marker(project="shop", target="ci")

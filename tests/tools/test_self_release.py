@@ -16,9 +16,9 @@ import pytest
 import release_assets
 import self_release
 from dbtdeploy.base import actions_runner
-from standins import git_server
-from standins.git_server import GitServer
-from standins.github import Hub
+from standins.github import git_server
+from standins.github.git_server import GitServer
+from standins.github.github import Hub
 
 REPOSITORY = "acme/dbt-deploy"
 BOT = "github-actions[bot]"

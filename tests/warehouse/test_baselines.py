@@ -6,7 +6,7 @@ import pytest
 
 from dbtdeploy.context.work_files import PlannedNode
 from dbtdeploy.warehouse import baselines
-from standins import plans, runs
+from standins.jobs import plans, runs
 
 RELATION = baselines.RelationName(database="shop", schema="analytics", identifier="b")
 

@@ -12,7 +12,7 @@ from dbtdeploy.artifacts import node_listing
 from dbtdeploy.base import errors
 from dbtdeploy.context.work_files import PlannedNode
 from dbtdeploy.warehouse import guard, production
-from standins import plans
+from standins.jobs import plans
 
 PRODUCTION = {("shop", "analytics"), ("shop", "analytics_marts"), ("shop", "snapshots")}
 

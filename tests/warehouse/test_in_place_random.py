@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from standins.greens import Shop
-from standins.postgres import Database, Server
+from standins.warehouse.greens import Shop
+from standins.warehouse.postgres import Database, Server
 
 pytestmark = pytest.mark.fuzz
 

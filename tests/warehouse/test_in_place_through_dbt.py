@@ -16,8 +16,8 @@ import pytest
 
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.release import in_place
-from standins.greens import Shop
-from standins.postgres import Database, Server
+from standins.warehouse.greens import Shop
+from standins.warehouse.postgres import Database, Server
 
 SOURCE = """
 {{% set second = var('step', 1) == 2 %}}

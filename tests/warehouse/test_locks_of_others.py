@@ -15,8 +15,8 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.warehouse.release_macro_types import Prepared
-from standins.greens import Release, Shop
-from standins.postgres import Database, Server
+from standins.warehouse.greens import Release, Shop
+from standins.warehouse.postgres import Database, Server
 
 WAITING = """
 select exists (select from pg_locks l join pg_stat_activity a on a.pid = l.pid

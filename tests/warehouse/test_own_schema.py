@@ -9,8 +9,8 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.warehouse import preflight
-from standins.greens import Release, Shop
-from standins.postgres import Database, Server
+from standins.warehouse.greens import Release, Shop
+from standins.warehouse.postgres import Database, Server
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from dbtdeploy.base import errors
 from dbtdeploy.context.release_files import Column
 from dbtdeploy.warehouse import preflight, release_schemas, warehouse_refusals
 from dbtdeploy.warehouse.release_macro_types import Query
-from standins.greens import PLACE, Shop
-from standins.macros import MacroDbt
-from standins.postgres import Database, Server
+from standins.warehouse.greens import PLACE, Shop
+from standins.warehouse.macros import MacroDbt
+from standins.warehouse.postgres import Database, Server
 
 
 @pytest.fixture

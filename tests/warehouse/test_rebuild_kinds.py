@@ -8,7 +8,7 @@ import pytest
 
 from dbtdeploy.context import work_files
 from dbtdeploy.warehouse.rebuild_kinds import EVERY_KIND, full_refresh, wanted
-from standins import plans, runs
+from standins.jobs import plans, runs
 
 
 def node(name: str, materialized: str = "table", **fields: Any) -> work_files.PlannedNode:

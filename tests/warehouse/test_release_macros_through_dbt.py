@@ -12,9 +12,9 @@ import pytest
 from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.dbt.dbt_client import Dbt
-from standins.greens import Shop
-from standins.macros import MacroDbt
-from standins.postgres import Database, Server
+from standins.warehouse.greens import Shop
+from standins.warehouse.macros import MacroDbt
+from standins.warehouse.postgres import Database, Server
 
 PROJECT = {"name": "shop", "version": "1.0", "profile": "shop"}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from standins.greens import Shop
-from standins.postgres import Database, Server
+from standins.warehouse.greens import Shop
+from standins.warehouse.postgres import Database, Server
 
 MODEL = """
 {{{{ config(materialized='incremental', unique_key='id',

@@ -9,8 +9,8 @@ import pytest
 from dbtdeploy.base import errors
 from dbtdeploy.context.release_files import Spot
 from dbtdeploy.warehouse import sql_files, sql_refs
-from standins import builds, releases
-from standins.releases import CUSTOMERS, ORDERS, node
+from standins.jobs import builds, releases
+from standins.jobs.releases import CUSTOMERS, ORDERS, node
 
 SOURCE = {
     "unique_id": "source.shop.raw.orders",

@@ -8,8 +8,8 @@ import pytest
 
 from dbtdeploy.base import errors
 from dbtdeploy.warehouse.release_macro_types import Swapped
-from standins.greens import Shop, quoted
-from standins.postgres import Database, Server
+from standins.warehouse.greens import Shop, quoted
+from standins.warehouse.postgres import Database, Server
 
 
 @pytest.fixture

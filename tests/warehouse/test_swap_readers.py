@@ -20,9 +20,9 @@ import pytest
 from dbtdeploy.base import errors
 from dbtdeploy.warehouse import release_schemas
 from dbtdeploy.warehouse.release_macro_types import Swapped
-from standins.greens import PLACE, Release, Shop
-from standins.macros import MacroDbt
-from standins.postgres import Database, Server
+from standins.warehouse.greens import PLACE, Release, Shop
+from standins.warehouse.macros import MacroDbt
+from standins.warehouse.postgres import Database, Server
 
 READERS, CONNECTIONS, SWAPS = 500, 150, 50
 """Each reader pauses up to half a second; they share connections, for 500 are more than the server

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from standins.greens import Release, Shop
-from standins.postgres import Database, Server
+from standins.warehouse.greens import Release, Shop
+from standins.warehouse.postgres import Database, Server
 
 
 @pytest.fixture

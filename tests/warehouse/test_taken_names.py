@@ -10,8 +10,8 @@ from dbtdeploy.base import errors
 from dbtdeploy.release import release_refusals
 from dbtdeploy.warehouse import preflight, release_schemas
 from dbtdeploy.warehouse.relations_read import RelationRead
-from standins.greens import PLACE, Release, Shop
-from standins.postgres import Database, Server
+from standins.warehouse.greens import PLACE, Release, Shop
+from standins.warehouse.postgres import Database, Server
 
 MARK = "dbt-deploy repository=o/r project=shop target=ci pull_request=1"
 DECLARED = "dbt-deploy: pull requests"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dbtdeploy.base import actions_runner, timestamps
 from dbtdeploy.context.deploy_files import StoreCommand
-from dbtdeploy.store import fencing, lease, lease_messages, store_location
+from dbtdeploy.store import store_location
+from dbtdeploy.store.lease import lease, lease_messages
+from dbtdeploy.store.publication import fencing
 
 
 def run(asked: StoreCommand) -> None:

@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterator
 from dbtdeploy.base import errors
 from dbtdeploy.context.deploy_files import StoreCommand
 from dbtdeploy.deploy import lease_acquire
-from dbtdeploy.store import (
-    conditional_write_check,
-    lease,
-    lease_messages,
-    resume_publish,
-)
-from dbtdeploy.store.lease_record import Lease
+from dbtdeploy.store import conditional_write_check
+from dbtdeploy.store.lease import lease, lease_messages
+from dbtdeploy.store.lease.lease_record import Lease
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import resume_publish
 
 
 @contextlib.contextmanager

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from dbtdeploy.base import crash
-from dbtdeploy.store import lease, versions
 from dbtdeploy.store.inventory import VersionFolder
+from dbtdeploy.store.lease import lease
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import versions
 
 AT_ONCE = 8
 

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import actions_runner, errors, timestamps
 from dbtdeploy.context.deploy_files import StoreCommand
-from dbtdeploy.store import environment_settings, lease_messages, store_location
+from dbtdeploy.store import environment_settings, store_location
 from dbtdeploy.store.environment_settings import EnvironmentSettings, Hold
+from dbtdeploy.store.lease import lease_messages
 from dbtdeploy.store.object_store import Store
 
 

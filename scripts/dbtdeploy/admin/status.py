@@ -11,17 +11,13 @@ from dbtdeploy.admin import status_release
 from dbtdeploy.admin.status_release import ReleaseStatus
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import errors, text, timestamps
-from dbtdeploy.store import (
-    environment_settings,
-    failed_nodes,
-    lease,
-    lease_record,
-    version_reader,
-)
+from dbtdeploy.store import environment_settings, failed_nodes
 from dbtdeploy.store.environment_settings import EnvironmentSettings
-from dbtdeploy.store.lease import Seen
+from dbtdeploy.store.lease import lease, lease_record
+from dbtdeploy.store.lease.lease import Seen
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index, Pointer
+from dbtdeploy.store.publication import version_reader
+from dbtdeploy.store.publication.versions import Index, Pointer
 
 NAMES_SHOWN = 20
 """Of pending nodes."""

@@ -12,7 +12,7 @@ from dbtdeploy.base import errors, timestamps
 from dbtdeploy.store import in_flight, lineage
 from dbtdeploy.store.in_flight import InFlight
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index, Pointer
+from dbtdeploy.store.publication.versions import Index, Pointer
 
 MOST_READ = 30
 """Versions that are looked through for the newest release: builds that followed it."""

@@ -11,7 +11,8 @@ from dbtdeploy.artifacts.artifacts import TESTS, Manifest, Node
 from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import ReleaseNode
-from dbtdeploy.release import breaking, downstream_check, release_nodes
+from dbtdeploy.release import release_nodes
+from dbtdeploy.release.gates import breaking, downstream_check
 from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.report.release_preview_report import NodeWhenReleased, WhenReleased
 from dbtdeploy.report.report import Report

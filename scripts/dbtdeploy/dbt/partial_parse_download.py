@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dbtdeploy.base import errors
-from dbtdeploy.store import partial_parse, versions
+from dbtdeploy.store import partial_parse
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication import versions
+from dbtdeploy.store.publication.versions import Index
 
 Say = Callable[[str], None]
 Installed = Callable[[], str | None]

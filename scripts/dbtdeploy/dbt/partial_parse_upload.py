@@ -12,7 +12,7 @@ from pathlib import Path
 from dbtdeploy.base import errors, folded_text, settings
 from dbtdeploy.context import work_files
 from dbtdeploy.store import partial_parse
-from dbtdeploy.store.publish import Extra
+from dbtdeploy.store.publication.publish import Extra
 
 NOT_KEPT = "The parse of this run is not kept, so that the next one parses everything anew."
 

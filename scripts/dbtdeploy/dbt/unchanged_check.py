@@ -7,7 +7,7 @@ from pathlib import Path
 from dbtdeploy.base import git_client, settings
 from dbtdeploy.context import hand_over, shortcuts, work_files
 from dbtdeploy.dbt import checkout_digest, installed_version
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication.versions import Index
 
 NOTHING = "Nothing to build: what dbt reads here is what production was built from."
 

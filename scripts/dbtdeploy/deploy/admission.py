@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dbtdeploy.base import errors
 from dbtdeploy.store import environment_settings
 from dbtdeploy.store.environment_settings import EnvironmentSettings
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication.versions import Index
 
 NOT_DONE = "Nothing was built, nothing was published."
 SHORT = 7

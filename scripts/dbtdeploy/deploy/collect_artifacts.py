@@ -24,7 +24,7 @@ from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
 from dbtdeploy.context.policies import BuildsProduction, Release
 from dbtdeploy.dbt import checkout_digest
 from dbtdeploy.deploy import redact_artifacts
-from dbtdeploy.store.versions import DEPLOYED, RELEASED, Index
+from dbtdeploy.store.publication.versions import DEPLOYED, RELEASED, Index
 
 CATALOG, SOURCES, LOG = "catalog.json", "sources.json", "dbt.log"
 

@@ -12,8 +12,10 @@ from dbtdeploy.context.deploy_files import STATIC_DOCS, Docs, Publication
 from dbtdeploy.context.policies import BuildsProduction
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.deploy import collect_artifacts
-from dbtdeploy.store import lease, store_location, versions
+from dbtdeploy.store import store_location
+from dbtdeploy.store.lease import lease
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import versions
 
 HTML = "text/html; charset=utf-8"
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from dbtdeploy.base import actions_runner, timestamps
-from dbtdeploy.store import lease, lease_messages
-from dbtdeploy.store.lease_record import Lease
+from dbtdeploy.store.lease import lease, lease_messages
+from dbtdeploy.store.lease.lease_record import Lease
 from dbtdeploy.store.object_store import Store
 
 POLL_SECONDS = 5.0

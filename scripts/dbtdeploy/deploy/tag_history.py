@@ -10,7 +10,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.deploy import admission
 from dbtdeploy.store import lineage
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index, Pointer
+from dbtdeploy.store.publication.versions import Index, Pointer
 
 AT_ONCE = 8
 

@@ -15,10 +15,11 @@ from msgspec import Struct
 from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.base import crash, json_codec
 from dbtdeploy.context.work_files import Event
-from dbtdeploy.store import lease, publish, version_reader, versions
-from dbtdeploy.store.lease_messages import who
+from dbtdeploy.store.lease import lease
+from dbtdeploy.store.lease.lease_messages import who
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication import publish, version_reader, versions
+from dbtdeploy.store.publication.versions import Index
 
 
 class PlainState(Struct, frozen=True, kw_only=True):

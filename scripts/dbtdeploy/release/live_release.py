@@ -19,9 +19,10 @@ from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import live_checks, recover, release_refusals, staging
-from dbtdeploy.store import in_flight, lease_messages, lease_renewal, store_location
+from dbtdeploy.store import in_flight, store_location
+from dbtdeploy.store.lease import lease_messages, lease_renewal
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication.versions import Index
 from dbtdeploy.warehouse import release_macros, release_schemas, sql_files, sql_refs
 from dbtdeploy.warehouse.release_macro_types import Swapped, TookBack
 

@@ -27,9 +27,11 @@ from dbtdeploy.release import (
     unpublished_version,
 )
 from dbtdeploy.release.swap_request import Known
-from dbtdeploy.store import environment_settings, in_flight, lease_renewal, publish, store_location
+from dbtdeploy.store import environment_settings, in_flight, store_location
 from dbtdeploy.store.in_flight import InFlight
+from dbtdeploy.store.lease import lease_renewal
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import publish
 from dbtdeploy.warehouse import release_macros, release_schemas
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Swapped
 

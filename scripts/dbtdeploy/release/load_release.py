@@ -8,9 +8,10 @@ from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import json_codec
 from dbtdeploy.context import hand_over, release_files
 from dbtdeploy.context.release_files import Released, ReleasePlan, ReleaseRecord
-from dbtdeploy.store import lineage, version_reader
+from dbtdeploy.store import lineage
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication import version_reader
+from dbtdeploy.store.publication.versions import Index
 
 KEPT: tuple[type[ReleaseRecord | ReleasePlan], ...] = (ReleaseRecord, ReleasePlan)
 

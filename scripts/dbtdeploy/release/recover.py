@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dbtdeploy.base import crash, errors, timestamps
-from dbtdeploy.store import in_flight, lease, publish, resume_publish, version_reader
+from dbtdeploy.store import in_flight
 from dbtdeploy.store.in_flight import InFlight
-from dbtdeploy.store.move_pointer import move_pointer
+from dbtdeploy.store.lease import lease
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.resume_publish import Whole
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication import publish, resume_publish, version_reader
+from dbtdeploy.store.publication.move_pointer import move_pointer
+from dbtdeploy.store.publication.resume_publish import Whole
+from dbtdeploy.store.publication.versions import Index
 
 
 def go_live(

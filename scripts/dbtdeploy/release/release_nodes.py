@@ -14,7 +14,8 @@ from dbtdeploy.artifacts.state_diff import NEW, Reasons
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import BackBy, Change, Kind, Method, ReleaseNode, Spot
 from dbtdeploy.context.work_files import PlannedNode
-from dbtdeploy.release import downstream_check, node_meta
+from dbtdeploy.release import node_meta
+from dbtdeploy.release.gates import downstream_check
 from dbtdeploy.report import node_report
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, LiveRelation
 

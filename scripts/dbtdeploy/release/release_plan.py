@@ -15,8 +15,9 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan, RemovedNode, Spot, Tag
-from dbtdeploy.release import breaking, downstream_check, gates, release_nodes
-from dbtdeploy.store import versions
+from dbtdeploy.release import release_nodes
+from dbtdeploy.release.gates import breaking, downstream_check, gates
+from dbtdeploy.store.publication import versions
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, ProductionRelation
 
 STORED = frozenset({"model", "seed", "snapshot"})

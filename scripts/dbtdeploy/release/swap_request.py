@@ -10,7 +10,7 @@ from dbtdeploy.artifacts.artifacts import Manifest
 from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan, ReleaseRecord, SwappedNode
 from dbtdeploy.context.work_files import Run, State
 from dbtdeploy.release import in_place, node_meta
-from dbtdeploy.store import lease_messages
+from dbtdeploy.store.lease import lease_messages
 from dbtdeploy.warehouse import release_schemas
 from dbtdeploy.warehouse.preflight import Preflight
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, LiveRelation, Measured, SwapPair

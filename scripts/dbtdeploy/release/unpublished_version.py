@@ -17,9 +17,11 @@ from dbtdeploy.dbt import partial_parse_upload
 from dbtdeploy.deploy import collect_artifacts, redact_artifacts
 from dbtdeploy.release import release_refusals, results_in_production
 from dbtdeploy.release.swap_request import Known
-from dbtdeploy.store import failed_nodes, in_flight, lease, publish, versions
+from dbtdeploy.store import failed_nodes, in_flight
 from dbtdeploy.store.in_flight import InFlight
+from dbtdeploy.store.lease import lease
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import publish, versions
 
 
 def write(

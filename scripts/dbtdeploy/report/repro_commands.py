@@ -14,7 +14,7 @@ import shlex
 from urllib.parse import urlsplit, urlunsplit
 
 from dbtdeploy.context import work_files
-from dbtdeploy.store import versions
+from dbtdeploy.store.publication import versions
 
 ROWS_SHOWN = 20
 STATE_COPY = "state"

@@ -16,20 +16,14 @@ from dbtdeploy.artifacts.artifact_check import ARTIFACTS
 from dbtdeploy.base import crash, errors, timestamps
 from dbtdeploy.context.deploy_files import STATIC_DOCS
 from dbtdeploy.rollback import rollback_plan, rollback_records
-from dbtdeploy.store import (
-    environment_settings,
-    in_flight,
-    lease,
-    lineage,
-    publish,
-    version_reader,
-    versions,
-)
+from dbtdeploy.store import environment_settings, in_flight, lineage
 from dbtdeploy.store.environment_settings import EnvironmentSettings, Hold
 from dbtdeploy.store.in_flight import InFlight
-from dbtdeploy.store.move_pointer import NOT_MOVED_BACK, move_pointer
+from dbtdeploy.store.lease import lease
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication import publish, version_reader, versions
+from dbtdeploy.store.publication.move_pointer import NOT_MOVED_BACK, move_pointer
+from dbtdeploy.store.publication.versions import Index
 from dbtdeploy.warehouse.release_macro_types import ReleaseState
 
 EVENT = "rollback"

@@ -16,10 +16,10 @@ from dbtdeploy.context.release_files import ReleaseRecord
 from dbtdeploy.context.rollback_files import RollbackPlan, TakenRelease
 from dbtdeploy.rollback import rollback_records, rollback_target
 from dbtdeploy.rollback.rollback_target import Target
-from dbtdeploy.store import version_reader, versions
 from dbtdeploy.store.inventory import Inventory
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication import version_reader, versions
+from dbtdeploy.store.publication.versions import Index
 from dbtdeploy.warehouse.release_macro_types import TookBack
 
 BROUGHT_BACK = ("restore", "recreate", "remove")

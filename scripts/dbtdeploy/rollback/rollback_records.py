@@ -10,9 +10,9 @@ from dbtdeploy.base import json_codec
 from dbtdeploy.context import release_files
 from dbtdeploy.context.release_files import ReleaseRecord
 from dbtdeploy.rollback.rollback_target import Target
-from dbtdeploy.store import version_reader, versions
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication import version_reader, versions
+from dbtdeploy.store.publication.versions import Index
 
 
 def of(store: Store, target: Target) -> tuple[ReleaseRecord, ...]:

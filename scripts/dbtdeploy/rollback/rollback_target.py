@@ -11,7 +11,7 @@ from msgspec import Struct
 from dbtdeploy.base import errors, timestamps
 from dbtdeploy.store import inventory, lineage
 from dbtdeploy.store.inventory import Inventory
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication.versions import Index
 
 UNTOUCHED = "Nothing was changed, neither in the warehouse nor in the store."
 

@@ -11,8 +11,8 @@ from dbtdeploy.context.rollback_files import RollbackPlan
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.rollback import rollback_plan, rollback_records, rollback_target
-from dbtdeploy.store import lease_messages
 from dbtdeploy.store.in_flight import InFlight
+from dbtdeploy.store.lease import lease_messages
 from dbtdeploy.warehouse import release_macros, release_schemas, warehouse_refusals
 from dbtdeploy.warehouse.release_macro_types import ReleaseScope, Swapped, TookBack
 from dbtdeploy.warehouse.warehouse_refusals import SwapWords

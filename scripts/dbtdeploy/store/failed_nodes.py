@@ -16,8 +16,8 @@ import msgspec
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.artifacts.node_status import GOOD, OUTCOMES
 from dbtdeploy.base import actions_runner
-from dbtdeploy.store import version_reader, versions
 from dbtdeploy.store.object_store import Store
+from dbtdeploy.store.publication import version_reader, versions
 
 FOLDER = "retry"
 """In the work folder; there only if something is to be built again."""

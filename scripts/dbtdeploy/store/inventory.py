@@ -15,10 +15,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors, timestamps
-from dbtdeploy.store import versions
 from dbtdeploy.store.conditional_write_check import PROBE, PROBE_KEY
 from dbtdeploy.store.object_store import ListedObject, Store
-from dbtdeploy.store.versions import Index, Pointer
+from dbtdeploy.store.publication import versions
+from dbtdeploy.store.publication.versions import Index, Pointer
 
 AT_ONCE = 8
 """Indexes read side by side: a month of hourly deploys has 720."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from dbtdeploy.store import versions
 from dbtdeploy.store.inventory import Inventory
 from dbtdeploy.store.object_store import Store
-from dbtdeploy.store.versions import Index
+from dbtdeploy.store.publication import versions
+from dbtdeploy.store.publication.versions import Index
 
 Read = Callable[[str], "Index | None"]
 """The index of a version; None where it is not there."""

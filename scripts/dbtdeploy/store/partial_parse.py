@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from dbtdeploy.store import versions
-from dbtdeploy.store.versions import StoredObject
+from dbtdeploy.store.publication import versions
+from dbtdeploy.store.publication.versions import StoredObject
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -12,10 +12,11 @@ from pathlib import Path
 from dbtdeploy.base import errors, settings, stored_records
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.base.settings import StoreAccess
-from dbtdeploy.store import conditional_write_check, versions
+from dbtdeploy.store import conditional_write_check
 from dbtdeploy.store.folder_client import Folder
 from dbtdeploy.store.object_store import ListedObject, Store, Stored
-from dbtdeploy.store.s3_client import Bucket
+from dbtdeploy.store.publication import versions
+from dbtdeploy.store.s3.s3_client import Bucket
 
 PACKED, HTML = "application/gzip", "text/html"
 

@@ -20,8 +20,8 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (2, 1)]
 
-from standins import runner  # noqa: E402  found by the line above
-from standins.runner import Usage  # noqa: E402
+from standins.runner import runner  # noqa: E402  found by the line above
+from standins.runner.runner import Usage  # noqa: E402
 
 PR_SET_CHILD_SUBREAPER = 36
 LEFT_SECONDS = 30

@@ -22,7 +22,9 @@ from demo import events, jobs, processes, production, world
 from demo.production import Dbt
 from demo.repository import NAME, ROOT, Repository
 from demo.world import World
-from standins import github, postgres, runner
+from standins.github import github
+from standins.runner import runner
+from standins.warehouse import postgres
 
 DEPLOY_RUN_IDS = 17_000_000_000
 

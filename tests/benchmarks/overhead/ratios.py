@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.overhead import measured
 from benchmarks.overhead.runs import INSTALLING, Run
-from standins.runner import Usage
+from standins.runner.runner import Usage
 
 Ratios = dict[str, float]
 BESIDE = (measured.RESTORE, measured.SAVE)

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.overhead import measured
 from benchmarks.overhead.measured import Stage
 from benchmarks.overhead.profiled import Spent
-from standins.runner import Usage
+from standins.runner.runner import Usage
 
 INSTALLING = (
     *("Install dbt", "Compute the cache key", "Set up dbt-deploy"),

@@ -14,8 +14,8 @@ from benchmarks.overhead.runs import Dbt, Run
 from demo import events, repository
 from demo.events import Event
 from demo.repository import ROOT, Checkout
-from standins import runner
-from standins.runner import Usage
+from standins.runner import runner
+from standins.runner.runner import Usage
 
 RECIPE = ROOT / "tests" / "benchmarks" / "recipe"
 RUN_IDS = 18_000_000_000

@@ -17,7 +17,8 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (2, 1)]
 
-from standins import postgres, s3  # noqa: E402  found by the line above
+from standins.store import s3  # noqa: E402  found by the line above
+from standins.warehouse import postgres  # noqa: E402  found by the line above
 
 LONGEST_SECONDS = 12 * 3600
 PATIENCE_SECONDS = 60
