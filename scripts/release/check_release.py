@@ -16,7 +16,7 @@ from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.release import release_plan
-from dbtdeploy.release.gates import gates
+from dbtdeploy.release.gates import gates, losses
 from dbtdeploy.release.staging import Staging
 from dbtdeploy.store import store_location
 from dbtdeploy.store.lease import lease_renewal
@@ -51,11 +51,15 @@ def main() -> None:
         results=results,
         policy=policy,
         allowed_by=ctx.read(Tag).breaking_allowed_by,
+        loss_allowed_by=ctx.read(Tag).loss_allowed_by,
         fail_on_warnings=run.policy.fail_on_warnings,
     )
     hand_over.write(work, replace(finished, gates=judged))
     for gate in judged:
         actions_runner.say(f"{gate.name}: {gate.outcome}. {gate.figures}")
+        if gate.name == losses.LOSSES:
+            for detail in gate.details:
+                actions_runner.say(f"  {detail}")
     gates.refuse(judged)
     crash.point("release-checked")
 

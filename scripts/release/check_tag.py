@@ -1,10 +1,10 @@
 """run.json -> Tag: the version tag, proven to be where it should be.
 
     python check_tag.py tag      it is there, is what is checked out, and is on the main branch
-    python check_tag.py label    whether a merged pull request allows breaking changes
+    python check_tag.py label    whether merged pull requests allow breaking changes and losses
 
 The first is asked before anything is done. The second needs state.json, which tells from where on
-pull requests count, and refuses nothing: without an answer breaking changes are not allowed.
+pull requests count, and refuses nothing: without an answer neither is allowed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def _tag(run: work_files.Run, policy: Release, _work: Path) -> Tag:
     checked = version_tag.check(policy.tag, found, git_client.checked_out(folder) or run.event.sha)
     actions_runner.say(f"{checked.name} is {checked.commit[:12]}, and on {checked.main_branch}.")
     return replace(
-        checked, breaking_allowed_by=version_tag.BY_INPUT if policy.allow_breaking else None
+        checked,
+        breaking_allowed_by=version_tag.BY_INPUT if policy.allow_breaking else None,
+        loss_allowed_by=version_tag.LOSS_BY_INPUT if policy.allow_loss else None,
     )
 
 
@@ -71,18 +73,25 @@ def _label(run: work_files.Run, policy: Release, work: Path) -> Tag:
     state = hand_over.read_if_there(work, work_files.State)
     before = state.commit if state and state.found else None
     access = settings.GitHubAccess.from_environ()
-    if checked.breaking_allowed_by or not policy.breaking_label:
+    if checked.breaking_allowed_by and checked.loss_allowed_by:
         return checked
     if not before or not settings.on_github(run.event.repository, access):
         print("No label is asked for: the current version's commit or GitHub is not known.")
         return checked
+    labels = (policy.breaking_label, policy.loss_label)
     try:
-        allowed_by = tags_api.Tags(access, run.event.repository).allowing(
-            before, checked.commit, policy.breaking_label
+        breaking, loss = tags_api.Tags(access, run.event.repository).allowing(
+            before, checked.commit, labels
         )
     except errors.GitHubFailed as failure:
-        title = "Whether a breaking change is allowed could not be asked"
+        title = "Whether breaking changes and losses are allowed could not be asked"
         actions_runner.warning(title, settings.redactor()(str(failure)))
         return checked
-    actions_runner.say(f"Breaking changes are allowed by {allowed_by or 'nobody'}.")
-    return replace(checked, breaking_allowed_by=allowed_by)
+    made = replace(
+        checked,
+        breaking_allowed_by=checked.breaking_allowed_by or breaking,
+        loss_allowed_by=checked.loss_allowed_by or loss,
+    )
+    actions_runner.say(f"Breaking changes are allowed by {made.breaking_allowed_by or 'nobody'}.")
+    actions_runner.say(f"Losses are allowed by {made.loss_allowed_by or 'nobody'}.")
+    return made

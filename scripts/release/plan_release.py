@@ -17,6 +17,7 @@ from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness, production_reads
 from dbtdeploy.release import release_plan, release_refusals, staging
+from dbtdeploy.release.gates import gates
 from dbtdeploy.store import failed_nodes, store_location
 from dbtdeploy.store.lease import lease_renewal
 from dbtdeploy.warehouse import preflight, release_macros, release_schemas, sql_files, sql_refs
@@ -45,7 +46,9 @@ def main() -> None:
         preflight.refuse_untrusted(live.look)
         release_refusals.refuse_in_the_way(plan, live)
     ctx.write(plan)
-    _tell(plan, run)
+    _tell(plan)
+    gates.refuse(plan.gates)
+    _go_on(plan, run)
 
 
 def _plan(
@@ -110,9 +113,14 @@ def _again(work: Path) -> Collection[str]:
     return results.by_id().keys() if results else ()
 
 
-def _tell(plan: ReleasePlan, run: work_files.Run) -> None:
+def _tell(plan: ReleasePlan) -> None:
     for node in plan.nodes:
         actions_runner.say(f"{node.name}: {node.change}, {node.method}, type {node.kind}")
+        for part in node.losses:
+            actions_runner.say(f"{node.name} loses: {part}")
+
+
+def _go_on(plan: ReleasePlan, run: work_files.Run) -> None:
     goes_on = not run.of(Release).dry_run
     in_place = bool(plan.direct) and not plan.staged
     outputs = {

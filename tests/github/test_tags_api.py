@@ -39,7 +39,8 @@ class World:
         return self.tags.look(name, main_branch)
 
     def allowing(self, before: str | None = None, label: str = LABEL) -> str | None:
-        return self.tags.allowing(before or self.commits[0], self.commits[-1], label)
+        (found,) = self.tags.allowing(before or self.commits[0], self.commits[-1], [label])
+        return found
 
     def merge(self, number: int, commit: str, *labels: str) -> None:
         self.hub.create_pull_request(REPOSITORY, number)

@@ -183,13 +183,13 @@ def test_without_a_checkout_the_events_commit_counts(job: Job, work: Path) -> No
 # The label ----------------------------------------------------------------------------------------
 
 
-def labelled(job: Job) -> None:
+def labelled(job: Job, label: str = "allow-breaking") -> None:
     before = job.git("rev-parse", "HEAD")
     commit = job.commit()
     job.tag(commit)
     assert job.hub
     job.hub.create_pull_request(REPOSITORY, 7)
-    job.hub.merge_pull_request(REPOSITORY, 7, commit, labels=["allow-breaking"])
+    job.hub.merge_pull_request(REPOSITORY, 7, commit, labels=[label])
     state = plans.state(commit=before)
     hand_over.write(job.work, state)
     assert job.check()[0] == 0
@@ -201,10 +201,19 @@ def test_a_merged_pull_requests_label_allows(job: Job) -> None:
     code, printed = job.check("label")
     assert code == 0, printed
     assert job.checked().breaking_allowed_by == "the label `allow-breaking` of #7"
+    assert job.checked().loss_allowed_by is None
+
+
+def test_a_label_of_its_own_allows_losses(job: Job) -> None:
+    labelled(job, "allow-loss")
+    code, printed = job.check("label")
+    assert code == 0, printed
+    assert job.checked().breaking_allowed_by is None
+    assert job.checked().loss_allowed_by == "the label `allow-loss` of #7"
 
 
 def test_the_input_allows_without_asking(job: Job) -> None:
-    job.policy = replace(job.policy, allow_breaking=True)
+    job.policy = replace(job.policy, allow_breaking=True, allow_loss=True)
     labelled_tag = job.commit()
     job.tag(labelled_tag)
     assert job.check()[0] == 0
@@ -212,6 +221,7 @@ def test_the_input_allows_without_asking(job: Job) -> None:
     asked = len(job.hub.seen)
     assert job.check("label")[0] == 0
     assert job.checked().breaking_allowed_by == "the input `allow-breaking`"
+    assert job.checked().loss_allowed_by == "the input `allow-loss`"
     assert len(job.hub.seen) == asked
 
 
@@ -223,7 +233,10 @@ def test_without_an_answer_breaking_changes_are_not_allowed(job: Job) -> None:
     code, printed = job.check("label")
     assert code == 0
     assert job.checked().breaking_allowed_by is None
-    assert "::warning title=Whether a breaking change is allowed could not be asked" in printed
+    assert (
+        "::warning title=Whether breaking changes and losses are allowed could not be asked"
+        in printed
+    )
     assert "pull-requests: read" in printed
     assert not hand_over.is_there(job.work, work_files.Failure)
 

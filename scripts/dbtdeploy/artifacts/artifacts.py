@@ -76,6 +76,7 @@ class Config(msgspec.Struct, frozen=True, gc=False):
     predicates: msgspec.Raw = NULL
     merge_update_columns: msgspec.Raw = NULL
     merge_exclude_columns: msgspec.Raw = NULL
+    indexes: msgspec.Raw = NULL
     pre_hook: msgspec.Raw = msgspec.field(default=NULL, name="pre-hook")
     post_hook: msgspec.Raw = msgspec.field(default=NULL, name="post-hook")
 

@@ -70,6 +70,8 @@ class Inputs:
     method: str
     allow_breaking: str
     breaking_label: str
+    allow_loss: str
+    loss_label: str
     row_count_gate: str
     row_count_tolerance: str
     freshness_column: str

@@ -96,6 +96,9 @@ class Release(BuildsProduction, frozen=True, kw_only=True, tag="release"):
     allow_breaking: bool
     breaking_label: str
     """Label of a pull request that allows breaking changes."""
+    allow_loss: bool
+    loss_label: str
+    """Label of a pull request that allows losses of what is replaced."""
     row_count_gate: str
     """``warn``, ``block`` or ``off``."""
     row_count_tolerance: float

@@ -46,6 +46,8 @@ class Tag(HandOver, frozen=True, kw_only=True):
     main_branch: str
     breaking_allowed_by: str | None = None
     """The input, or the pull request whose label allows breaking changes."""
+    loss_allowed_by: str | None = None
+    """The same of what replaced relations lose."""
 
 
 class Spot(Struct, frozen=True, kw_only=True):
@@ -81,6 +83,8 @@ class ReleaseNode(Struct, frozen=True, kw_only=True):
     full_refresh: bool = False
     breaking: tuple[str, ...] = ()
     """Sentences, such as ``column amount is removed``."""
+    losses: tuple[str, ...] = ()
+    """What goes with the relation that is replaced, such as ``trigger audit``."""
     exposures: tuple[str, ...] = ()
     """Labels of exposures that read it, at any distance."""
     outside: tuple[str, ...] = ()
@@ -104,8 +108,8 @@ class Gate(Struct, frozen=True, kw_only=True):
     """One check that a release must pass, with its figures."""
 
     name: str
-    """``dbt tests``, ``breaking changes``, ``row counts``, ``rows kept``, ``freshness``,
-    ``checks``."""
+    """``dbt tests``, ``breaking changes``, ``losses``, ``row counts``, ``rows kept``,
+    ``freshness``, ``checks``."""
     outcome: Literal["passed", "warned", "blocked", "off", "waiting"]
     """``waiting``: staging does not stand yet."""
     figures: str

@@ -7,7 +7,7 @@ Sources: https://docs.github.com/rest/git/refs, .../rest/commits/commits#compare
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import TypeVar
@@ -91,27 +91,28 @@ class Tags:
 
         return self._with(api, f"the tag {name} of {self._repository}", asked)
 
-    def allowing(self, before: str, commit: str, label: str) -> str | None:
-        """Which merged pull request since the current version allows breaking changes.
+    def allowing(self, before: str, commit: str, labels: Sequence[str]) -> tuple[str | None, ...]:
+        """Which merged pull request since the current version bears each of some labels.
 
         Args:
             before: the current version's commit.
             commit: the release's.
-            label: that allows it.
+            labels: what each allows.
 
         Returns:
-            It, for a sentence; None where there is none.
+            For each label the pull request, for a sentence; None where there is none.
 
         Raises:
             GitHubFailed: as ``look``; also where the two commits have nothing in common.
         """
         api = self._api(NO_BREAKING, "pull-requests: read")
 
-        def asked(repository: Repository) -> str | None:
+        def asked(repository: Repository) -> tuple[str | None, ...]:
             compared = repository.compare(before, commit, comparison_commits_per_page=250)
             since = api.ask(lambda: compared.base_commit.commit.committer.date)
             commits = {one.sha for one in api.listed(lambda: compared.commits, MOST_COMMITS)}
-            return version_tag.allowing(_merged(api, repository, since), commits, label)
+            merged = _merged(api, repository, since)
+            return tuple(version_tag.allowing(merged, commits, label) for label in labels)
 
         return self._with(api, f"the pull requests of {self._repository}", asked)
 

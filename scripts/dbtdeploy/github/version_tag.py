@@ -13,6 +13,7 @@ from dbtdeploy.context.release_files import Tag
 NOTHING_DONE = "Nothing was built, production is as it was."
 
 BY_INPUT = "the input `allow-breaking`"
+LOSS_BY_INPUT = "the input `allow-loss`"
 
 NAME = re.compile(r"[\w][\w.+/@-]{0,199}")
 NO_NAME = ("..", "//", "/.", "@{", ".lock/")
@@ -113,12 +114,12 @@ def check(name: str, found: Found, checked_out: str) -> Tag:
 
 
 def allowing(pulls: Iterable[Merged], commits: Collection[str], label: str) -> str | None:
-    """Which pull request allows breaking changes, for a sentence.
+    """Which pull request bears a label, for a sentence.
 
     Args:
         pulls: merged ones, the newest first.
         commits: what the release brings.
-        label: that allows it; GitHub tells labels apart whatever their case.
+        label: the label; GitHub tells labels apart whatever their case.
     """
     for pull in pulls:
         if pull.commit in commits and label.lower() in {one.lower() for one in pull.labels}:

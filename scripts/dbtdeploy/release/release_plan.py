@@ -15,8 +15,8 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan, RemovedNode, Spot, Tag
-from dbtdeploy.release import release_nodes
-from dbtdeploy.release.gates import breaking, downstream_check, gates
+from dbtdeploy.release import release_nodes, staging
+from dbtdeploy.release.gates import breaking, downstream_check, gates, losses
 from dbtdeploy.store.publication import versions
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, ProductionRelation
 
@@ -81,7 +81,9 @@ def plan(
         untouched=_untouched(manifest, nodes),
         removed=removed,
     )
-    return replace(made, gates=gates.waiting(made, policy, manifest))
+    if look is not None:
+        made = replace(made, nodes=_losing(made, manifest, production, look))
+    return replace(made, gates=gates.waiting(made, policy, manifest, tag.loss_allowed_by))
 
 
 def wanted(planned: work_files.Plan, manifest: Manifest) -> tuple[ProductionRelation, ...]:
@@ -166,6 +168,7 @@ def finish(
             rows_before=figure.rows_before,
             rows_after=figure.rows_after,
             breaking=(*breaking.by_columns(node, figure, new, old), *defined),
+            losses=losses.of_dbt(figure.losses, node, new, production),
         )
 
     return replace(plan, nodes=tuple(finished(node) for node in plan.nodes), final=True)
@@ -183,6 +186,31 @@ def _defined(node: ReleaseNode, manifest: Manifest, production: Manifest | None)
     new = manifest.find(node.unique_id) or Node(name=node.name)
     old = production.find(node.unique_id) if production else None
     return replace(node, breaking=breaking.by_definition(node, new, old))
+
+
+def _losing(
+    plan: ReleasePlan, manifest: Manifest, production: Manifest | None, look: LiveProduction
+) -> tuple[ReleaseNode, ...]:
+    live = {one.unique_id: one for one in look.live}
+    in_place = {
+        one.unique_id
+        for one in staging.baselines(plan, look, {n.unique_id: n.production for n in plan.staged})
+    }
+    makers = losses.makers(manifest)
+    return tuple(
+        replace(
+            node,
+            losses=losses.before_build(
+                node,
+                live.get(node.unique_id),
+                manifest,
+                production,
+                makers=makers,
+                in_place=in_place,
+            ),
+        )
+        for node in plan.nodes
+    )
 
 
 def _still_live(

@@ -49,6 +49,8 @@ class LiveRelation(Struct, frozen=True, kw_only=True):
     ours: bool
     """Whether this role may move it: it is its owner, or a member of the owner."""
     columns: tuple[Column, ...] = ()
+    parts: tuple[str, ...] = ()
+    """What goes with it when it is replaced, such as ``trigger audit``; see release_losses.sql."""
     rows_estimate: int | None = None
     bytes: int | None = None
     statements: tuple[str, ...] = ()
@@ -129,6 +131,8 @@ class MeasuredNode(Struct, frozen=True, kw_only=True):
     rows_before: int | None = None
     rows_after: int | None = None
     duplicate_keys: int | None = None
+    losses: tuple[str, ...] = ()
+    """What production's has and staging's has not, as of ``LiveRelation.parts``."""
     newest: str | None = None
     """Of ``fresh_column``, ISO 8601."""
     age_seconds: float | None = None

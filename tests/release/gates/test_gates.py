@@ -66,6 +66,7 @@ def test_before_staging_each_gate_says_what_it_waits_for() -> None:
     assert waits == {
         "dbt tests": ("waiting", "2 tests"),
         "breaking changes": ("waiting", "columns of staging against production's"),
+        "losses": ("waiting", "triggers, comments and the like"),
         "row counts": ("waiting", "3 tables"),
         "rows kept": ("waiting", "1 incremental table or snapshot"),
         "freshness": ("off", "no column is named for it"),
@@ -84,6 +85,7 @@ def test_all_well() -> None:
     assert {one.name: (one.outcome, one.figures) for one in final().gates} == {
         "dbt tests": ("passed", "2 of 2 tests passed"),
         "breaking changes": ("passed", "no column is removed or retyped"),
+        "losses": ("passed", "no trigger, comment or the like"),
         "row counts": ("passed", "all 3 tables have production's rows within ±5 %"),
         "rows kept": ("passed", "no row lost in 1 table, keys unique in 1"),
         "freshness": ("off", "no column is named for it"),

@@ -13,7 +13,7 @@ from dbtdeploy.base import errors, markdown
 from dbtdeploy.context import work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.release_files import Gate, Released, ReleasePlan, RemovedNode, Spot
-from dbtdeploy.release.gates import gates
+from dbtdeploy.release.gates import gates, losses
 from dbtdeploy.release.pages import release_render
 from dbtdeploy.release.pages.release_page_model import ReleasePageInputs
 from dbtdeploy.release.pages.release_plan_page_model import NOTES, RELEASE
@@ -202,7 +202,7 @@ def test_the_plan_stands_in_one_table() -> None:
     assert "| `customer_ltv` | C, incremental | downstream | 947 (+12) | 0.4 s | stays |" in text
     assert "No longer in the project: `stg_legacy_orders`" in text
     assert "- `fct_orders`: `Weekly sales`; outside the project `bi.weekly_orders`" in text
-    assert "<summary>5 gates passed</summary>" in text
+    assert "<summary>6 gates passed</summary>" in text
     assert "2 other models untouched" in text
     assert "gates that are off: freshness" in text
 
@@ -225,6 +225,16 @@ def test_a_dry_run_says_that_nothing_was_done_and_what_is_checked_later() -> Non
     assert "Time |" not in text
 
 
+def test_a_dry_run_names_what_will_be_lost_by_leave() -> None:
+    plan = first()
+    lossy = replace(plan.nodes[0], losses=("trigger audit", 'publication "out"'))
+    allowed = losses.gate([lossy], "the input `allow-loss`", "allow-loss", final=False)
+    text = summary(facts(run=DRY, plan=replace(plan, gates=(*plan.gates, allowed))))
+    said = "2 parts of 1 relation would be lost, allowed by the input `allow-loss`"
+    assert f"⚠️ **losses:** {said}." in text
+    assert f"- `{lossy.name}`: trigger audit" in text
+
+
 def test_a_closed_gate_comes_first_with_its_figures_and_what_to_do() -> None:
     text = summary(facts(plan=STOPPED, failure=closed(STOPPED)))
     where = [
@@ -240,7 +250,7 @@ def test_a_closed_gate_comes_first_with_its_figures_and_what_to_do() -> None:
             "production is as it was: `v1.3.0`. What was built stays in `dbt_green_",
             "⚠️ **row counts:** 1 of 3 tables beyond ±5 % of production.",
             "- `fct_orders`: 10,239 → 8,120 rows",
-            "<summary>2 gates closed, 1 warned, 2 passed</summary>",
+            "<summary>2 gates closed, 1 warned, 3 passed</summary>",
         )
     ]
     assert where == sorted(where)

@@ -306,6 +306,20 @@ TABLE = (
         default="allow-breaking",
     ),
     Input(
+        name="allow-loss",
+        text="Let the release replace tables that lose something by it, such as a trigger, a "
+        "publication or row level security.",
+        actions=(RELEASE,),
+        type="boolean",
+        default="false",
+    ),
+    Input(
+        name="loss-label",
+        text="Label of a merged pull request that allows its losses.",
+        actions=(RELEASE,),
+        default="allow-loss",
+    ),
+    Input(
         name="row-count-gate",
         text="What to do when a model's rows differ by more than `row-count-tolerance`, `warn`, "
         "`block` or `off`.",

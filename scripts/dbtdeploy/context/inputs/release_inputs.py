@@ -57,6 +57,8 @@ def release(inputs: Inputs, event: Event, workspace: Path) -> Release:
         method=one_of("method", inputs.method or "blue-green", METHODS),
         allow_breaking=flag("allow-breaking", inputs.allow_breaking, default=False),
         breaking_label=inputs.breaking_label or "allow-breaking",
+        allow_loss=flag("allow-loss", inputs.allow_loss, default=False),
+        loss_label=inputs.loss_label or "allow-loss",
         row_count_gate=one_of("row-count-gate", inputs.row_count_gate or "warn", ROW_COUNT_GATES),
         row_count_tolerance=5.0 if tolerance is None else tolerance,
         freshness_column=inputs.freshness_column or None,

@@ -14,7 +14,7 @@ from dbtdeploy.base import errors, text
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Gate, ReleaseNode, ReleasePlan
 from dbtdeploy.release import node_meta
-from dbtdeploy.release.gates import gates_rows, gates_tests_columns
+from dbtdeploy.release.gates import gates_rows, gates_tests_columns, losses
 from dbtdeploy.release.node_meta import Wishes
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Pair
 
@@ -32,8 +32,10 @@ class Staged(Struct, frozen=True, kw_only=True):
     known: Node
 
 
-def waiting(plan: ReleasePlan, policy: Release, manifest: Manifest) -> tuple[Gate, ...]:
-    """The gates before staging stands: what each will look at.
+def waiting(
+    plan: ReleasePlan, policy: Release, manifest: Manifest, loss_allowed_by: str | None = None
+) -> tuple[Gate, ...]:
+    """The gates before staging stands: what each will look at. A loss that is certain blocks now.
 
     Raises:
         InvalidInput: a model asks for freshness and nobody says how fresh.
@@ -47,6 +49,7 @@ def waiting(plan: ReleasePlan, policy: Release, manifest: Manifest) -> tuple[Gat
     return (
         _waits(TESTS, text.plural(plan.tests, "test")),
         _waits(BREAKING, "columns of staging against production's", on=bool(plan.staged)),
+        _losses(plan, loss_allowed_by, policy, final=False),
         _waits(COUNTS, text.plural(len(counted), "table"), on=bool(counted)),
         _waits(
             KEPT,
@@ -90,6 +93,7 @@ def judge(
     results: RunResults | None,
     policy: Release,
     allowed_by: str | None,
+    loss_allowed_by: str | None = None,
     fail_on_warnings: bool = False,
 ) -> tuple[Gate, ...]:
     """The gates once staging stands.
@@ -101,6 +105,7 @@ def judge(
         results: of the build in staging.
         policy: the inputs.
         allowed_by: who allows breaking changes, in words; None if nobody does.
+        loss_allowed_by: the same of what replaced relations lose.
         fail_on_warnings: whether a test that warns fails the release.
     """
     nodes = staged(plan, manifest)
@@ -109,6 +114,7 @@ def judge(
     return (
         gates_tests_columns.tests(plan, results, fail_on_warnings=fail_on_warnings),
         gates_tests_columns.breaking(plan, figures, allowed_by, policy.breaking_label),
+        _losses(plan, loss_allowed_by, policy, final=True),
         gates_rows.row_counts(
             [(one.node, figures.get(one.node.unique_id), *limit(one, policy)) for one in counted]
         ),
@@ -197,6 +203,12 @@ def fresh_hours(one: Staged, policy: Release) -> float | None:
         not_done="Nothing was built.",
         remedy="Set the input `freshness-hours`, or `fresh_hours` in that `meta`.",
     )
+
+
+def _losses(plan: ReleasePlan, allowed_by: str | None, policy: Release, *, final: bool) -> Gate:
+    if not any(node.kind != "A" for node in plan.staged):
+        return _waits(losses.LOSSES, "", on=False)
+    return losses.gate(plan.staged, allowed_by, policy.loss_label, final=final)
 
 
 def _is_counted(one: Staged, policy: Release) -> bool:

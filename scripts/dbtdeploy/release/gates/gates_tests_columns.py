@@ -16,6 +16,7 @@ ROWS_COUNTED = 1000
 
 NOT_ASKED = {
     "breaking changes": "nothing is staged, so no columns can be compared",
+    "losses": "nothing is replaced",
     "row counts": "nothing that is replaced is counted",
     "rows kept": "no incremental model and no snapshot is replaced",
     "freshness": "no column is named for it",

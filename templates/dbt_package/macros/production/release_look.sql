@@ -84,6 +84,7 @@ select coalesce(json_agg(json_build_object(
   'owner', pg_get_userbyid(r.owner),
   'ours', pg_has_role(r.owner, 'USAGE'),
   'columns', {{ dbtdeploy.postgres_columns('r.oid') }},
+  'parts', {{ dbtdeploy.postgres_parts_of('r.oid') }},
   'rows_estimate', case when r.relkind not in ('v', 'f') and r.reltuples >= 0 then r.reltuples::bigint end,
   'bytes', case when r.relkind not in ('v', 'f') then pg_total_relation_size(r.oid) end,
   'statements', coalesce(h.statements, '{}')

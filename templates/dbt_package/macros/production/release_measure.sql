@@ -66,6 +66,7 @@ begin
           one := one || jsonb_build_object('rows_before', counted);
         end if;
       end if;
+      {{ dbtdeploy.postgres_measure_losses() }}
       {{ dbtdeploy.postgres_measure_keys() }}
       {{ dbtdeploy.postgres_measure_freshness() }}
     exception when others then
