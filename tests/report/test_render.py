@@ -26,6 +26,8 @@ def hostile_build(text: str) -> Built:
     name = text or "x"
     upstream = edited(model("up"), "select 2")
     upstream["name"] = name
+    upstream["columns"] = {f"{name}2": {"data_type": f"{name} 2"}}
+    upstream["config"] = {"materialized": "table", "pre-hook": [{"sql": f"drop table {name}.x"}]}
     entry = {**model("bad", "up"), "name": name, "original_file_path": f"models/{name}.sql"}
     check = {**builds.test("check", "bad"), "name": name, "original_file_path": f"m/{name}.yml"}
     warns, passes = ({**builds.test(n, "bad"), "name": name} for n in ("warns", "passes"))
@@ -40,7 +42,15 @@ def hostile_build(text: str) -> Built:
         run=replace(builds.RUN, event=event, dbt=dbt, schema=name),
         state=replace(builds.STATE, location=name, commit=None, dbt_version=name),
         now=[upstream, entry, below, check, warns, passes],
-        before=[model("up"), model("bad", "up"), gone],
+        before=[
+            {
+                **model("up", schema=name),
+                "columns": {name: {"data_type": name}, f"{name}2": {"data_type": name}},
+                "contract": {"enforced": True},
+            },
+            model("bad", "up"),
+            gone,
+        ],
         results=[
             result(upstream, name, message=name),
             result(entry, "error", message=name),

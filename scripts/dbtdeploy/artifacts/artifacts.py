@@ -166,6 +166,7 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     message: str | None = None
     failures: int | None = None
     adapter_response: dict[str, Any] | None = None
+    compiled_code: msgspec.Raw = NULL
 
 
 class Invocation(msgspec.Struct, frozen=True):

@@ -10,7 +10,13 @@ from dbtdeploy.artifacts.state_diff import Reasons
 from dbtdeploy.base import timestamps
 from dbtdeploy.context import work_files
 from dbtdeploy.context.work_files import PlannedNode
-from dbtdeploy.report import build_deploy_report, node_report, report_status, repro_commands
+from dbtdeploy.report import (
+    build_deploy_report,
+    cautions,
+    node_report,
+    report_status,
+    repro_commands,
+)
 from dbtdeploy.report.report import (
     VERSION,
     Counts,
@@ -105,6 +111,7 @@ def build_report(inputs: BuildReportInputs) -> Report:
         nodes=node_report.in_order(nodes + hooks, facts),
         tests=tests,
         removed=gone,
+        cautions=_cautions(inputs, facts),
         production=production(inputs),
         deploy=None,
         when_released=None,
@@ -217,6 +224,24 @@ def _facts(inputs: BuildReportInputs, planned: list[PlannedNode]) -> node_report
         baselines={b.unique_id: b for b in inputs.schemas.baselines} if inputs.schemas else {},
         sources=inputs.sources,
         again=inputs.deploy.again if inputs.deploy else frozenset(),
+    )
+
+
+def _cautions(
+    inputs: BuildReportInputs, facts: node_report.NodeReportInputs
+) -> tuple[cautions.Caution, ...]:
+    """What dbt does not say of a pull request's build; without production there is no telling."""
+    if _mode(inputs.run) != "ci" or facts.production is None or facts.reasons is None:
+        return ()
+    return cautions.of(
+        cautions.Facts(
+            schema=inputs.run.schema,
+            full_refresh=inputs.run.selection.full_refresh,
+            manifest=facts.manifest,
+            production=facts.production,
+            reasons=facts.reasons,
+            results=inputs.results.by_id() if inputs.results else {},
+        )
     )
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dbtdeploy.artifacts.node_status import GOOD, WAITING
+from dbtdeploy.report.cautions import Caution
 from dbtdeploy.report.release_preview_report import NodeWhenReleased
 from dbtdeploy.report.report import NodeReport, Removed, Report, TestReport
 
@@ -136,6 +137,7 @@ class View(Struct, frozen=True, kw_only=True):
     baselines: tuple[NodeReport, ...]
     unbased: tuple[NodeReport, ...]
     removed: Part[Removed]
+    cautions: Part[Caution]
     renamed: Mapping[str, str]
     """Old name by new name."""
     released: ReleasePreview | None
@@ -189,6 +191,7 @@ def view(report: Report, limits: Limits) -> View:
         baselines=tuple(n for n in based if n.baseline and n.baseline.how != "none"),
         unbased=tuple(n for n in based if n.baseline and n.baseline.how == "none"),
         removed=part(list(report.removed), limits.names),
+        cautions=part(list(report.cautions), limits.names),
         renamed={gone.renamed_to: gone.name for gone in report.removed if gone.renamed_to},
         released=_released(report, limits),
         only_models=only_models,

@@ -134,6 +134,7 @@ def _environment() -> jinja2.Environment:
     }
     environment.filters.update({name: _marked(function) for name, function in marked.items()})
     environment.filters.update({"quoted": shlex.quote, "lowered": _lowered, "left": _left})
+    environment.filters["kind"] = lambda caution: type(caution).__struct_config__.tag
     environment.filters.update({"why": _why, "first_line": _first_line})
     return environment
 

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from dbtdeploy.artifacts.node_status import NodeOutcome
+from dbtdeploy.report.cautions import Caution
 from dbtdeploy.report.deploy_report import DeployReport
 from dbtdeploy.report.release_preview_report import WhenReleased
 
@@ -184,6 +185,7 @@ class Report(Struct, frozen=True, kw_only=True):
     nodes: tuple[NodeReport, ...]
     tests: tuple[TestReport, ...]
     removed: tuple[Removed, ...]
+    cautions: tuple[Caution, ...]
     production: Production | None
     deploy: DeployReport | None
     when_released: WhenReleased | None
