@@ -16,7 +16,7 @@ from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness, production_reads
-from dbtdeploy.release import release_plan, release_refusals, staging
+from dbtdeploy.release import left_relations, release_plan, release_refusals, staging
 from dbtdeploy.release.gates import gates
 from dbtdeploy.store import failed_nodes, store_location
 from dbtdeploy.store.lease import lease_renewal
@@ -79,7 +79,7 @@ def _look(
     opened = store_location.opened(run.policy.state)
     held = hand_over.read(work, deploy_files.HeldLease)
     planned = hand_over.read(work, work_files.Plan)
-    gone = release_plan.gone(manifest, before)
+    gone = left_relations.gone(manifest, before)
     with lease_renewal.kept(opened, held) as keeper:
         live = release_macros.read_production(
             invoke.dbt_of(run, work),

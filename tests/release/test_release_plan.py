@@ -12,7 +12,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import Column, ReleaseNode, ReleasePlan, Spot
 from dbtdeploy.release import release_plan
-from dbtdeploy.warehouse.release_macro_types import Measured, MeasuredNode
+from dbtdeploy.warehouse.release_macro_types import LeftRelation, Measured, MeasuredNode
 from standins.jobs import builds, plans, releases
 from standins.jobs.builds import Entry, edited
 from standins.jobs.releases import (
@@ -189,9 +189,59 @@ def test_what_hangs_on_it_outside_the_project() -> None:
 
 def test_removed_is_what_left_the_project_and_is_there() -> None:
     assert [one.name for one in first().removed] == ["stg_legacy_orders"]
-    gone = replace(LOOK, live=LOOK.live[:-1])
+    gone = replace(LOOK, left=())
     assert first(look=gone).removed == ()
     assert [one.name for one in first(look=None).removed] == ["stg_legacy_orders"]
+
+
+MOVED = {"alias": "orders_v2", "schema": "marts"}
+
+
+@pytest.mark.fault(59)
+def test_a_node_with_another_alias_or_schema_moves() -> None:
+    moved = {**ORDERS, "alias": "orders_v2"}
+    left = LeftRelation(
+        unique_id=ORDERS["unique_id"],
+        spot=Spot(database="db", schema="analytics", identifier="fct_orders"),
+        readers=("bi.weekly_orders",),
+    )
+    made = first(
+        manifest=manifest([moved]),
+        production=manifest([ORDERS]),
+        planned=planned([moved]),
+        look=replace(releases.live([]), left=(left,)),
+    )
+    (one,) = made.nodes
+    assert (one.moved_from, one.production.identifier) == (left.spot, "orders_v2")
+    (gone,) = made.removed
+    assert (gone.moved_to, gone.readers) == (one.production, left.readers)
+
+
+@pytest.mark.fault(59, 85)
+@pytest.mark.parametrize("materialized", ["incremental", "snapshot"])
+def test_history_moves_with_its_model_or_the_release_refuses(materialized: str) -> None:
+    kind = "snapshot" if materialized == "snapshot" else "model"
+    old = builds.model("m", kind=kind, materialized=materialized, schema="analytics")
+    new = {**old, **MOVED, "relation_name": '"db"."marts"."orders_v2"'}
+    spot = Spot(database="db", schema="analytics", identifier="m")
+    look = replace(releases.live([]), left=(LeftRelation(unique_id=old["unique_id"], spot=spot),))
+    said = {"manifest": manifest([new]), "production": manifest([old]), "planned": planned([new])}
+    with pytest.raises(errors.HistoryNotMoved) as caught:
+        first(**said, look=look)
+    assert (
+        'alter table "analytics"."m" set schema "marts";\n'
+        '    alter table "marts"."m" rename to "orders_v2";\n'
+        '    create view "analytics"."m" as select * from "marts"."orders_v2";'
+    ) in caught.value.remedy
+    there = replace(
+        releases.live([new]).live[0],
+        spot=Spot(database="db", schema="marts", identifier="orders_v2"),
+    )
+    made = first(**said, look=replace(look, live=(there,)))
+    assert made.nodes[0].kind == "C"
+    if materialized == "incremental":
+        in_full = planned([new], full_refresh=True)
+        assert first(**{**said, "planned": in_full}, look=look).nodes
 
 
 def test_a_place_that_another_node_took_is_not_removed() -> None:

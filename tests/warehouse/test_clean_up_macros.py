@@ -131,6 +131,28 @@ def test_what_is_read_or_written_without_hanging_on_it_stays(shop: Shop, how: st
         assert detail.startswith(said_of_it)
 
 
+@pytest.mark.fault(59)
+def test_the_old_relation_of_a_model_that_moved_goes_once_nobody_reads_it(shop: Shop) -> None:
+    shop.owner.run(
+        "alter table analytics.old_model add primary key (id);"
+        "create table marts.refers (id int references analytics.old_model);"
+        "create view analytics.new_model as select 1 as id"
+    )
+    (left,) = shop.look("new_model", removed=["old_model"]).left
+    assert (left.spot, left.readers) == (
+        shop.spot("old_model"),
+        ("analytics.old_view", "marts.refers"),
+    )
+    released(shop)
+    # The node is in the project, elsewhere: its old relation is nobody's.
+    nodes = {"model.shop.old_model": shop.spot("new_model")}
+    (stays,) = (one for one in shop.clean_up(keep_hours=24, nodes=nodes) if "old_model" in one.name)
+    assert (stays.outcome, stays.why) == ("stays", "something hangs on it")
+    shop.owner.run("drop table marts.refers")
+    cleaned = said(shop.clean_up(keep_hours=24, nodes=nodes))
+    assert cleaned["table analytics.old_model"] == "dropped"
+
+
 @pytest.mark.fault(81)
 def test_what_a_dbt_project_reads_as_a_source_stays(shop: Shop) -> None:
     released(shop)

@@ -346,6 +346,13 @@ class ReleaseNotClosed(DbtDeployError):
     title = "The release excludes models that depend on it"
 
 
+class HistoryNotMoved(DbtDeployError):
+    """An incremental table or snapshot would start from nothing in another place."""
+
+    exit_code = 96
+    title = "A moved model would lose its history"
+
+
 class AdapterNotSupported(DbtDeployError):
     """Blue-green is not there for this warehouse."""
 

@@ -80,6 +80,8 @@ class ReleaseNode(Struct, frozen=True, kw_only=True):
     production: Spot
     staging: Spot | None = None
     """Known once staging stands."""
+    moved_from: Spot | None = None
+    """Where it is now, if an alias or a schema of it changed; that relation stays for a while."""
     full_refresh: bool = False
     breaking: tuple[str, ...] = ()
     """Sentences, such as ``column amount is removed``."""
@@ -96,12 +98,16 @@ class ReleaseNode(Struct, frozen=True, kw_only=True):
 
 
 class RemovedNode(Struct, frozen=True, kw_only=True):
-    """A relation whose node left the project; it stays until a grace period is over."""
+    """A relation whose node left the project, or its place; it stays for a grace period."""
 
     unique_id: str
     resource_type: str
     name: str
     production: Spot
+    moved_to: Spot | None = None
+    """Where its node is built from now on, if it is still in the project."""
+    readers: tuple[str, ...] = ()
+    """Full names of what reads it in the warehouse, directly."""
 
 
 class Gate(Struct, frozen=True, kw_only=True):

@@ -14,13 +14,11 @@ from dbtdeploy.artifacts.artifacts import TESTS, Manifest, Node, RunResults
 from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import Release
-from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan, RemovedNode, Spot, Tag
-from dbtdeploy.release import release_nodes, staging
+from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan, Spot, Tag
+from dbtdeploy.release import left_relations, release_nodes, staging
 from dbtdeploy.release.gates import breaking, downstream_check, gates, losses
 from dbtdeploy.store.publication import versions
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, ProductionRelation
-
-STORED = frozenset({"model", "seed", "snapshot"})
 
 
 def plan(
@@ -50,6 +48,7 @@ def plan(
 
     Raises:
         ReleaseEmpty: nothing was selected, and nothing left the project.
+        HistoryNotMoved: an incremental model or snapshot moves, and its table does not.
         ReleaseNotClosed: something that stays reads what would be replaced.
         InvalidInput: a model's ``meta`` says what dbt-deploy does not know.
     """
@@ -62,11 +61,14 @@ def plan(
         method="direct" if policy.method == "direct" else "blue-green",
         again=frozenset(again),
     )
-    nodes = tuple(_defined(node, manifest, production) for node in _nodes(planned, facts))
+    removed = left_relations.still_live(left_relations.gone(manifest, production), look)
+    nodes = left_relations.with_places(
+        (_defined(node, manifest, production) for node in _nodes(planned, facts)), removed
+    )
     tests = sum(node.resource_type in TESTS for node in planned.nodes)
-    removed = _still_live(gone(manifest, production), look)
     if not nodes and not tests and not removed:
         raise _empty(run, state, tag)
+    left_relations.refuse_lost_history(nodes, look, in_full=_in_full(planned, run))
     downstream_check.refuse_open(nodes, manifest)
     made = ReleasePlan(
         tag=tag.name,
@@ -94,34 +96,8 @@ def wanted(planned: work_files.Plan, manifest: Manifest) -> tuple[ProductionRela
             spot=release_nodes.spot(manifest.find(node.unique_id) or Node(name=node.name), node),
         )
         for node in planned.nodes
-        if node.resource_type in STORED and node.has_result
+        if node.resource_type in left_relations.STORED and node.has_result
     )
-
-
-def gone(manifest: Manifest, production: Manifest | None) -> tuple[RemovedNode, ...]:
-    """What the current version has and this commit no longer, by the manifests.
-
-    A node whose place another one took over is not gone for those who read it.
-    """
-    taken = {
-        release_nodes.spot(node)
-        for node in manifest.nodes.values()
-        if node.resource_type in STORED and node.materialized != "ephemeral"
-    }
-    old = production.nodes if production else {}
-    found = (
-        RemovedNode(
-            unique_id=unique_id,
-            resource_type=node.resource_type,
-            name=release_nodes.label(node),
-            production=release_nodes.spot(node),
-        )
-        for unique_id, node in old.items()
-        if unique_id not in manifest.nodes
-        and node.resource_type in STORED
-        and node.materialized != "ephemeral"
-    )
-    return tuple(one for one in found if one.production not in taken)
 
 
 def staged_at(plan: ReleasePlan, staged: Mapping[str, Spot]) -> ReleasePlan:
@@ -213,19 +189,21 @@ def _losing(
     )
 
 
-def _still_live(
-    removed: tuple[RemovedNode, ...], look: LiveProduction | None
-) -> tuple[RemovedNode, ...]:
-    if look is None:
-        return removed
-    live = {one.unique_id for one in look.live}
-    return tuple(one for one in removed if one.unique_id in live)
+def _in_full(planned: work_files.Plan, run: work_files.Run) -> frozenset[str]:
+    """What is built from nothing wherever it is; snapshots never are."""
+    asked = run.selection.full_refresh
+    return frozenset(
+        node.unique_id
+        for node in planned.nodes
+        if node.materialized == "incremental"
+        and (asked if node.full_refresh is None else node.full_refresh)
+    )
 
 
 def _untouched(manifest: Manifest, nodes: tuple[ReleaseNode, ...]) -> int:
     brought = {node.unique_id for node in nodes}
     return sum(
-        node.resource_type in STORED
+        node.resource_type in left_relations.STORED
         and node.materialized != "ephemeral"
         and unique_id not in brought
         for unique_id, node in manifest.nodes.items()

@@ -57,6 +57,15 @@ class LiveRelation(Struct, frozen=True, kw_only=True):
     """Of a view: what makes it again, by name, with its grants."""
 
 
+class LeftRelation(Struct, frozen=True, kw_only=True):
+    """A relation that is in production, and of which no node has the place any more."""
+
+    unique_id: str
+    spot: Spot
+    readers: tuple[str, ...] = ()
+    """Full names of views, materialized views and tables with a foreign key that read it."""
+
+
 class KnownRelease(Struct, frozen=True, kw_only=True):
     """A release of this place that the warehouse remembers."""
 
@@ -76,6 +85,7 @@ class LiveProduction(HandOver, frozen=True, kw_only=True):
     look: Preflight
     """What hangs on the wanted relations, and which rights are missing; see ``preflight.py``."""
     live: tuple[LiveRelation, ...] = ()
+    left: tuple[LeftRelation, ...] = ()
     releases: tuple[KnownRelease, ...] = ()
 
 

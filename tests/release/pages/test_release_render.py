@@ -192,6 +192,21 @@ def test_a_release_that_went_well_says_what_is_live_and_how_to_go_back() -> None
     )
 
 
+def test_what_moves_is_told_and_who_reads_the_old_relation() -> None:
+    plan = final()
+    (gone,) = plan.removed
+    new = replace(gone.production, schema="marts")
+    moved = replace(gone, moved_to=new, readers=("bi.legacy",))
+    text = summary(live(plan=replace(plan, removed=(moved,))))
+    assert "No longer in the project" not in text
+    assert (
+        "> Moves: `stg_legacy_orders` from `analytics.stg_legacy_orders` to"
+        " `marts.stg_legacy_orders`. The old relation stays as it is, without new rows, until the"
+        " clean-up drops it, after the grace period; not while something reads it."
+        " `stg_legacy_orders` is read by `bi.legacy`."
+    ) in text
+
+
 def test_the_plan_stands_in_one_table() -> None:
     text = summary(live())
     rows = [line for line in text.split("\n") if line.startswith("| ") and "fct_orders" in line]

@@ -17,6 +17,7 @@ from dbtdeploy.release import release_plan
 from dbtdeploy.release.gates import gates
 from dbtdeploy.warehouse.preflight import DependentObject, Preflight
 from dbtdeploy.warehouse.release_macro_types import (
+    LeftRelation,
     LiveProduction,
     LiveRelation,
     Measured,
@@ -138,9 +139,17 @@ NOW = (
     WEEKLY,
 )
 BROUGHT = (NEW_ORDERS, CUSTOMERS, LTV, SEGMENTS, UNIQUE, NOT_NULL)
-LOOK = live(
-    (ORDERS, CUSTOMERS, LTV, LEGACY),
-    (dependent("c900", "bi.weekly_orders", "c100"), dependent("c901", "bi.weekly_top", "c900")),
+LOOK = replace(
+    live(
+        (ORDERS, CUSTOMERS, LTV),
+        (dependent("c900", "bi.weekly_orders", "c100"), dependent("c901", "bi.weekly_top", "c900")),
+    ),
+    left=(
+        LeftRelation(
+            unique_id=LEGACY["unique_id"],
+            spot=Spot(database="db", schema="analytics", identifier="stg_legacy_orders"),
+        ),
+    ),
 )
 
 

@@ -60,6 +60,8 @@ class PlanView(Struct, frozen=True, kw_only=True):
     tests_passed: bool
     """All of them, without a warning."""
     removed: Part[RemovedNode]
+    moved: Part[RemovedNode]
+    """What stays behind of nodes whose alias or schema changed."""
     exposures: Part[str]
     outside: Part[str]
     readers: Part[ReleaseNode]
@@ -97,7 +99,8 @@ def plan_view(plan: ReleasePlan, limits: Limits) -> PlanView:
         verdicts=tuple((count, word) for word, count in _verdicts(plan.gates).items() if count),
         off=tuple(gate for gate in plan.gates if gate.outcome == "off"),
         tests_passed=any(gate.name == TESTS and gate.outcome == "passed" for gate in plan.gates),
-        removed=part(list(plan.removed), limits.names),
+        removed=part([one for one in plan.removed if one.moved_to is None], limits.names),
+        moved=part([one for one in plan.removed if one.moved_to is not None], limits.names),
         exposures=part(_all(node.exposures for node in nodes), limits.names),
         outside=part(_all(node.outside for node in nodes), limits.names),
         readers=part([n for n in nodes if n.exposures or n.outside], limits.warned),

@@ -5,7 +5,7 @@
     token, quote
     environment, project
     wanted     [{unique_id, database, schema, identifier}] what the release will replace or make
-    removed    the same of nodes that left the project
+    removed    the same of nodes that left the project, or their place
     reads      [{schema, name}] relations that what is released reads
   answer: see `LiveProduction` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
@@ -33,6 +33,7 @@
 select {{ dbtdeploy.postgres_answer("json_build_object('role', current_user, 'database', current_database(),"
   ~ " 'look', (" ~ dbtdeploy.postgres_release_hanging(job) ~ "),"
   ~ " 'live', (" ~ dbtdeploy.postgres_release_live(job) ~ "),"
+  ~ " 'left', (" ~ dbtdeploy.postgres_release_left(job) ~ "),"
   ~ " 'releases', (" ~ (dbtdeploy.postgres_known_releases(job) if there else "select json_build_array()") ~ "))") }}
   {% endset %}
   {% do print(job.token ~ run_query(sql).rows[0][0][1:]) %}
@@ -67,7 +68,7 @@ named as (
   `thing` that goes.
 #}
 {% macro postgres_release_live(job) %}
-with {{ dbtdeploy.postgres_named(job.wanted + job.removed) }},
+with {{ dbtdeploy.postgres_named(job.wanted) }},
 thing as (
   select unique_id as key, case relkind when 'v' then 'view' else 'materialized view' end as kind,
     'pg_class'::regclass::oid as classid, oid as objid, 0 as objsubid, true as gone, schema, identifier as name,
@@ -90,6 +91,21 @@ select coalesce(json_agg(json_build_object(
   'statements', coalesce(h.statements, '{}')
 )), '[]')
 from named r left join hanging h on h.key = r.unique_id
+{% endmacro %}
+
+
+{# `left` of the answer. #}
+{% macro postgres_release_left(job) %}
+with {{ dbtdeploy.postgres_named(job.removed) }}
+select coalesce(json_agg(json_build_object('unique_id', r.unique_id,
+  'spot', json_build_object('database', r.database, 'schema', r.schema, 'identifier', r.identifier),
+  'readers', (select coalesce(json_agg(distinct format('%I.%I', n.nspname, c.relname)), '[]') from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.oid <> r.oid and c.oid in (
+      select w.ev_class from pg_depend d join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+        where d.refclassid = 'pg_class'::regclass and d.refobjid = r.oid
+      union all
+      select k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid = r.oid)))), '[]')
+from named r
 {% endmacro %}
 
 
