@@ -16,7 +16,7 @@ from dbtdeploy.context.policies import BuildsProduction, CleanUp, InProduction, 
 from dbtdeploy.context.release_files import Released, ReleaseRecord
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
-from dbtdeploy.deploy import admission
+from dbtdeploy.deploy import admission, commit_order
 from dbtdeploy.release import load_release, recover
 from dbtdeploy.rollback import rollback_finish
 from dbtdeploy.store import environment_settings, in_flight, store_location
@@ -48,7 +48,7 @@ def main() -> None:
         with lease_renewal.kept(opened, held) as keeper:
             goes_on = _settle(opened, run, work, held, record) or goes_on
         keeper.refuse_if_lost()
-        _look_again(opened, run, held)
+        _look_again(opened, run, held, record)
     elif _is_live_already(ctx.read_if_there(Released)):
         load_release.fetch(opened, work)
         goes_on = {}
@@ -124,7 +124,7 @@ def _is_ours(run: work_files.Run, held: HeldLease, record: InFlight) -> bool:
     return isinstance(asked, Release) and (record.tag, record.commit) == (asked.tag, held.commit)
 
 
-def _look_again(opened: Store, run: work_files.Run, held: HeldLease) -> None:
+def _look_again(opened: Store, run: work_files.Run, held: HeldLease, record: InFlight) -> None:
     """What was settled may have set a hold, or made another commit the live one."""
     if not isinstance(run.policy, BuildsProduction):
         return
@@ -135,3 +135,7 @@ def _look_again(opened: Store, run: work_files.Run, held: HeldLease) -> None:
         pointer, _ = version_reader.read_current(opened)
         index = version_reader.read_index(opened, pointer) if pointer and pointer.version else None
         admission.check_commit(decided, checked_out=held.commit or "", index=index, name=name)
+    live = next(commit_order.ran(opened, failed_too=False), None)
+    if live is not None and not _is_ours(run, held, record):
+        orders = [order for order in held.orders if order.commit == live[0]]
+        commit_order.refuse_older(orders, commit=held.commit or "", policy=run.policy)

@@ -10,12 +10,18 @@ from msgspec.structs import replace
 
 from dbtdeploy.base import actions_runner, crash, errors, git_client
 from dbtdeploy.context import hand_over, release_files, work_files
-from dbtdeploy.context.deploy_files import HeldLease, NotNow
+from dbtdeploy.context.deploy_files import CommitOrder, HeldLease, NotNow
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, InProduction, Release
 from dbtdeploy.context.run_context import RunContext
-from dbtdeploy.deploy import admission, lease_acquire, tag_history, take_over_plain
-from dbtdeploy.store import conditional_write_check, environment_settings, in_flight, store_location
+from dbtdeploy.deploy import admission, commit_order, lease_acquire, tag_history, take_over_plain
+from dbtdeploy.store import (
+    conditional_write_check,
+    environment_settings,
+    in_flight,
+    lineage,
+    store_location,
+)
 from dbtdeploy.store.environment_settings import EnvironmentSettings
 from dbtdeploy.store.lease import lease, lease_messages
 from dbtdeploy.store.lease.lease_record import Lease
@@ -78,7 +84,7 @@ def _take(opened: Store, run: work_files.Run, policy: InProduction, work: Path) 
             say=actions_runner.say,
         )
         crash.point("lease-taken")
-        held = replace(_begin(opened, taken, run, commit, work), commit=commit or None)
+        held = _begin(opened, taken, run, commit, work)
         hand_over.write(work, held)
     except errors.LeaseHeld:
         raise
@@ -111,11 +117,38 @@ def _begin(
         _check_commit(opened, decided, commit, policy.environment)
     if isinstance(run.policy, Release):
         _check_tag(opened, run.policy.tag, commit, work, left)
+    orders = _orders(opened, run, commit, work, left)
     return replace(
         taken.held,
         finished=finished.version if finished else None,
         taken_over=_take_over(opened, run, taken.held.nonce),
+        commit=commit or None,
+        orders=orders,
     )
+
+
+def _orders(
+    opened: Store,
+    run: work_files.Run,
+    commit: str,
+    work: Path,
+    left: in_flight.InFlight | None,
+) -> tuple[CommitOrder, ...]:
+    """Refuse what is older than what is live; after a stopped release, once that is settled."""
+    policy = run.policy
+    if not isinstance(policy, BuildsProduction) or hand_over.is_there(work, release_files.Released):
+        return ()
+    by_merges = environment_settings.read(opened).driver != environment_settings.RELEASE
+    ran = list(commit_order.ran(opened, failed_too=by_merges))
+    if left is not None:
+        will_be = lineage.reader(opened)(left.version) if left.version else None
+        ran.append((will_be.commit or "" if will_be else left.commit or "", f"{left.tag}"))
+    found = commit_order.orders(
+        commit, ran, folder=Path(run.dbt.project_dir), repository=run.event.repository
+    )
+    if left is None:
+        commit_order.refuse_older(found, commit=commit, policy=policy)
+    return found
 
 
 def _take_over(opened: Store, run: work_files.Run, nonce: str) -> str | None:

@@ -55,7 +55,8 @@ WRITING = {
 
 ON_GITHUB = {
     "ci": {"ci/announce_build", "ci/report_pull_request"},
-    "release": {"release/check_tag", "release/write_github_release"},
+    "deploy": {"deploy/take_lease"},
+    "release": {"release/check_tag", "deploy/take_lease", "release/write_github_release"},
     "rollback": {"release/write_github_release"},
     "teardown": {"teardown/choose_schemas", "teardown/report_teardown"},
 }

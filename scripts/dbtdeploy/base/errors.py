@@ -241,6 +241,13 @@ class WrongCommit(DbtDeployError):
     title = "This checkout is not what the environment runs"
 
 
+class OlderCommit(DbtDeployError):
+    """The run brings a commit that is older than the live one."""
+
+    exit_code = 57
+    title = "A newer commit is live"
+
+
 class PublishingFailed(DbtDeployError):
     """The build is done, and its artifacts are not published."""
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from dbtdeploy.base import settings
 
 SECONDS = 30
+
+Relation = Literal["same", "newer", "older", "diverged", "unknown"]
+"""Of one commit to another."""
 
 
 def checked_out(folder: Path) -> str | None:
@@ -54,6 +58,19 @@ def is_on(folder: Path, commit: str, branch_commit: str) -> bool:
     """Whether a commit is part of a branch; a shallow clone may not know of it."""
     ended = _run(folder, "merge-base", "--is-ancestor", commit, branch_commit)
     return ended is not None and ended.returncode == 0
+
+
+def order(folder: Path, commit: str, other: str) -> Relation:
+    """How a commit stands to another one.
+
+    A shallow clone knows of some ancestors only, so that what it does not find says nothing.
+    """
+    if is_on(folder, other, commit):
+        return "newer"
+    if is_on(folder, commit, other):
+        return "older"
+    known = all(_said(folder, "cat-file", "-t", one) == "commit" for one in (commit, other))
+    return "diverged" if known and not is_shallow(folder) else "unknown"
 
 
 def is_shallow(folder: Path) -> bool:

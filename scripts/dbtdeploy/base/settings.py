@@ -69,6 +69,7 @@ class Inputs:
     main_branch: str
     method: str
     allow_breaking: str
+    allow_older: str
     breaking_label: str
     allow_loss: str
     loss_label: str

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from dbtdeploy.base.git_client import Relation
 from dbtdeploy.context import hand_over
 from dbtdeploy.context.hand_over import HandOver
 from dbtdeploy.context.work_files import Event
@@ -34,6 +35,17 @@ class StoreCommand(Struct, frozen=True, kw_only=True):
     dry_run: bool = True
 
 
+class CommitOrder(Struct, frozen=True, kw_only=True):
+    """How the commit that this run brings stands to one that ran in the environment."""
+
+    commit: str
+    """The one that ran; empty where nobody wrote it down."""
+    where: str
+    """What says so, ``version <id>`` or ``a failed run``, with its address."""
+    relation: Relation
+    """Of what this run brings."""
+
+
 class HeldLease(HandOver, frozen=True, kw_only=True):
     """The lease that this run took."""
 
@@ -54,6 +66,8 @@ class HeldLease(HandOver, frozen=True, kw_only=True):
     """The version made of the plain artifacts that were there before any version."""
     commit: str | None = None
     """What is checked out: not GITHUB_SHA where a schedule rebuilds the current version."""
+    orders: tuple[CommitOrder, ...] = ()
+    """How that stands to the live commit, and to what else may turn out to be live."""
 
 
 class NotNow(HandOver, frozen=True, kw_only=True):

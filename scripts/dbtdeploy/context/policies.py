@@ -79,6 +79,8 @@ class BuildsProduction(InProduction, frozen=True, kw_only=True):
     """A folder or ``s3://`` of its own; the store's ``docs/`` if None."""
     source_freshness: str
     """``warn``, ``fail`` or ``off``."""
+    allow_older: bool
+    """Whether a commit may come that is older than the live one."""
 
 
 class Deploy(BuildsProduction, frozen=True, kw_only=True, tag="deploy"):

@@ -57,7 +57,7 @@ def take_over(
     pointer, _ = version_reader.read_current(store)
     if pointer is not None and pointer.version is not None:
         return None
-    plain = _read(store)
+    plain = read(store)
     if plain is None:
         return None
     draft = _draft(plain, environment, event)
@@ -77,7 +77,12 @@ def take_over(
     return published.index
 
 
-def _read(store: Store) -> PlainState | None:
+def read(store: Store) -> PlainState | None:
+    """The artifacts that lie directly in a store without versions; None without a manifest.
+
+    Raises:
+        StateCorrupt: an artifact is not what its name says.
+    """
     contents, _ = version_reader.read_plain(store)
     if artifact_check.MANIFEST not in contents:
         return None

@@ -11,6 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from itertools import islice, takewhile
 from typing import TypeVar
 
@@ -130,6 +131,15 @@ class Api:
                 return once(read)
             except FAULTS as fault:  # noqa: PERF203
                 self.pause(fault)
+
+    def found(self, read: Callable[[], T]) -> T | None:
+        """What GitHub answers, as ``ask``; None where it finds nothing."""
+        try:
+            return self.ask(read)
+        except github.GithubException as fault:
+            if refused_by(fault).status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
 
     def listed(
         self,

@@ -9,15 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
-from http import HTTPStatus
 from typing import TypeVar
 
 from github.Repository import Repository
 
-import github
 from dbtdeploy.base.settings import GitHubAccess
 from dbtdeploy.github import version_tag
-from dbtdeploy.github.pygithub_client import FAULTS, Api, refused_by
+from dbtdeploy.github.pygithub_client import FAULTS, Api
 from dbtdeploy.github.version_tag import Found, Merged
 
 WAIT_SECONDS = 300.0
@@ -138,7 +136,7 @@ class Tags:
 
 def _peeled(api: Api, repository: Repository, name: str) -> tuple[str, str | None]:
     """Kind and SHA of what a tag points to; no SHA where there is no tag."""
-    target = _found(api, lambda: repository.get_git_ref(f"tags/{name}").object)
+    target = api.found(lambda: repository.get_git_ref(f"tags/{name}").object)
     if target is None:
         return "commit", None
     for _ in range(MOST_TAGS):
@@ -155,23 +153,13 @@ def _compared(api: Api, repository: Repository, branch: str, commit: str) -> str
     Compared by its commit, for its name could be read as a tag's: git itself prefers the tag
     (https://git-scm.com/docs/gitrevisions), and whoever may push tags could name one so.
     """
-    tip = _found(api, lambda: repository.get_git_ref(f"heads/{branch}").object.sha)
+    tip = api.found(lambda: repository.get_git_ref(f"heads/{branch}").object.sha)
     if tip is None:
         return None
     # One commit of the answer is enough; without the bound it would be 250, and their authors.
     compared = repository.compare(tip, commit, comparison_commits_per_page=1)
     # GitHub knows both, so what it does not find is a common ancestor.
-    return _found(api, lambda: compared.status) or "diverged"
-
-
-def _found(api: Api, read: Callable[[], T]) -> T | None:
-    """What GitHub answers; None where it finds nothing."""
-    try:
-        return api.ask(read)
-    except github.GithubException as fault:
-        if refused_by(fault).status == HTTPStatus.NOT_FOUND:
-            return None
-        raise
+    return api.found(lambda: compared.status) or "diverged"
 
 
 def _merged(api: Api, repository: Repository, since: datetime) -> list[Merged]:

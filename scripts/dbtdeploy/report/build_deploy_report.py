@@ -100,6 +100,7 @@ def _deploy(report: Report, steps: Steps, run: work_files.Run, name: Name) -> De
         lease_taken_from=steps.lease.broken_in if steps.lease else None,
         finished=steps.lease.finished if steps.lease else None,
         taken_over=steps.lease.taken_over if steps.lease else None,
+        orders=steps.lease.orders if steps.lease else (),
         time_limit_minutes=asked.time_limit_minutes,
         builds_modified=asked.retry_failed,
     )

@@ -9,6 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from dbtdeploy.context.deploy_files import CommitOrder
+
 Tables = Literal["new", "partly", "unchanged", "unknown"]
 NotPublished = Literal["nothing", "release", "stopped", "build", "publishing"]
 
@@ -87,5 +89,6 @@ class DeployReport(Struct, frozen=True, kw_only=True):
     lease_taken_from: str | None
     finished: str | None
     taken_over: str | None
+    orders: tuple[CommitOrder, ...]
     time_limit_minutes: int | None
     builds_modified: bool

@@ -293,6 +293,21 @@ TABLE = (
         default="0",
     ),
     Input(
+        name="allow-older",
+        text="Deploy a commit that is older than the one that production runs.",
+        actions=(DEPLOY,),
+        type="boolean",
+        default="false",
+    ),
+    Input(
+        name="allow-older",
+        text="Release a tag that is older than the commit that production runs. To go back, use a "
+        "rollback.",
+        actions=(RELEASE,),
+        type="boolean",
+        default="false",
+    ),
+    Input(
         name="allow-breaking",
         text="Let the release remove or retype columns and break contracts.",
         actions=(RELEASE,),
@@ -684,6 +699,14 @@ TABLE = (
         name="github-token",
         text="Token that reads and writes pull requests and their comments.",
         actions=(CI, TEARDOWN),
+        workflows=(),
+        default="${{ github.token }}",
+        setting=False,
+    ),
+    Input(
+        name="github-token",
+        text="Token that asks which of two commits is newer, where the checkout does not know.",
+        actions=(DEPLOY,),
         workflows=(),
         default="${{ github.token }}",
         setting=False,

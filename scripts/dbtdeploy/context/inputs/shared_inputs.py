@@ -101,4 +101,5 @@ def builds_production(inputs: Inputs, workspace: Path, *, retry_failed: bool) ->
         if where
         else None,
         source_freshness=one_of("source-freshness", inputs.source_freshness or "warn", FRESHNESS),
+        allow_older=flag("allow-older", inputs.allow_older, default=False),
     )
