@@ -16,7 +16,7 @@ from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness, production_reads
-from dbtdeploy.release import left_relations, release_plan, release_refusals, staging
+from dbtdeploy.release import left_relations, release_plan, release_refusals, seed_headers, staging
 from dbtdeploy.release.gates import gates
 from dbtdeploy.store import failed_nodes, store_location
 from dbtdeploy.store.lease import lease_renewal
@@ -60,16 +60,18 @@ def _plan(
     live: LiveProduction | None,
     release_id: str,
 ) -> ReleasePlan:
+    planned = hand_over.read(work, work_files.Plan)
     return release_plan.plan(
         run,
         manifest=manifest,
         production=before,
-        planned=hand_over.read(work, work_files.Plan),
+        planned=planned,
         look=live,
         release_id=release_id,
         state=hand_over.read(work, work_files.State),
         tag=hand_over.read(work, Tag),
         again=_again(work),
+        seed_headers=seed_headers.read(manifest, (node.unique_id for node in planned.nodes)),
     )
 
 

@@ -154,7 +154,7 @@ def test_what_a_rollback_does_goes_by_what_was_live(old: str, new: str, back_by:
     assert one_node(own, before).back_by == "rebuild"
 
 
-def test_a_full_refresh_is_an_incremental_models_only() -> None:
+def test_a_full_refresh_is_of_what_dbt_writes_into_only() -> None:
     entry = node("m", materialized="incremental")
     new = edited(entry, "select 2")
     asked = replace(releases.RUN, selection=work_files.Selection(full_refresh=True))
@@ -166,6 +166,22 @@ def test_a_full_refresh_is_an_incremental_models_only() -> None:
     assert not one_node(new, run=asked).full_refresh
     table = node("m")
     assert not one_node(edited(table, "select 2"), table, run=asked).full_refresh
+
+
+@pytest.mark.parametrize(
+    ("header", "in_full"),
+    [((), False), (("ID", "name"), False), (("id",), False), (("id", "name", "w"), True)],
+)
+def test_a_seed_with_a_column_that_its_table_has_not_is_replaced(
+    header: tuple[str, ...], in_full: bool
+) -> None:
+    entry = node("m", materialized="seed")
+    (live,) = releases.live([entry]).live
+    columns = (column("id", "integer"), column("name", "text"))
+    look = replace(LOOK, live=(replace(live, columns=columns),))
+    new = one_node(edited(entry, "2"), entry, look=look, seed_headers={"model.shop.m": header})
+    assert new.full_refresh is in_full
+    assert new.breaking == ()
 
 
 def test_exposures_at_any_distance() -> None:

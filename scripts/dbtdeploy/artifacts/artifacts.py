@@ -77,6 +77,7 @@ class Config(msgspec.Struct, frozen=True, gc=False):
     merge_update_columns: msgspec.Raw = NULL
     merge_exclude_columns: msgspec.Raw = NULL
     indexes: msgspec.Raw = NULL
+    delimiter: msgspec.Raw = NULL
     pre_hook: msgspec.Raw = msgspec.field(default=NULL, name="pre-hook")
     post_hook: msgspec.Raw = msgspec.field(default=NULL, name="post-hook")
 
@@ -88,6 +89,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     resource_type: str = ""
     package_name: str = ""
     original_file_path: str = ""
+    root_path: str | None = None
+    """Of a seed: where its project lies on the machine that parsed it."""
     fqn: list[str] = []
     database: str | None = None
     schema: str | None = None

@@ -39,6 +39,8 @@ class ReleaseNodeInputs:
     method: Method
     """For a node that does not say it."""
     again: frozenset[str]
+    seed_headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The columns of seeds' files, where they are known."""
     reasons: Reasons | None = field(init=False)
     changed: frozenset[str] = field(init=False)
     """At or below something that changed itself."""
@@ -193,12 +195,25 @@ def _kind(unique_id: str, materialized: str, facts: ReleaseNodeInputs) -> Kind:
 
 
 def _full_refresh(planned: PlannedNode, materialized: str, facts: ReleaseNodeInputs) -> bool:
-    """Whether an incremental model that is live is built from nothing; its config goes first."""
-    if materialized != "incremental" or not _is_live(planned.unique_id, facts):
+    """Whether what dbt would write into is built from nothing; a node's config goes first.
+
+    A seed is, too, where its file has a column that its table has not: dbt could not load it.
+    """
+    if materialized not in ("incremental", "seed") or not _is_live(planned.unique_id, facts):
         return False
-    if planned.full_refresh is not None:
-        return planned.full_refresh
-    return facts.run.selection.full_refresh
+    asked = planned.full_refresh
+    if asked is None:
+        asked = facts.run.selection.full_refresh
+    return asked or (materialized == "seed" and _has_new_columns(planned.unique_id, facts))
+
+
+def _has_new_columns(unique_id: str, facts: ReleaseNodeInputs) -> bool:
+    if facts.live is None:
+        return False
+    there = {column.name for column in facts.live[unique_id].columns}
+    header = facts.seed_headers.get(unique_id, ())
+    # Unless they are quoted, PostgreSQL folds them.
+    return any(name not in there and name.lower() not in there for name in header)
 
 
 def _back_by(unique_id: str, materialized: str, method: str, facts: ReleaseNodeInputs) -> BackBy:

@@ -6,7 +6,7 @@ what hangs on it. ``plan`` and ``finish`` make the two versions of ``release_pla
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -32,6 +32,7 @@ def plan(
     state: work_files.State,
     tag: Tag,
     again: Collection[str] = (),
+    seed_headers: Mapping[str, Sequence[str]] | None = None,
 ) -> ReleasePlan:
     """The first version of the plan.
 
@@ -45,6 +46,7 @@ def plan(
         state: which version is current.
         tag: what is released.
         again: unique ids of what failed since the current version.
+        seed_headers: the columns of seeds' files, by unique id.
 
     Raises:
         ReleaseEmpty: nothing was selected, and nothing left the project.
@@ -60,6 +62,7 @@ def plan(
         look=look,
         method="direct" if policy.method == "direct" else "blue-green",
         again=frozenset(again),
+        seed_headers=seed_headers or {},
     )
     removed = left_relations.still_live(left_relations.gone(manifest, production), look)
     nodes = left_relations.with_places(

@@ -36,7 +36,7 @@ class Staging(HandOver, frozen=True, kw_only=True):
     relations: Mapping[str, Spot] = field(default_factory=dict)
     """By unique id."""
     rows: Mapping[str, int | None] = field(default_factory=dict)
-    """Of production's, laid under incremental models and snapshots."""
+    """Of production's, laid under incremental models, snapshots and seeds."""
 
 
 def place_of(run: Run) -> ReleaseScope:
@@ -65,7 +65,7 @@ def spots(nodes: Iterable[PlannedNode]) -> dict[str, Spot]:
 def baselines(
     plan: ReleasePlan, look: LiveProduction, places: Mapping[str, Spot]
 ) -> list[StagingBaseline]:
-    """Production's rows under what reads its own, as long as it is a table there.
+    """Production's rows under what dbt writes into, as long as it is a table there.
 
     Args:
         plan: the release's.
@@ -78,9 +78,10 @@ def baselines(
             unique_id=node.unique_id,
             staging=places[node.unique_id],
             production=node.production,
+            seed=node.materialized == "seed",
         )
         for node in plan.staged
-        if node.materialized in ("incremental", "snapshot")
+        if node.materialized in ("incremental", "snapshot", "seed")
         and not node.full_refresh
         and node.unique_id in tables
         and node.unique_id in places

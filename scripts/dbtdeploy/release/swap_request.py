@@ -95,6 +95,7 @@ def _pair(node: ReleaseNode, known: Known) -> SwapPair:
         managed_privileges=node_meta.managed_privileges(definition) if definition else (),
         keys=in_place.keys(definition, known.manifest) if definition else (),
         updates=in_place.updated_columns(definition) if definition else None,
+        seed=node.resource_type == "seed",
         rows_before=node.rows_before,
         rows_after=node.rows_after,
         seconds=node.seconds,

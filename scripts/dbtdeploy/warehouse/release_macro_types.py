@@ -90,11 +90,13 @@ class LiveProduction(HandOver, frozen=True, kw_only=True):
 
 
 class StagingBaseline(Struct, frozen=True, kw_only=True):
-    """Production's rows to lay under a staged incremental model or snapshot."""
+    """Production's rows to lay under a staged incremental model, snapshot or seed."""
 
     unique_id: str
     staging: Spot
     production: Spot
+    seed: bool = False
+    """Whether dbt empties it before it loads it."""
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -186,6 +188,9 @@ class SwapPair(Struct, frozen=True, kw_only=True):
     updates: tuple[str, ...] | None = None
     """The columns that an UPDATE of dbt's sets, all of them if empty; None where it is not known,
     and those are meant that it changed."""
+    seed: bool = False
+    """Whether dbt empties the table before it loads it, so that its file alone says what it
+    holds."""
     rows_before: int | None = None
     rows_after: int | None = None
     seconds: float | None = None

@@ -128,6 +128,7 @@ def prepare(
                 "unique_id": one.unique_id,
                 "staging": to_builtins(one.staging),
                 "production": to_builtins(one.production),
+                "seed": one.seed,
             }
             for one in baselines
         ],
@@ -355,6 +356,7 @@ def _swap_pair(pair: SwapPair, node: SwappedNode | None) -> dict[str, Any]:
         "managed": [privilege.upper() for privilege in pair.managed_privileges],
         "keys": list(pair.keys),
         "updates": None if pair.updates is None else list(pair.updates),
+        "seed": pair.seed,
         "rows_before": pair.rows_before,
         "rows_after": pair.rows_after,
         "seconds": pair.seconds,

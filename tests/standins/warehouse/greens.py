@@ -196,7 +196,7 @@ class Release:
     def undone(self, schema: str = "analytics") -> str:
         return release_schemas.undone_schema(schema, self.release_id, TOKEN)
 
-    def prepare(self, *baselines: str, **options: Any) -> Prepared:
+    def prepare(self, *baselines: str, seeds: Sequence[str] = (), **options: Any) -> Prepared:
         return release_macros.prepare(
             self.shop.dbt,
             work=self.shop.folder,
@@ -210,8 +210,9 @@ class Release:
                     unique_id=f"model.shop.{name}",
                     staging=self.shop.spot(name, self.green()),
                     production=self.shop.spot(name),
+                    seed=name in seeds,
                 )
-                for name in baselines
+                for name in (*baselines, *seeds)
             ],
             **options,
         )
@@ -334,6 +335,7 @@ class Release:
                 managed_privileges=node.managed,
                 keys=node.keys,
                 updates=node.updates,
+                seed=node.materialized == "seed",
                 rows_before=1,
                 rows_after=2,
                 seconds=0.5,

@@ -34,7 +34,7 @@ def by_definition(node: ReleaseNode, new: Node, old: Node | None) -> tuple[str, 
         found.append("its contract is no longer enforced")
     if old.materialized == "incremental" and new.materialized != "incremental":
         found.append(f"it is a {new.materialized} now and no longer incremental: {LOST}")
-    if node.full_refresh:
+    if node.full_refresh and node.materialized != "seed":
         found.append(f"it is built in full: {LOST}")
     return tuple(found)
 

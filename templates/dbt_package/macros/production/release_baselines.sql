@@ -1,5 +1,5 @@
 {#
-  Production's rows, laid in staging under what dbt would write into: an incremental model, a snapshot.
+  Production's rows, laid in staging under what dbt would write into: an incremental model, a snapshot, a seed.
   The copy never goes live. What dbt does to it is logged, and the swap does the same to the table that
   is live (release_in_place.sql). So that each logged row is found there again, without a key and
   among equal ones, the copy is made together with a map of row versions: (tableoid, ctid, xmin) there,
@@ -53,6 +53,9 @@ begin
     end loop;
     if source is not null then
       node := node + 1;
+      if (it.value ->> 'seed')::bool then
+        {{ dbtdeploy.postgres_refuse_untruncatable() }}
+      end if;
       {{ dbtdeploy.postgres_copy_baseline() }}
       {{ dbtdeploy.postgres_dress_baseline() }}
       insert into dbt_deploy.baselines (environment, project, release_id, unique_id, oid, copy, node, log_schema, rows, files, columns, catalog, numbers)

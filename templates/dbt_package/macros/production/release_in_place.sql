@@ -6,7 +6,8 @@
 
   The parts of the DO block of release_swap.sql use these variables besides those of release_move.sql:
 
-    changes   [a pair of the job, with full_name, live, copy, node, log_schema, columns]
+    changes   [a pair of the job, with full_name, live, copy, node, log_schema, columns; `emptied` is the number of the
+              last TRUNCATE, after which alone the log counts]
     layouts   {name of a composite type in the log's schema: [{number, name, type}]}
     written   the xid that all that this try writes bears
 #}
@@ -25,9 +26,22 @@
       {# As in staging: what others refer to was written before what refers to it. #}
       for it in select value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node, n - 1 as place
           from jsonb_array_elements(changes) with ordinality t(value, n) loop
-        execute format('select min(statement) as first from %I.log where node = $1', it.log_schema) into part using it.node;
-        changes := jsonb_set(changes, array[it.place::text, 'first'], coalesce(to_jsonb(part.first), 'null'));
+        execute format('select (select min(statement) from %1$I.log where node = $1) as first,'
+          ' (select coalesce(max(statement), 0) from %1$I.statements where node = $1 and op = ''TRUNCATE'') as emptied', it.log_schema)
+          into part using it.node;
+        changes := jsonb_set(changes, array[it.place::text],
+          changes -> it.place::int || jsonb_build_object('first', part.first, 'emptied', part.emptied));
       end loop;
+{% endmacro %}
+
+
+{# Those that readers cannot read while they are changed: locked with all that moves, in one go. #}
+{% macro postgres_find_reshaped() %}
+          reshaping := array(
+            select (c.value ->> 'live')::oid from jsonb_array_elements(changes) c where (c.value ->> 'emptied')::bigint > 0 or exists (
+              select from jsonb_to_recordset(c.value -> 'columns') as o(name text, type text)
+              left join jsonb_to_recordset({{ dbtdeploy.postgres_columns("(c.value ->> 'copy')::oid") }}) as n(name text, type text) on n.name = o.name
+              where o.type is distinct from n.type));
 {% endmacro %}
 
 
@@ -44,14 +58,16 @@
 
 
 {#
-  Twice: with `late` false the tables whose columns stay, or are only added to, before anything is locked
-  against readers; the others after all has moved, when what read the old columns is out of the way.
+  Twice: first the tables whose columns stay, or are only added to, before anything is locked against
+  readers; `late` the others, after all has moved, when what read the old columns is out of the way. At the
+  very end those that are emptied first.
 #}
-{% macro postgres_apply_changes() %}
+{% macro postgres_apply_changes(late) %}
       for it in
         select value, value ->> 'full_name' as full_name, value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node,
           (value ->> 'live')::oid as live, (value ->> 'copy')::oid as copy, value ->> 'keep' as keep, value ->> 'identifier' as identifier,
-          d.altered, d.dropped, d.retyped, d.added, cardinality(d.dropped || d.retyped) > 0 as late
+          d.altered, d.dropped, d.retyped, d.added, cardinality(d.dropped || d.retyped) > 0 as reshaped,
+          (value ->> 'emptied')::bigint as emptied, (value ->> 'seed')::bool as seed
         from jsonb_array_elements(changes) cross join lateral (
           select coalesce(array_agg(case when o.name is null then format('add column %I %s', n.name, n.type)
                 else format('alter column %1$I type %2$s using %1$I::%2$s', n.name, n.type) end order by n.name) filter (where n.name is not null), '{}') as altered,
@@ -62,12 +78,13 @@
           full join jsonb_to_recordset({{ dbtdeploy.postgres_columns("(value ->> 'copy')::oid") }}) as n(name text, type text) on n.name = o.name
           where o.type is distinct from n.type
         ) d
-        where (cardinality(d.dropped || d.retyped) > 0) = late
-        order by cardinality(d.altered) > 0, (value ->> 'first')::bigint nulls last, value ->> 'full_name'
+        where (cardinality(d.dropped || d.retyped) > 0 or (value ->> 'emptied')::bigint > 0) = {{ late }}
+        order by (value ->> 'emptied')::bigint > 0, cardinality(d.altered) > 0, (value ->> 'first')::bigint nulls last, value ->> 'full_name'
       loop
+        at_work_on := it.full_name;
         map := format('%I.%I', it.log_schema, 'map_' || it.node);
         logged := format('(select g.*, s.columns, %L || md5(s.columns::text) as layout from %2$I.log g join %2$I.statements s using (statement)'
-          ' where g.node = s.node) logged', format('%I.row_', it.log_schema), it.log_schema);
+          ' where g.node = s.node and g.statement > %3$s) logged', format('%I.row_', it.log_schema), it.log_schema, it.emptied);
         {{ dbtdeploy.postgres_make_layouts() }}
         {{ dbtdeploy.postgres_refuse_others_writes() }}
         {{ dbtdeploy.postgres_refuse_drawn_numbers() }}
@@ -78,10 +95,16 @@
         execute format('insert into %I.statements (node, op, columns) values (0, ''swap'', ''[]'')', it.log_schema);
         execute format('select xmin from %I.statements where node = 0 order by statement desc limit 1', it.log_schema) into written;
         things := '[]';
-        if late then
+        if it.reshaped then
           {{ dbtdeploy.postgres_free_columns('it.live') }}
         end if;
         {{ dbtdeploy.postgres_alter_columns() }}
+        if it.seed then
+          {{ dbtdeploy.postgres_keep_seed() }}
+        end if;
+        if it.emptied > 0 then
+          {{ dbtdeploy.postgres_empty_live() }}
+        end if;
         for step in execute format('select statement, layout, columns, op, defaulted, count(*) as rows from %s where node = $1'
             ' group by 1, 2, 3, 4, 5 order by 1, case op when ''D'' then 1 when ''U'' then 2 else 3 end', logged) using it.node loop
           {{ dbtdeploy.postgres_apply_step() }}
@@ -96,8 +119,13 @@
           {{ dbtdeploy.postgres_alter_live("part.action || ' cascade'") }}
         end loop;
         {{ dbtdeploy.postgres_make_things('layout') }}
-        {{ dbtdeploy.postgres_keep_touched() }}
+        if it.seed then
+          {{ dbtdeploy.postgres_note_seed() }}
+        else
+          {{ dbtdeploy.postgres_keep_touched() }}
+        end if;
         {{ dbtdeploy.postgres_follow_copy() }}
+        at_work_on := null;
       end loop;
 {% endmacro %}
 

@@ -23,13 +23,13 @@
         {{ dbtdeploy.postgres_make_keeping('it.keep') }}
         execute format('create table %I.%I as select t.id, split_part(t.layout, ''.'', 2) as layout, t.old, m.of, currtid2(m.of::regclass::text, m.live) as live, m.version, t.was_of, t.was_live, t.was_version from %I.%I t left join %s m on m.id = t.id',
           it.keep, it.identifier, it.log_schema, 'touched_' || it.node, map);
-        insert into dbt_deploy.changed_tables (environment, project, release_id, unique_id, oid, kept, files, layouts, added, altered, cascaded)
+        insert into dbt_deploy.changed_tables (environment, project, release_id, unique_id, oid, kept, files, layouts, added, altered, cascaded, whole)
           select job ->> 'environment', job ->> 'project', job ->> 'release_id', it.value ->> 'unique_id', it.live,
             to_regclass(format('%I.%I', it.keep, it.identifier))::oid, {{ dbtdeploy.postgres_files('it.live') }},
             (select coalesce(jsonb_object_agg(split_part(key, '.', 2), value), '{}') from jsonb_each(layouts)),
-            to_jsonb(it.added), it.late,
+            to_jsonb(it.added), it.reshaped,
             (select coalesce(jsonb_agg(format('%s of %s', value::text::bigint - coalesce((cascades ->> key)::bigint, 0), key::oid::regclass) order by key::oid::regclass::text), '[]')
-              from jsonb_each({{ dbtdeploy.postgres_cascaded('it.live') }}) where value::text::bigint > coalesce((cascades ->> key)::bigint, 0));
+              from jsonb_each({{ dbtdeploy.postgres_cascaded('it.live') }}) where value::text::bigint > coalesce((cascades ->> key)::bigint, 0)), false;
 {% endmacro %}
 
 {# How many rows this transaction has changed in each of the tables into which foreign keys carry a DELETE or UPDATE on. #}

@@ -29,7 +29,7 @@
           when to_regclass(value ->> 'full_name') <> (value ->> 'live')::oid then ' was made anew since its rows were copied into staging'
           when not pg_has_role((select c.relowner from pg_class c where c.oid = (value ->> 'live')::oid), 'usage') then
             ' belongs to ' || (select pg_get_userbyid(c.relowner) from pg_class c where c.oid = (value ->> 'live')::oid)
-          when value -> 'files' <> {{ dbtdeploy.postgres_files("(value ->> 'live')::oid") }} then
+          when not (value ->> 'seed')::bool and value -> 'files' <> {{ dbtdeploy.postgres_files("(value ->> 'live')::oid") }} then
             ' was rewritten since its rows were copied into staging (VACUUM FULL, CLUSTER, ALTER TABLE or TRUNCATE)'
           else {{ dbtdeploy.postgres_columns_differ("value -> 'columns'", "(value ->> 'live')::oid") }}
         end as why from jsonb_array_elements(changes)
@@ -39,29 +39,28 @@
       end if;
       said := '{}';
       for it in select value ->> 'full_name' as full_name, value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node,
-          (value ->> 'copy')::oid as copy, value -> 'catalog' as catalog, value -> 'columns' as columns from jsonb_array_elements(changes) loop
+          (value ->> 'copy')::oid as copy, value -> 'catalog' as catalog, value -> 'columns' as columns,
+          (value ->> 'emptied')::bigint as emptied, (value ->> 'seed')::bool as seed from jsonb_array_elements(changes) loop
         execute format('analyze %1$I.log; analyze %1$I.statements; analyze %1$I.%2$I', it.log_schema, 'map_' || it.node);
-        execute format('select count(*) as truncates from %I.statements where node = $1 and op = ''TRUNCATE''', it.log_schema)
-          into part using it.node;
-        if part.truncates > 0 then
+        if it.emptied > 0 and not it.seed then
           said := said || format('%s: its build emptied it by TRUNCATE, which a release does not repeat in production', it.full_name);
           continue;
         end if;
         execute format($q$
           with last as (
             select distinct on (place) place, there from (
-              select before as place, n, false as there from %1$I.log where node = $1 and before is not null
+              select before as place, n, false as there from %1$I.log where node = $1 and statement > $2 and before is not null
               union all
-              select after, n, true from %1$I.log where node = $1 and after is not null
+              select after, n, true from %1$I.log where node = $1 and statement > $2 and after is not null
             ) e order by place, n desc, there desc
           ), known as (
-            select staged as place from %1$I.%2$I m where not exists (select from last l where l.place = m.staged)
+            select staged as place from %1$I.%2$I m where $2 = 0 and not exists (select from last l where l.place = m.staged)
             union all
             select place from last where there
           )
           select count(*) as rows from known k full join (select ctid as place from %3$s) c on c.place = k.place
             where k.place is null or c.place is null
-          $q$, it.log_schema, 'map_' || it.node, it.copy::regclass) into part using it.node;
+          $q$, it.log_schema, 'map_' || it.node, it.copy::regclass) into part using it.node, it.emptied;
         if part.rows > 0 then
           said := said || format('%s: its build changed %s rows in a way that leaves no trace, such as a rewrite of the table', it.full_name, part.rows);
         end if;
@@ -90,10 +89,12 @@
 {#
   Rows that others wrote meanwhile stay as they are, where the build depended on none of them: it has a
   key, reads no row of its own, and no key of theirs is one that it touches. Else nobody may have
-  written at all: two builds would leave the same rows twice.
+  written at all: two builds would leave the same rows twice. A seed's file alone says what it holds.
 #}
 {% macro postgres_refuse_others_writes() %}
-        if jsonb_array_length(it.value -> 'keys') = 0 then
+        if it.emptied > 0 then
+          null;
+        elsif jsonb_array_length(it.value -> 'keys') = 0 then
           execute format('select count(*) filter (where m.id is null) as came, count(*) filter (where l.ctid is null) as went'
             ' from %s l full join %s m on m.live = l.ctid and m.of = l.tableoid and m.version = l.xmin where l.ctid is null or m.id is null',
             it.full_name, map) into part;

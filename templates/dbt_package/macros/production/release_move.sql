@@ -4,8 +4,10 @@
     job        the job
     leaving    oids of relations that leave their production schema
     entering   oids of relations that come there
+    reshaping  oids of relations that stay, and are changed in a way that readers wait for
     things     what hangs on those that leave, from outside: [{name, kind, owner, ours, drop, statements, ...}]
     said       lines for people; a variable outlives a subtransaction that is undone
+    at_work_on the table whose rows are being changed, for a failure of the warehouse's own
     it, part   records to loop with
 
   A failure that has a name is an exception with a code of ours: DD001 production is not what it was,
@@ -23,7 +25,7 @@
   patience := clock_timestamp() + interval '250 ms' + least(cardinality(leaving) * interval '0.1 ms', interval '400 ms');
   for it in
     with recursive above(oid) as (
-      select unnest(leaving || entering)
+      select unnest(leaving || entering || reshaping)
       union
       select x.oid from above a cross join lateral (
         select w.ev_class from pg_depend d join pg_rewrite w on w.oid = d.objid
@@ -238,7 +240,7 @@
         raise;
       when others then
         outcome := 'failed';
-        said := array[sqlerrm];
+        said := array[concat_ws(': ', at_work_on, sqlerrm)];
         exit;
     end;
     if tries < (job ->> 'tries')::int then

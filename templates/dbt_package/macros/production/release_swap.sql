@@ -9,7 +9,7 @@
     staging_line   first line of the comment of the staging schemas
     known          full names of what was known to hang on production
     pairs          [{unique_id, name, method, schema, identifier, staging_schema, staging_identifier, keep,
-                     carries, keys, updates, expected_oid, expected_columns, managed, rows_before, rows_after, seconds}]
+                     carries, keys, updates, seed, expected_oid, expected_columns, managed, rows_before, rows_after, seconds}]
     removed        [{unique_id, database, schema, identifier}] of nodes that left the project
   answer: see `Swapped` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
@@ -31,17 +31,18 @@
 
 {#
   First rows are changed in the tables that dbt writes into, which keeps only writers waiting; then all
-  that moves is locked and moved. A try that cannot have its locks is undone with its subtransaction,
-  its rows and locks with it, and made again a little later: in between another run may take over. Old
-  relations go out first, so that the staged ones find their names free.
+  that readers wait for is locked and done, in a subtransaction of its own. A try that cannot have its
+  locks is undone with that, and made again a little later: the rows before it stay written, their
+  writers waiting, and another run may take over in between. Old relations go out first, so that the
+  staged ones find their names free.
 #}
 {% macro postgres_swap_block() %}
 declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
   pairs jsonb; changes jsonb; layouts jsonb;
-  leaving oid[]; entering oid[];
-  things jsonb; newer jsonb; stays jsonb; later text[]; late bool;
-  said text[] := '{}'; repointed text[]; left_behind text[]; keeping text[];
+  leaving oid[]; entering oid[]; reshaping oid[];
+  things jsonb; newer jsonb; stays jsonb; later text[];
+  said text[] := '{}'; repointed text[]; at_work_on text; left_behind text[]; keeping text[]; kept_first text[];
   map text; logged text; detail text; named text[]; changed text[]; counted bigint; expected bigint; written xid; cascades jsonb;
   it record; part record; step record; layout record;
   outcome text; began timestamptz; swapped_at timestamptz;
@@ -54,34 +55,31 @@ begin
     repointed := '{}';
     left_behind := '{}';
     begin
+      perform set_config('lock_timeout', '5s', true);
       {{ dbtdeploy.postgres_swap_may() }}
       {{ dbtdeploy.postgres_find_changes() }}
       {{ dbtdeploy.postgres_refuse_taken_names("select value ->> 'keep' from jsonb_array_elements(changes)") }}
       {{ dbtdeploy.postgres_lock_changes() }}
       {{ dbtdeploy.postgres_refuse_unlike_the_log() }}
-      for late in select unnest(array[false, true]) loop
-        if late then
-          {{ dbtdeploy.postgres_find_pairs() }}
-          {{ dbtdeploy.postgres_lock_what_moves() }}
-          {{ dbtdeploy.postgres_refuse_changes() }}
-          {{ dbtdeploy.postgres_refuse_lost_rows() }}
-          {{ dbtdeploy.postgres_with_partitions('leaving') }}
-          {{ dbtdeploy.postgres_with_partitions('entering') }}
-          {{ dbtdeploy.postgres_carried() }}
-          {{ dbtdeploy.postgres_swap_move() }}
-          {{ dbtdeploy.postgres_hand_over_sequences() }}
-          {{ dbtdeploy.postgres_run_later() }}
-          {{ dbtdeploy.postgres_repoint() }}
-          newer := things;
-        end if;
-        {{ dbtdeploy.postgres_apply_changes() }}
+      {{ dbtdeploy.postgres_apply_changes(late=false) }}
+      kept_first := keeping;
+      while outcome is distinct from 'done' loop
+        began := clock_timestamp();
+        begin
+          {{ dbtdeploy.postgres_swap_what_readers_wait_for() }}
+          outcome := 'done';
+        exception when lock_not_available or deadlock_detected then
+          {# Without rows to keep, a new try of all of it lets go of everything. #}
+          if changes = '[]' or tries = (job ->> 'tries')::int then
+            raise;
+          end if;
+          tries := tries + 1;
+          keeping := kept_first;
+          repointed := '{}';
+          left_behind := '{}';
+          perform pg_sleep(0.3 + 0.9 * random());
+        end;
       end loop;
-      {{ dbtdeploy.postgres_read_live_instead() }}
-      said := array(select format('%s %s is newer than the plan; it was repointed too', value ->> 'kind', value ->> 'name')
-        from jsonb_array_elements(newer) where not job -> 'known' ? (value ->> 'name'));
-      {{ dbtdeploy.postgres_drop_empty_staging() }}
-      {{ dbtdeploy.postgres_swap_rows() }}
-      outcome := 'done';
       exit;
     {{ dbtdeploy.postgres_release_endings() }}
   end loop;
@@ -93,11 +91,36 @@ end
 {% endmacro %}
 
 
+{# The part that is tried until its locks are had. #}
+{% macro postgres_swap_what_readers_wait_for() %}
+          perform set_config('lock_timeout', '5s', true);
+          {{ dbtdeploy.postgres_lock_place() }}
+          {{ dbtdeploy.postgres_swap_may() }}
+          {{ dbtdeploy.postgres_find_pairs() }}
+          {{ dbtdeploy.postgres_find_reshaped() }}
+          {{ dbtdeploy.postgres_lock_what_moves() }}
+          {{ dbtdeploy.postgres_refuse_changes() }}
+          {{ dbtdeploy.postgres_refuse_lost_rows() }}
+          {{ dbtdeploy.postgres_with_partitions('leaving') }}
+          {{ dbtdeploy.postgres_with_partitions('entering') }}
+          {{ dbtdeploy.postgres_carried() }}
+          {{ dbtdeploy.postgres_swap_move() }}
+          {{ dbtdeploy.postgres_hand_over_sequences() }}
+          {{ dbtdeploy.postgres_run_later() }}
+          {{ dbtdeploy.postgres_repoint() }}
+          newer := things;
+          {{ dbtdeploy.postgres_apply_changes(late=true) }}
+          {{ dbtdeploy.postgres_read_live_instead() }}
+          said := array(select format('%s %s is newer than the plan; it was repointed too', value ->> 'kind', value ->> 'name')
+            from jsonb_array_elements(newer) where not job -> 'known' ? (value ->> 'name'));
+          {{ dbtdeploy.postgres_drop_empty_staging() }}
+          {{ dbtdeploy.postgres_swap_rows() }}
+{% endmacro %}
+
+
 {# Not by a run that another took over from, and not twice. #}
 {% macro postgres_swap_may() %}
-      perform set_config('lock_timeout', '5s', true);
       {{ dbtdeploy.postgres_refuse_untrusted_roles() }}
-      {{ dbtdeploy.postgres_lock_place() }}
       perform from dbt_deploy.fence f where f.environment = job ->> 'environment' and f.project = job ->> 'project'
         and f.nonce = job ->> 'nonce';
       if not found then

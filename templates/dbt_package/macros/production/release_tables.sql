@@ -137,7 +137,7 @@ end
   if to_regclass('dbt_deploy.changed_tables') is null then
     create table dbt_deploy.changed_tables (environment text, project text, release_id text, unique_id text,
       oid bigint not null, kept bigint not null, files jsonb not null, layouts jsonb not null,
-      added jsonb not null, altered bool not null, cascaded jsonb not null, primary key (environment, project, release_id, unique_id));
+      added jsonb not null, altered bool not null, cascaded jsonb not null, whole bool not null, primary key (environment, project, release_id, unique_id));
   end if;
 {% endmacro %}
 

@@ -39,9 +39,9 @@ declare
   dry constant bool := (job ->> 'dry_run')::bool;
   spots jsonb; moved oid[]; moved_to text[]; marks jsonb; remakes jsonb; drops oid[];
   restored text[] := '{}'; recreated text[] := '{}'; left_alone text[] := '{}'; removed text[] := '{}'; missing text[] := '{}';
-  leaving oid[]; entering oid[];
-  things jsonb; undo jsonb; narrow jsonb; added jsonb; was_changes text[]; columns_dropped text[]; columns_stay text[];
-  said text[] := '{}'; repointed text[];
+  leaving oid[]; entering oid[]; reshaping oid[] := '{}';
+  things jsonb; undo jsonb; undo_done jsonb; narrow jsonb; added jsonb; was_changes text[]; columns_dropped text[]; columns_stay text[];
+  said text[] := '{}'; repointed text[]; at_work_on text;
   it record; part record; undone record; layout record; differs text; counted bigint; taken bigint; expected bigint; ours xid; here oid; kept oid; how jsonb;
   outcome text; began timestamptz; swapped_at timestamptz;
   patience timestamptz; waits_for oid; tries int := 0;
@@ -68,6 +68,8 @@ begin
         {{ dbtdeploy.postgres_undo_in_place() }}
         was_changes := array(select value ->> 'kept_name' from jsonb_array_elements(undo));
         added := narrow;
+        undo_done := undo;
+        reshaping := array(select (value ->> 'live')::oid from jsonb_array_elements(undo_done) where (value #>> '{how,whole}')::bool);
         {{ dbtdeploy.postgres_lock_what_moves() }}
         {{ dbtdeploy.postgres_take_back_plan() }}
         narrow := added;
@@ -75,6 +77,7 @@ begin
         if said <> '{}' then
           raise exception using errcode = 'DD001', message = said[1];
         end if;
+        {{ dbtdeploy.postgres_undo_seeds() }}
       end if;
       {{ dbtdeploy.postgres_release_things() }}
       if dry then

@@ -30,6 +30,8 @@
           said := array_append(array_remove(said, undone.name || ' is gone'), undone.name || ' is gone');
         elsif undone.live is distinct from (undone.how ->> 'oid')::oid then
           said := said || format('%s was made anew since the release changed its rows', undone.name);
+        elsif (undone.how ->> 'whole')::bool and not (undone.how ->> 'altered')::bool then
+          continue;
         elsif (undone.how ->> 'altered')::bool then
           said := said || format('%s: the release dropped columns or changed their types, so its old rows do not fit it any more', undone.name);
         elsif undone.how -> 'files' <> {{ dbtdeploy.postgres_files('undone.live') }} then
@@ -66,7 +68,7 @@
 #}
 {% macro postgres_undo_in_place() %}
       for undone in select value ->> 'name' as name, (value ->> 'live')::oid as live, (value ->> 'kept')::oid as kept, value -> 'how' as how
-          from jsonb_array_elements(undo) with ordinality u(value, n) order by n loop
+          from jsonb_array_elements(undo) with ordinality u(value, n) where not (value #>> '{how,whole}')::bool order by n loop
         begin
           taken := 0;
           execute format('select count(*) as rows from %s where old is not null or live is not null', undone.kept::regclass) into part;
