@@ -194,7 +194,7 @@ MOMENTS = {
     "before": "perform set_config('lock_timeout', '5s', true);",
     "under the locks": "waits_for := null;",
     "between the moves": "for it in select (value ->> 'new')::oid as moved",
-    "before the commit": "outcome := 'done';\n      exit;",
+    "before the commit": "outcome := 'done';\n        exception",
 }
 
 
