@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from dbtdeploy.base import errors
-from standins.greens import Release, Shop
-from standins.postgres import Database, Server
+from standins.warehouse.greens import Release, Shop
+from standins.warehouse.postgres import Database, Server
 
 
 @pytest.fixture
@@ -34,7 +34,10 @@ def staged(shop: Shop, load: Sequence[str] = LOAD) -> Release:
 
 
 def rows(shop: Shop, table: str = "analytics.s") -> list[tuple[int, str | None]]:
-    return shop.owner.rows(f"select id, v from {table} order by id, v")
+    found: list[tuple[int, str | None]] = shop.owner.rows(
+        f"select id, v from {table} order by id, v"
+    )
+    return found
 
 
 MADE = """

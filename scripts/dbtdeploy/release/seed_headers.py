@@ -32,8 +32,7 @@ def read(manifest: Manifest, unique_ids: Iterable[str]) -> Mapping[str, tuple[st
 def _header(path: Path, node: Node) -> tuple[str, ...]:
     delimiter = decoded(node.config.delimiter)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, delimiter=str(delimiter or ","))
-            return tuple(next(rows, ()))
+        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+        return tuple(next(csv.reader(lines, delimiter=str(delimiter or ",")), ()))
     except (OSError, UnicodeDecodeError, csv.Error, TypeError):
         return ()
