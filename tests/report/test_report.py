@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dbtdeploy.base import redact
+from dbtdeploy.artifacts import artifacts
+from dbtdeploy.base import json_codec, redact
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import AnyPolicy
 from dbtdeploy.report import build_report, job_annotations, redact_report, render
@@ -497,3 +498,98 @@ def test_whatever_is_missing_there_is_a_report() -> None:
         assert json.dumps(made.counts.nodes)
         if name in ("build", "results"):
             assert made.status == "error"
+
+
+@pytest.mark.fault(60)
+def test_where_only_tests_are_selected_nothing_is_said_to_be_built() -> None:
+    check = builds.test("unique_fct_orders_id", "fct_orders")
+    built = Built(
+        now=[builds.FCT_ORDERS, check], before=[builds.FCT_ORDERS], results=[result(check, "pass")]
+    )
+    text = render.comment(report(built))
+    assert "### ✅ dbt: 1 test passed" in text
+    assert "Nothing was built: only tests were selected, and they read production." in text
+    assert "Built in" not in text
+
+
+@pytest.mark.fault(60)
+def test_a_source_that_changed_is_named_though_nothing_is_built_of_it() -> None:
+    stg = model("stg_orders", "source.shop.raw.orders")
+    built = Built(now=[stg], before=[stg], results=[result(stg)]).inputs()
+    old, new = (
+        json_codec.decode(
+            json.dumps(
+                {
+                    "nodes": {"model.shop.stg_orders": stg},
+                    "sources": {
+                        "source.shop.raw.orders": {
+                            "name": "orders",
+                            "source_name": "raw",
+                            "resource_type": "source",
+                            "fqn": ["shop", "raw", "orders"],
+                            "identifier": identifier,
+                        }
+                    },
+                }
+            ),
+            artifacts.Manifest,
+        )
+        for identifier in ("orders", "orders_2")
+    )
+    made = build_report.build_report(replace(built, manifest=new, production_manifest=old))
+    assert "`raw.orders` changed; 1 model hangs on it. Built in" in " ".join(
+        render.comment(made).split()
+    )
+
+
+@pytest.mark.fault(60)
+def test_two_packages_with_a_model_of_one_name_are_told_apart() -> None:
+    ours, theirs = (
+        {
+            **model("orders", sql="select 2"),
+            "unique_id": f"model.{package}.orders",
+            "package_name": package,
+            "fqn": [package, "orders"],
+        }
+        for package in ("shop", "bought")
+    )
+    below = model("below", "model.bought.orders")
+    built = Built(
+        now=[ours, theirs, below],
+        before=[],
+        results=[result(ours), result(theirs, "error", message="no"), result(below, "skipped")],
+        build=replace(builds.BUILD, exit_code=1),
+    )
+    made = report(built)
+    names = {node.unique_id: node.name for node in made.nodes}
+    assert names["model.shop.orders"] == "shop.orders"
+    assert names["model.bought.orders"] == "bought.orders"
+    assert node(made, "below").waits_for == ("bought.orders",)
+    command = node(made, "bought.orders").command or ""
+    assert "--select orders,package:bought " in command
+
+
+@pytest.mark.fault(60)
+@pytest.mark.parametrize("built", [builds.passed(), builds.failed()], ids=["passed", "failed"])
+def test_the_same_build_gives_the_same_text_in_whatever_order_dbt_lists_it(built: Built) -> None:
+    inputs = built.inputs()
+    assert inputs.plan is not None
+    assert inputs.results is not None
+    assert inputs.manifest is not None
+    assert inputs.production_manifest is not None
+    turned = replace(
+        inputs,
+        plan=replace(inputs.plan, nodes=inputs.plan.nodes[::-1]),
+        results=artifacts.RunResults(results=inputs.results.results[::-1]),
+        manifest=replace(
+            inputs.manifest, nodes=dict(reversed(list(inputs.manifest.nodes.items())))
+        ),
+        production_manifest=replace(
+            inputs.production_manifest,
+            nodes=dict(reversed(list(inputs.production_manifest.nodes.items()))),
+        ),
+    )
+    assert render.comment(build_report.build_report(turned)) == render.comment(
+        build_report.build_report(inputs)
+    )
+    assert build_report.build_report(turned) == build_report.build_report(inputs)

@@ -128,6 +128,7 @@ def removed(current: Manifest | None, state: Manifest | None) -> tuple[Removed, 
     """
     if current is None or state is None:
         return ()
+    shared = node_report.shared_names(current, state)
     born = {
         (node.resource_type, str(node.checksum)): node.name
         for unique_id, node in current.nodes.items()
@@ -137,14 +138,14 @@ def removed(current: Manifest | None, state: Manifest | None) -> tuple[Removed, 
         Removed(
             unique_id=unique_id,
             resource_type=node.resource_type,
-            name=node_report.label(node.name, node.version),
+            name=node_report.qualified(node, shared),
             relation=node.relation_name,
             disabled=unique_id in current.disabled,
             renamed_to=born.get((node.resource_type, str(node.checksum)))
             if node_report.has_digest(node)
             else None,
         )
-        for unique_id, node in state.nodes.items()
+        for unique_id, node in sorted(state.nodes.items())
         if unique_id not in current.nodes
         and node.resource_type in {"model", "seed", "snapshot"}
         and node.materialized != "ephemeral"
@@ -185,7 +186,9 @@ def _selected(inputs: BuildReportInputs, results: list[str]) -> list[PlannedNode
         for unique_id in results
         if unique_id not in known and unique_id.startswith(kinds)
     ]
-    return [node for node in planned + beyond if node.has_result]
+    # dbt lists in an order that differs from run to run.
+    chosen = (node for node in planned + beyond if node.has_result)
+    return sorted(chosen, key=lambda node: node.unique_id)
 
 
 def _planned(unique_id: str, manifest: Manifest | None) -> PlannedNode:
@@ -223,6 +226,7 @@ def _facts(inputs: BuildReportInputs, planned: list[PlannedNode]) -> node_report
         before=before.by_id() if before else None,
         baselines={b.unique_id: b for b in inputs.schemas.baselines} if inputs.schemas else {},
         sources=inputs.sources,
+        shared_names=node_report.shared_names(manifest, state),
         again=inputs.deploy.again if inputs.deploy else frozenset(),
     )
 

@@ -37,6 +37,8 @@ class NodeReportInputs(Struct, frozen=True, kw_only=True):
     """Production's results; None when there are none to compare with."""
     baselines: Mapping[str, work_files.Baseline]
     sources: source_links.Sources
+    shared_names: frozenset[str] = frozenset()
+    """Names that two packages have a node of."""
     again: frozenset[str] = frozenset()
     """What failed in an earlier deploy, and is built again for that."""
     changed_above: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -49,7 +51,17 @@ class NodeReportInputs(Struct, frozen=True, kw_only=True):
             return unique_id.split(".", 2)[-1]
         if node.resource_type == "source" and node.source_name:
             return f"{node.source_name}.{node.name}"
-        return label(node.name, node.version)
+        return qualified(node, self.shared_names)
+
+    def selector(self, unique_id: str) -> str:
+        """What selects this node and no other.
+
+        Source: https://docs.getdbt.com/reference/node-selection/methods#package
+        """
+        node = self.manifest.find(unique_id)
+        if node is None or node.name not in self.shared_names:
+            return self.name(unique_id)
+        return f"{label(node.name, node.version)},package:{node.package_name}"
 
 
 def node(planned: PlannedNode, result: Result | None, facts: NodeReportInputs) -> NodeReport:
@@ -61,7 +73,7 @@ def node(planned: PlannedNode, result: Result | None, facts: NodeReportInputs) -
     hidden = bool(message) and facts.run.policy.hide_row_data
     before = facts.before.get(planned.unique_id) if facts.before else None
     total, written = rows(result, planned.materialized)
-    name = label(planned.name, known.version if known else None)
+    name = facts.name(planned.unique_id) if known else planned.name
     return NodeReport(
         unique_id=planned.unique_id,
         resource_type=planned.resource_type,
@@ -81,7 +93,9 @@ def node(planned: PlannedNode, result: Result | None, facts: NodeReportInputs) -
         place=source_links.of_node(known, message, facts.run, facts.sources),
         baseline=_baseline(facts.baselines.get(planned.unique_id)),
         waits_for=_waits_for(planned.unique_id, how, facts),
-        command=repro_commands.rebuild(facts.run, facts.state, (name,)) if bad else None,
+        command=repro_commands.rebuild(facts.run, facts.state, (facts.selector(planned.unique_id),))
+        if bad
+        else None,
     )
 
 
@@ -96,11 +110,11 @@ def test(planned: PlannedNode, result: Result | None, facts: NodeReportInputs) -
     compared, production_failures = _in_production(planned.unique_id, result, facts)
     on = _tested(known, facts)
     rows_to_show = notable and planned.resource_type == "test" and bool(result and result.failures)
-    selectors = _selectors(known, facts) or (planned.name,)
+    selectors = _selectors(known, facts) or (facts.selector(planned.unique_id),)
     return TestReport(
         unique_id=planned.unique_id,
         resource_type=planned.resource_type,
-        name=planned.name,
+        name=facts.name(planned.unique_id) if known else planned.name,
         on=on,
         outcome=how,
         dbt_status=result.status if result else None,
@@ -114,7 +128,7 @@ def test(planned: PlannedNode, result: Result | None, facts: NodeReportInputs) -
         if notable and how not in ("skipped", "missing")
         else None,
         waits_for=_waits_for(planned.unique_id, how, facts),
-        show_command=repro_commands.show(facts.run, facts.state, planned.name)
+        show_command=repro_commands.show(facts.run, facts.state, facts.selector(planned.unique_id))
         if rows_to_show
         else None,
         command=repro_commands.rebuild(facts.run, facts.state, selectors) if notable else None,
@@ -145,7 +159,10 @@ def in_order(nodes: tuple[NodeReport, ...], facts: NodeReportInputs) -> tuple[No
     depths = _depths(facts)
     kinds = {"changed": 0, "again": 0, "selected": 0, "all": 0, "downstream": 1}
     return tuple(
-        sorted(nodes, key=lambda n: (kinds[n.why.kind], depths.get(n.unique_id, 0), n.name))
+        sorted(
+            nodes,
+            key=lambda n: (kinds[n.why.kind], depths.get(n.unique_id, 0), n.name, n.unique_id),
+        )
     )
 
 
@@ -161,6 +178,25 @@ def tidied(message: str) -> str:
 def label(name: str, version: str | int | float | None) -> str:
     """A versioned model's name as dbt selects it."""
     return name if version is None else f"{name}.v{version}"
+
+
+def qualified(node: Node, shared: frozenset[str]) -> str:
+    """A node's name, with its package in front where another package has one of that name."""
+    name = label(node.name, node.version)
+    return f"{node.package_name}.{name}" if node.name in shared else name
+
+
+def shared_names(*manifests: Manifest | None) -> frozenset[str]:
+    """The names that nodes of two packages have."""
+    packages: dict[str, str] = {}
+    shared: set[str] = set()
+    for manifest in filter(None, manifests):
+        for section in (manifest.nodes, manifest.unit_tests, manifest.functions):
+            for unique_id, node in section.items():
+                package = unique_id.split(".")[1]
+                if packages.setdefault(node.name, package) != package:
+                    shared.add(node.name)
+    return frozenset(shared)
 
 
 def has_digest(known: Node) -> bool:
@@ -200,7 +236,7 @@ def _selectors(known: Node | None, facts: NodeReportInputs) -> tuple[str, ...]:
     parents = [parent for parent in known.depends_on.nodes if parent] if known else []
     if known and known.attached_node:
         parents = [known.attached_node]
-    return tuple(facts.name(p) for p in parents if not p.startswith("source."))
+    return tuple(facts.selector(p) for p in parents if not p.startswith("source."))
 
 
 def _in_production(

@@ -131,6 +131,8 @@ class View(Struct, frozen=True, kw_only=True):
     changed_nodes: tuple[NodeReport, ...]
     new_names: tuple[str, ...]
     changed_names: tuple[str, ...]
+    changed_above: tuple[str, ...]
+    """Changed sources and ephemeral models, which have no row of their own."""
     warned: Part[TestReport]
     passed: Part[TestReport]
     odd_rows: tuple[NodeReport, ...]
@@ -185,6 +187,7 @@ def view(report: Report, limits: Limits) -> View:
         changed_names=tuple(
             n.name for n in rows if n.why.kind == "changed" and "new" not in n.why.reasons
         ),
+        changed_above=_changed_above(rows),
         warned=part([t for t in report.tests if t.outcome == "warned"], limits.warned),
         passed=part([t for t in report.tests if t.outcome == "passed"], limits.passed),
         odd_rows=tuple(n for n in rows if _is_odd(n))[: limits.names],
@@ -206,6 +209,12 @@ def view(report: Report, limits: Limits) -> View:
         has_time=any(n.seconds for n in rows),
         has_production=any(n.production_seconds is not None for n in rows),
     )
+
+
+def _changed_above(rows: Sequence[NodeReport]) -> tuple[str, ...]:
+    names = {node.name for node in rows}
+    upstream = (name for node in rows for name in node.why.upstream)
+    return tuple(sorted({name for name in upstream if name not in names}))
 
 
 def narrower(limits: Limits) -> Limits | None:
