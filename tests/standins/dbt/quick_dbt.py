@@ -30,7 +30,7 @@ def write(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     command = folder / "dbt"
     command.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
         f"from standins.dbt import quick_dbt\nquick_dbt.main({str(folder)!r}, sys.argv)\n"
     )
     command.chmod(0o755)

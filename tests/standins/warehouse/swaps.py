@@ -90,7 +90,7 @@ def command(folder: Path, database: Database) -> Path:
     made = folder / "dbt"
     made.write_text(
         f"#!{sys.executable}\nimport sys\n"
-        f"sys.path[:0] = [{str(Path(__file__).parents[1])!r}, "
+        f"sys.path[:0] = [{str(Path(__file__).parents[2])!r}, "
         f"{str(Path(__file__).parents[3] / 'scripts')!r}]\n"
         f"from standins.warehouse import swaps\nswaps.main({str(folder)!r}, sys.argv)\n"
     )
