@@ -16,7 +16,14 @@ from dbtdeploy.context.release_files import ReleasePlan, Tag
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import invoke
 from dbtdeploy.deploy import freshness, production_reads
-from dbtdeploy.release import left_relations, release_plan, release_refusals, seed_headers, staging
+from dbtdeploy.release import (
+    left_relations,
+    not_ready,
+    release_plan,
+    release_refusals,
+    seed_headers,
+    staging,
+)
 from dbtdeploy.release.gates import gates
 from dbtdeploy.store import failed_nodes, store_location
 from dbtdeploy.store.lease import lease_renewal
@@ -45,6 +52,7 @@ def main() -> None:
             preflight.refuse_missing_privileges(live.look)
         preflight.refuse_untrusted(live.look)
         release_refusals.refuse_in_the_way(plan, live)
+        not_ready.refuse(plan, live, manifest)
     ctx.write(plan)
     _tell(plan)
     gates.refuse(plan.gates)
@@ -91,6 +99,7 @@ def _look(
             removed=[
                 ProductionRelation(unique_id=one.unique_id, spot=one.production) for one in gone
             ],
+            schemas=release_plan.schemas(manifest, before),
             reads=production_reads.of(
                 manifest,
                 (node.unique_id for node in planned.nodes),

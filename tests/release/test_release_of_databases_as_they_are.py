@@ -104,3 +104,76 @@ def test_what_a_release_loses_stands_in_the_plan_and_blocks_before_the_build(
         )
         == "few"
     )
+
+
+EVENTS = """{{ config(materialized='incremental', unique_key='id', post_hook=hooks()) }}
+select id from {{ ref('first') }}"""
+
+HOOKS = """
+{% macro hooks() %}{{ return([]) }}{% endmacro %}
+"""
+CHECKED = """
+{% macro hooks() %}{{ return([
+  'alter table {{ this }} drop constraint if exists known',
+  'alter table {{ this }} add constraint known check (id > 0)',
+]) }}{% endmacro %}
+"""
+
+
+@pytest.mark.fault(91, 95)
+def test_what_would_stop_it_after_the_build_stops_it_before(
+    production: Production, postgres_server: postgres.Server
+) -> None:
+    reader, analyst = (postgres_server.create_role(production.database) for _ in range(2))
+    macro = "{% macro generate_schema_name(name, node) %}"
+    production.write(
+        {
+            "models/events.sql": EVENTS,
+            "macros/hooks.sql": HOOKS,
+            "macros/schema.sql": macro
+            + "{{ target.schema }}{{ '_' ~ name if name }}{% endmacro %}",
+        }
+    )
+    released(production, 1)
+    production.database.run(
+        f"grant usage on schema analytics to {reader.user};"
+        "create publication feed for table analytics.events"
+    )
+    config = (
+        f"{{{{ config(schema='hr', grants={{'select': ['{reader.user}', '{analyst.user}']}}) }}}}"
+    )
+    production.write(
+        {
+            "models/events.sql": EVENTS + " where id > 0",
+            "macros/hooks.sql": CHECKED,
+            "models/people.sql": f"{config} select 7 as id",
+        }
+    )
+    assert go(production, 2, dry_run=True) == errors.NotReadyForRelease.exit_code
+    failure = production.failure()
+    said = failure.what.splitlines()[1:]
+    assert len(said) == 3
+    assert "- events: the publication feed publishes updates or deletes" in said[0]
+    assert "- events: its hook adds the constraint known" in said[1]
+    assert f"- {analyst.user} is granted relations in the schema analytics_hr" in said[2]
+    assert staged_schemas(production) == []
+
+    statements = [line for line in failure.remedy.splitlines() if line.startswith("    ")]
+    assert len(statements) == 3
+    identity = statements[0]
+    production.database.run(
+        f"{identity} alter table analytics.events add constraint known check (id > 0);"
+        f"grant usage on schema analytics to {analyst.user}"
+    )
+    plan = released(production, 3)
+    (gate,) = [one for one in plan.gates if one.name == "new schemas"]
+    assert gate.outcome == "passed"
+    for role in (reader, analyst):
+        assert role.value("select id from analytics_hr.people") == 7
+    third = "{{ config(schema='lab') }} select id from {{ ref('second') }}"
+    production.database.run(
+        f"revoke usage on schema analytics_hr from {reader.user}, {analyst.user}"
+    )
+    production.write({"models/third.sql": third})
+    (gate,) = [one for one in released(production, 4).gates if one.name == "new schemas"]
+    assert (gate.outcome, "`analytics_lab`" in gate.figures) == ("warned", True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from standins.warehouse.greens import Shop
+from standins.warehouse.macros import MacroDbt
 from standins.warehouse.postgres import Database, Server
 
 
@@ -110,3 +113,102 @@ def test_functions_on_the_row_type_and_what_is_staged_on_them(shop: Shop) -> Non
     assert shop.owner.rows("select sum(amount) from analytics.reads_rows") == [(600,)]
     assert shop.owner.rows("select (marts.first()).amount") == [(100,)]
     assert shop.database.rows(HANGS_ON_KEPT.format(kept=release.kept())) == []
+
+
+OUTSIDE = """
+create function marts.passed() returns bool language plpgsql as $$
+  begin perform pg_advisory_xact_lock_shared(42); return true; end $$;
+create view marts.big as select id, amount from analytics.orders where amount > 5;
+create materialized view marts.slow as select b.id, orders.amount, marts.passed() as x
+  from marts.big b join analytics.orders using (id) where 'analytics.orders' <> '';
+create unique index slow_id on marts.slow (id);
+comment on materialized view marts.slow is 'of analytics.orders';
+create view marts.on_it as select sum(amount) as s from marts.slow;
+create table marts.lines (order_id int references analytics.orders);
+insert into marts.lines select 1 + g % 2 from generate_series(1, 100) g;
+grant select on marts.slow, marts.on_it, analytics.orders to {reader};
+"""
+
+VALID = "select convalidated from pg_constraint where conname = 'lines_order_id_fkey'"
+
+
+@pytest.mark.fault(89)
+def test_readers_do_not_wait_for_a_materialized_view(shop: Shop) -> None:
+    shop.owner.run(OUTSIDE.format(reader=shop.reader.user))
+    release = shop.begin()
+    release.stage("orders", NEW_ORDERS)
+    shop.owner.run(orders_of(release.green()))
+    release.stage("named", "select count(*) as n from marts.slow", "view")
+    release.plan()
+    with shop.database.connect() as held, ThreadPoolExecutor() as pool:
+        held.execute("select pg_advisory_lock(42)")
+        swapping = pool.submit(release.swap)
+        until(
+            shop, "select exists (select from pg_locks where not granted and locktype = 'advisory')"
+        )
+        # It is being made, and everybody reads as before.
+        shop.reader.run(
+            "set lock_timeout = '2s'; select * from analytics.orders; select * from marts.on_it"
+        )
+        held.execute("select pg_advisory_unlock(42)")
+        swapped = swapping.result()
+    assert swapped.outcome == "done", swapped
+    assert set(swapped.repointed) == {
+        *("marts.big", "marts.slow", "marts.on_it", "lines_order_id_fkey on marts.lines")
+    }
+    assert shop.reader.rows("select s from marts.on_it") == [(600,)]
+    assert shop.owner.rows("select n from analytics.named") == [(3,)]
+    definition = shop.database.value("select pg_get_viewdef('marts.slow'::regclass)")
+    assert "'analytics.orders'::text" in str(definition)
+    comment = shop.database.value("select obj_description('marts.slow'::regclass)")
+    assert comment == "of analytics.orders"
+    indexes = "select indexname from pg_indexes where tablename = 'slow'"
+    assert shop.database.rows(indexes) == [("slow_id",)]
+    assert [name for name in shop.schemas() if name.startswith(("ahead", "names"))] == []
+    assert shop.database.rows(HANGS_ON_KEPT.format(kept=release.kept())) == []
+
+
+def until(shop: Shop, query: str) -> None:
+    """Return once it is so."""
+    deadline = time.monotonic() + 60
+    while not shop.database.value(query):
+        assert time.monotonic() < deadline, query
+        time.sleep(0.02)
+
+
+@pytest.mark.fault(89)
+@pytest.mark.parametrize("validates", [True, False])
+def test_a_foreign_key_is_checked_before_readers_wait(shop: Shop, validates: bool) -> None:
+    shop.owner.run(OUTSIDE.format(reader=shop.reader.user))
+    release = shop.begin()
+    release.stage("orders", NEW_ORDERS)
+    shop.owner.run(orders_of(release.green()))
+
+    def left_out(statements: str) -> str:
+        return statements.replace("validate constraint", "alter constraint")
+
+    dbt = MacroDbt(shop.owner, edit=(lambda text: text) if validates else left_out)
+    swapped = release.go(dbt=dbt)
+    assert swapped.outcome == "done", swapped
+    # Under the locks it was taken without a look at its rows.
+    assert shop.database.value(VALID) is validates
+    with pytest.raises(Exception, match="lines_order_id_fkey"):
+        shop.owner.run("insert into marts.lines values (9)")
+
+
+@pytest.mark.fault(89)
+def test_what_cannot_be_made_ahead_is_made_under_the_locks(shop: Shop) -> None:
+    shop.owner.run(
+        OUTSIDE.format(reader=shop.reader.user)
+        + "create function marts.twice(o analytics.orders) returns int language sql"
+        " as 'select 2 * (o).amount';"
+        "create materialized view marts.doubled as"
+        " select marts.twice(orders) as t from analytics.orders;"
+    )
+    release = shop.begin()
+    release.stage("orders", NEW_ORDERS)
+    shop.owner.run(orders_of(release.green()))
+    swapped = release.go()
+    assert swapped.outcome == "done", swapped
+    assert shop.owner.rows("select sum(t) from marts.doubled") == [(1200,)]
+    assert shop.reader.rows("select s from marts.on_it") == [(600,)]

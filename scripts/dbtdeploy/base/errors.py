@@ -402,6 +402,13 @@ class SwapFailed(DbtDeployError):
     title = "The swap failed"
 
 
+class NotReadyForRelease(DbtDeployError):
+    """Something would stop the swap, or keep everybody from reading what it brings."""
+
+    exit_code = 97
+    title = "Production is not ready for this release"
+
+
 class TakenBack(DbtDeployError):
     """What was checked after the swap failed, and production is the old one again."""
 

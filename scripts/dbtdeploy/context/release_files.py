@@ -110,12 +110,22 @@ class RemovedNode(Struct, frozen=True, kw_only=True):
     """Full names of what reads it in the warehouse, directly."""
 
 
+class NewSchema(Struct, frozen=True, kw_only=True):
+    """A schema that a release makes."""
+
+    name: str
+    neighbours: int
+    """How many schemas production has already."""
+    usable_by: tuple[str, ...] = ()
+    """The roles that may use all of those, and will be let use this one; or ``public``."""
+
+
 class Gate(Struct, frozen=True, kw_only=True):
     """One check that a release must pass, with its figures."""
 
     name: str
-    """``dbt tests``, ``breaking changes``, ``losses``, ``row counts``, ``rows kept``,
-    ``freshness``, ``checks``."""
+    """``dbt tests``, ``breaking changes``, ``losses``, ``new schemas``,
+    ``row counts``, ``rows kept``, ``freshness``, ``checks``."""
     outcome: Literal["passed", "warned", "blocked", "off", "waiting"]
     """``waiting``: staging does not stand yet."""
     figures: str
@@ -144,6 +154,7 @@ class ReleasePlan(Alone, frozen=True, kw_only=True):
     untouched: int = 0
     """How many nodes of the project stay as they are."""
     removed: tuple[RemovedNode, ...] = ()
+    new_schemas: tuple[NewSchema, ...] = ()
     gates: tuple[Gate, ...] = ()
     final: bool = False
 

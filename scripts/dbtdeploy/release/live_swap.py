@@ -107,6 +107,7 @@ def _swap(run: work_files.Run, work: Path, known: Known, record: ReleaseRecord) 
             pairs=swap_request.pairs(known),
             dependents=known.live.look.dependents,
             removed=known.plan.removed,
+            new_schemas=known.live.new_schemas,
             tries=TRIES,
         )
     except errors.ReleaseStepFailed as lost:

@@ -87,7 +87,8 @@ def plan(
         removed=removed,
     )
     if look is not None:
-        made = replace(made, nodes=_losing(made, manifest, production, look))
+        lossy = _losing(made, manifest, production, look)
+        made = replace(made, nodes=lossy, new_schemas=look.new_schemas)
     return replace(made, gates=gates.waiting(made, policy, manifest, tag.loss_allowed_by))
 
 
@@ -100,6 +101,20 @@ def wanted(planned: work_files.Plan, manifest: Manifest) -> tuple[ProductionRela
         )
         for node in planned.nodes
         if node.resource_type in left_relations.STORED and node.has_result
+    )
+
+
+def schemas(manifest: Manifest, production: Manifest | None) -> tuple[str, ...]:
+    """All schemas of production, by both manifests."""
+    known = [*manifest.nodes.values(), *(production.nodes.values() if production else ())]
+    return tuple(
+        sorted(
+            {
+                node.schema
+                for node in known
+                if node.resource_type in left_relations.STORED and node.schema
+            }
+        )
     )
 
 

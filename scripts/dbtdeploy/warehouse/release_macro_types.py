@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from dbtdeploy.context import hand_over
 from dbtdeploy.context.hand_over import HandOver
-from dbtdeploy.context.release_files import Column, Spot
+from dbtdeploy.context.release_files import Column, NewSchema, Spot
 from dbtdeploy.warehouse.preflight import Preflight
 
 SwapOutcome = Literal["done", "busy", "changed", "unfit", "fenced", "failed"]
@@ -51,6 +51,10 @@ class LiveRelation(Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...] = ()
     parts: tuple[str, ...] = ()
     """What goes with it when it is replaced, such as ``trigger audit``; see release_losses.sql."""
+    constraints: tuple[str, ...] = ()
+    """Their names."""
+    publications: tuple[str, ...] = ()
+    """Those that keep rows of it from being changed, for it has no replica identity."""
     rows_estimate: int | None = None
     bytes: int | None = None
     statements: tuple[str, ...] = ()
@@ -86,6 +90,7 @@ class LiveProduction(HandOver, frozen=True, kw_only=True):
     """What hangs on the wanted relations, and which rights are missing; see ``preflight.py``."""
     live: tuple[LiveRelation, ...] = ()
     left: tuple[LeftRelation, ...] = ()
+    new_schemas: tuple[NewSchema, ...] = ()
     releases: tuple[KnownRelease, ...] = ()
 
 

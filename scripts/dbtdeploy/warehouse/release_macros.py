@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from msgspec import Struct, to_builtins
 
 from dbtdeploy.base import errors, json_codec, timestamps
-from dbtdeploy.context.release_files import ReleaseRecord, RemovedNode, Spot, SwappedNode
+from dbtdeploy.context.release_files import NewSchema, ReleaseRecord, RemovedNode, Spot, SwappedNode
 from dbtdeploy.dbt.dbt_client import Dbt
 from dbtdeploy.warehouse import preflight, release_schemas
 from dbtdeploy.warehouse.preflight import DependentObject, Preflight
@@ -69,6 +69,7 @@ def read_production(
     wanted: Sequence[ProductionRelation],
     removed: Sequence[ProductionRelation],
     reads: Sequence[RelationRead] = (),
+    schemas: Sequence[str] = (),
 ) -> LiveProduction:
     """Production before a release; nothing is written.
 
@@ -79,9 +80,11 @@ def read_production(
         wanted: the relations that the release will replace or make.
         removed: those whose nodes left the project.
         reads: what the release reads and does not replace.
+        schemas: all that production has, by the project.
     """
     job = {
         **to_builtins(place),
+        "schemas": list(schemas),
         "reads": to_builtins(tuple(reads)),
         "wanted": [_spotted(one.unique_id, one.spot) for one in wanted],
         "removed": [_spotted(one.unique_id, one.spot) for one in removed],
@@ -152,6 +155,7 @@ def swap(
     pairs: Sequence[SwapPair],
     dependents: Sequence[DependentObject],
     removed: Sequence[RemovedNode],
+    new_schemas: Sequence[NewSchema] = (),
     tries: int,
 ) -> Swapped:
     """Bring the staged relations live, all in one transaction, or change nothing.
@@ -165,6 +169,7 @@ def swap(
         pairs: what to bring live.
         dependents: what was known to depend on production; what is new since then is told.
         removed: relations whose nodes left the project.
+        new_schemas: schemas that the swap makes, with who may use them.
         tries: how often to try for the locks, some seconds apart.
 
     Raises:
@@ -178,6 +183,7 @@ def swap(
         "mark": _mark(place, record.release_id, "kept"),
         "staging_line": release_schemas.first_line(place, record.release_id, "staging"),
         "known": [one.full_name for one in dependents],
+        "usable": {one.name: list(one.usable_by) for one in new_schemas},
         "pairs": [_swap_pair(one, kept.get(one.unique_id)) for one in pairs],
         "removed": [_spotted(one.unique_id, one.production) for one in removed],
     }

@@ -19,6 +19,7 @@ from dbtdeploy.release.node_meta import Wishes
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Pair
 
 TESTS, BREAKING, COUNTS = "dbt tests", "breaking changes", "row counts"
+NEW_SCHEMAS = "new schemas"
 KEPT, FRESH, CHECKS = "rows kept", "freshness", "checks"
 
 VIEWS = frozenset({"view", "materialized_view"})
@@ -50,6 +51,7 @@ def waiting(
         _waits(TESTS, text.plural(plan.tests, "test")),
         _waits(BREAKING, "columns of staging against production's", on=bool(plan.staged)),
         _losses(plan, loss_allowed_by, policy, final=False),
+        *_new_schemas(plan),
         _waits(COUNTS, text.plural(len(counted), "table"), on=bool(counted)),
         _waits(
             KEPT,
@@ -115,6 +117,7 @@ def judge(
         gates_tests_columns.tests(plan, results, fail_on_warnings=fail_on_warnings),
         gates_tests_columns.breaking(plan, figures, allowed_by, policy.breaking_label),
         _losses(plan, loss_allowed_by, policy, final=True),
+        *_new_schemas(plan),
         gates_rows.row_counts(
             [(one.node, figures.get(one.node.unique_id), *limit(one, policy)) for one in counted]
         ),
@@ -209,6 +212,24 @@ def _losses(plan: ReleasePlan, allowed_by: str | None, policy: Release, *, final
     if not any(node.kind != "A" for node in plan.staged):
         return _waits(losses.LOSSES, "", on=False)
     return losses.gate(plan.staged, allowed_by, policy.loss_label, final=final)
+
+
+def _new_schemas(plan: ReleasePlan) -> tuple[Gate, ...]:
+    """Who may use the schemas that the swap makes; nothing of the first release of all."""
+    new = [one for one in plan.new_schemas if one.neighbours]
+    if not new:
+        return ()
+    details = tuple(
+        f"`{one.name}`: {text.first([f'`{role}`' for role in one.usable_by], 10) or 'nobody'}"
+        for one in new
+    )
+    unused = [one for one in new if not one.usable_by]
+    if not unused:
+        said = f"{text.plural(len(new), 'schema')} may be used by whom all others may be used by"
+        return (Gate(name=NEW_SCHEMAS, outcome="passed", figures=said, details=details),)
+    said = "nobody may read {}, unless a hook grants USAGE: no role may use all other schemas"
+    named = text.first([f"`{one.name}`" for one in unused], 10)
+    return (Gate(name=NEW_SCHEMAS, outcome="warned", figures=said.format(named)),)
 
 
 def _is_counted(one: Staged, policy: Release) -> bool:

@@ -6,6 +6,7 @@
     environment, project
     wanted     [{unique_id, database, schema, identifier}] what the release will replace or make
     removed    the same of nodes that left the project, or their place
+    schemas    [name] all that production has
     reads      [{schema, name}] relations that what is released reads
   answer: see `LiveProduction` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
@@ -34,6 +35,7 @@ select {{ dbtdeploy.postgres_answer("json_build_object('role', current_user, 'da
   ~ " 'look', (" ~ dbtdeploy.postgres_release_hanging(job) ~ "),"
   ~ " 'live', (" ~ dbtdeploy.postgres_release_live(job) ~ "),"
   ~ " 'left', (" ~ dbtdeploy.postgres_release_left(job) ~ "),"
+  ~ " 'new_schemas', (" ~ dbtdeploy.postgres_new_schemas(job) ~ "),"
   ~ " 'releases', (" ~ (dbtdeploy.postgres_known_releases(job) if there else "select json_build_array()") ~ "))") }}
   {% endset %}
   {% do print(job.token ~ run_query(sql).rows[0][0][1:]) %}
@@ -86,6 +88,8 @@ select coalesce(json_agg(json_build_object(
   'ours', pg_has_role(r.owner, 'USAGE'),
   'columns', {{ dbtdeploy.postgres_columns('r.oid') }},
   'parts', {{ dbtdeploy.postgres_parts_of('r.oid') }},
+  'constraints', (select coalesce(json_agg(k.conname order by k.conname), '[]') from pg_constraint k where k.conrelid = r.oid),
+  'publications', {{ dbtdeploy.postgres_publications_that_stop('r.oid') }},
   'rows_estimate', case when r.relkind not in ('v', 'f') and r.reltuples >= 0 then r.reltuples::bigint end,
   'bytes', case when r.relkind not in ('v', 'f') then pg_total_relation_size(r.oid) end,
   'statements', coalesce(h.statements, '{}')
@@ -106,6 +110,44 @@ select coalesce(json_agg(json_build_object('unique_id', r.unique_id,
       union all
       select k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid = r.oid)))), '[]')
 from named r
+{% endmacro %}
+
+
+{#
+  `new_schemas` of the answer: those that the swap will make, each with the roles that it will let use it: those that
+  may use all of production's schemas that are there.
+#}
+{% macro postgres_new_schemas(job) %}
+with there as (
+  select n.oid, n.nspowner, n.nspacl from pg_namespace n
+  where n.nspname in (select s.name::name from jsonb_array_elements_text({{ dbtdeploy.literal(tojson(job.schemas)) }}) s(name))
+), users as (
+  select g.grantee from there t cross join lateral aclexplode(coalesce(t.nspacl, acldefault('n', t.nspowner))) g
+  where g.privilege_type = 'USAGE' and (g.grantee = 0 or g.grantee <> (select r.oid from pg_roles r where r.rolname = current_user))
+  group by g.grantee having count(distinct t.oid) = (select count(*) from there)
+)
+select coalesce(json_agg(json_build_object('name', w.schema, 'neighbours', (select count(*) from there),
+    'usable_by', (select coalesce(json_agg(case u.grantee when 0 then 'public' else pg_get_userbyid(u.grantee) end order by 1), '[]') from users u))
+    order by w.schema), '[]')
+  from (select distinct x.schema from jsonb_to_recordset({{ dbtdeploy.literal(tojson(job.wanted)) }}) as x(schema text)) w
+  where not exists (select from pg_namespace n where n.nspname = w.schema::name)
+{% endmacro %}
+
+
+{#
+  Publications that publish updates or deletes of a table, or of a partition of it, that has no replica identity:
+  PostgreSQL then refuses each UPDATE and DELETE there.
+#}
+{% macro postgres_publications_that_stop(relation) %}
+(with tree as (
+    select {{ relation }} as oid union select t.relid from pg_partition_tree({{ relation }}::regclass) t
+  )
+  select coalesce(json_agg(distinct quote_ident(b.pubname)), '[]')
+  from pg_publication b join pg_publication_tables t on t.pubname = b.pubname
+  where (b.pubupdate or b.pubdelete) and (t.schemaname, t.tablename) in (select n.nspname, c.relname from tree join pg_class c on c.oid = tree.oid
+      join pg_namespace n on n.oid = c.relnamespace)
+    and exists (select from tree join pg_class c on c.oid = tree.oid where c.relkind = 'r' and not case c.relreplident when 'f' then true when 'n' then false
+      else exists (select from pg_index x where x.indrelid = c.oid and x.indisvalid and case c.relreplident when 'd' then x.indisprimary else x.indisreplident end) end))
 {% endmacro %}
 
 

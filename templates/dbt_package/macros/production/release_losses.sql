@@ -39,7 +39,7 @@
     select format('default of column %I', a.attname) from pg_attribute a where a.attrelid = {{ relation }} and a.attnum > 0 and not a.attisdropped
       and (a.atthasdef or a.attidentity <> '')
     union all
-    select coalesce(format('comment on column %I', a.attname), 'comment') from pg_description d
+    select case when d.objsubid = 0 then 'comment' else format('comment on column %I', a.attname) end from pg_description d
     left join pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid and d.objsubid > 0
     where d.classoid = 'pg_class'::regclass and d.objoid = {{ relation }}
   ) p)

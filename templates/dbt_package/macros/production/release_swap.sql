@@ -10,6 +10,7 @@
     known          full names of what was known to hang on production
     pairs          [{unique_id, name, method, schema, identifier, staging_schema, staging_identifier, keep,
                      carries, keys, updates, seed, expected_oid, expected_columns, managed, rows_before, rows_after, seconds}]
+    usable         {schema: [role]} who may use a schema that the swap makes
     removed        [{unique_id, database, schema, identifier}] of nodes that left the project
   answer: see `Swapped` in scripts/dbtdeploy/warehouse/release_macro_types.py
 #}
@@ -24,7 +25,8 @@
 {% macro postgres__release_swap(job) %}
   {{ dbtdeploy.postgres_itself('release_swap') }}
   {% if not dbtdeploy.postgres_own_schema_refused(job) %}
-    {% do print(job.token ~ dbtdeploy.postgres_do(job, dbtdeploy.postgres_swap_block())) %}
+    {% do dbtdeploy.postgres_do(job, dbtdeploy.postgres_swap_block()) %}
+    {% do print(job.token ~ dbtdeploy.postgres_validate_foreign_keys(job)) %}
   {% endif %}
 {% endmacro %}
 
@@ -41,7 +43,7 @@ declare
   job constant jsonb := current_setting('dbt_deploy.job')::jsonb;
   pairs jsonb; changes jsonb; layouts jsonb;
   leaving oid[]; entering oid[]; reshaping oid[];
-  things jsonb; newer jsonb; stays jsonb; later text[];
+  things jsonb; newer jsonb; stays jsonb; plain jsonb; ahead jsonb; checked jsonb; asides text[]; later text[];
   said text[] := '{}'; repointed text[]; at_work_on text; left_behind text[]; keeping text[]; kept_first text[];
   map text; logged text; detail text; named text[]; changed text[]; counted bigint; expected bigint; written xid; cascades jsonb;
   it record; part record; step record; layout record;
@@ -62,6 +64,8 @@ begin
       {{ dbtdeploy.postgres_lock_changes() }}
       {{ dbtdeploy.postgres_refuse_unlike_the_log() }}
       {{ dbtdeploy.postgres_apply_changes(late=false) }}
+      {{ dbtdeploy.postgres_find_pairs() }}
+      {{ dbtdeploy.postgres_build_ahead() }}
       kept_first := keeping;
       while outcome is distinct from 'done' loop
         began := clock_timestamp();
@@ -69,8 +73,8 @@ begin
           {{ dbtdeploy.postgres_swap_what_readers_wait_for() }}
           outcome := 'done';
         exception when lock_not_available or deadlock_detected then
-          {# Without rows to keep, a new try of all of it lets go of everything. #}
-          if changes = '[]' or tries = (job ->> 'tries')::int then
+          {# Without rows or views to keep, a new try of all of it lets go of everything. #}
+          if changes = '[]' and ahead = '{}' or tries = (job ->> 'tries')::int then
             raise;
           end if;
           tries := tries + 1;
@@ -115,6 +119,8 @@ end
             from jsonb_array_elements(newer) where not job -> 'known' ? (value ->> 'name'));
           {{ dbtdeploy.postgres_drop_empty_staging() }}
           {{ dbtdeploy.postgres_swap_rows() }}
+          perform set_config('dbt_deploy.validate', (select coalesce(json_agg(k.oid::bigint), '[]') from jsonb_each(checked) c
+            join pg_constraint k on k.conrelid = (c.value ->> 'holder')::oid and k.conname = c.value ->> 'constraint' and not k.convalidated)::text, false);
 {% endmacro %}
 
 
@@ -260,6 +266,19 @@ end
       for it in select distinct value ->> 'schema' as name from jsonb_array_elements(pairs)
           where not exists (select from pg_namespace n where n.nspname = (value ->> 'schema')::name) order by 1 loop
         execute format('create schema %I', it.name);
+        {# Those whom a hook let use the schema in staging may use it, too. #}
+        for part in
+          select case g.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(g.grantee)) end as role
+          from pg_namespace n cross join lateral aclexplode(n.nspacl) g
+          where g.privilege_type = 'USAGE' and g.grantee <> n.nspowner and n.nspname in (
+            select value ->> 'staging_schema' from jsonb_array_elements(pairs) where value ->> 'schema' = it.name)
+          union
+          select case u.role when 'public' then u.role else quote_ident(u.role) end
+          from jsonb_array_elements_text(job -> 'usable' -> it.name) u(role)
+          where u.role = 'public' or exists (select from pg_roles r where r.rolname = u.role)
+        loop
+          execute format('grant usage on schema %I to %s', it.name, part.role);
+        end loop;
       end loop;
       {{ dbtdeploy.postgres_refuse_schemas_of_others("select value ->> 'schema' from jsonb_array_elements(pairs)") }}
       {{ dbtdeploy.postgres_refuse_taken_names("select value ->> 'keep' from jsonb_array_elements(pairs) where value ->> 'old' is not null and value ->> 'keep' <> all (keeping)") }}
@@ -306,6 +325,7 @@ end
           from jsonb_array_elements(pairs) where value ->> 'old' is not null group by 1, 2 order by length(format('%I.', value ->> 'keep')) desc loop
         things := replace(things::text, {{ dbtdeploy.postgres_in_json('it.kept') }}, {{ dbtdeploy.postgres_in_json('it.live') }})::jsonb;
       end loop;
+      {{ dbtdeploy.postgres_refuse_stale_ahead() }}
       {{ dbtdeploy.postgres_drop_things(things='stays') }}
       for it in select t.value, t.value ->> 'name' as name, t.value ->> 'kind' as kind, case when exists (
             select from jsonb_array_elements(job -> 'removed') r
@@ -314,7 +334,11 @@ end
           from jsonb_array_elements(things) with ordinality t(value, n) join jsonb_array_elements(stays) with ordinality s(value, n) using (n)
           order by n loop
         begin
-          {{ dbtdeploy.postgres_make_or_say("it.value -> 'statements'", "it.kind || ' ' || it.name") }}
+          if ahead ? it.name then
+            {{ dbtdeploy.postgres_bring_ahead() }}
+          else
+            {{ dbtdeploy.postgres_make_or_say("case when checked ? it.name then jsonb_build_array((it.value #>> '{statements,0}') || ' not valid') else it.value -> 'statements' end", "it.kind || ' ' || it.name") }}
+          end if;
           repointed := repointed || array(select it.name where not (it.value ->> 'staged')::bool);
         exception when sqlstate 'DD002' then
           if it.kept_statements is null then
@@ -324,6 +348,7 @@ end
           left_behind := left_behind || it.name;
         end;
       end loop;
+      {{ dbtdeploy.postgres_drop_asides() }}
       things := (select coalesce(jsonb_agg(value), '[]') from jsonb_array_elements(things) where not (value ->> 'staged')::bool);
 {% endmacro %}
 

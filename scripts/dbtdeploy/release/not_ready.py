@@ -1,0 +1,134 @@
+"""What would stop a release after its build, found before it, with what ends it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from dbtdeploy.artifacts.artifacts import Manifest, Node, decoded
+from dbtdeploy.base import errors, text
+from dbtdeploy.context.release_files import NewSchema, ReleaseNode, ReleasePlan
+from dbtdeploy.release import staging
+from dbtdeploy.release.gates import losses
+from dbtdeploy.warehouse.release_macro_types import LiveProduction, LiveRelation
+
+ADDS = re.compile(r"\badd\s+constraint\s+(?:\"([^\"]+)\"|(\w+))", re.IGNORECASE)
+"""A constraint whose name stands in the hook itself."""
+
+ONLY_INSERTS = ("append",)
+
+LISTED = 50
+
+Obstacle = tuple[str, str]
+"""What is told, and what to do."""
+
+
+def refuse(plan: ReleasePlan, look: LiveProduction, manifest: Manifest) -> None:
+    """Refuse a release that could not go live, or that nobody could read.
+
+    Raises:
+        NotReadyForRelease: names all that stops it, and what to do.
+    """
+    live = {one.unique_id: one for one in look.live}
+    places = {node.unique_id: node.production for node in plan.staged}
+    in_place = {one.unique_id for one in staging.baselines(plan, look, places)}
+    found: list[Obstacle] = []
+    for node in plan.staged:
+        known = manifest.find(node.unique_id) or Node(name=node.name)
+        if node.unique_id in in_place:
+            found += _stopped(node, known, live[node.unique_id])
+            found += _constrained(node, known, live[node.unique_id])
+    found += _unused(plan, look, manifest)
+    if not found:
+        return
+    raise errors.NotReadyForRelease(
+        "This release could not go live as production is:\n"
+        + text.bullets([said for said, _ in found], LISTED),
+        not_done="Nothing was built, and production is as it was.",
+        remedy="\n".join(dict.fromkeys(remedy for _, remedy in found)),
+    )
+
+
+def _stopped(node: ReleaseNode, known: Node, live: LiveRelation) -> Iterator[Obstacle]:
+    """A publication of updates or deletes, and no replica identity: PostgreSQL refuses either."""
+    if not live.publications or not _changes_rows(known):
+        return
+    names = ", ".join(live.publications)
+    table = _quoted(node)
+    yield (
+        f"{node.name}: the publication {names} publishes updates or deletes of {table}, which has "
+        "no replica identity, so PostgreSQL refuses both",
+        f"Give the table a primary key, or run\n    ALTER TABLE {table} REPLICA IDENTITY FULL;",
+    )
+
+
+def _changes_rows(known: Node) -> bool:
+    if known.resource_type == "snapshot":
+        return True
+    strategy = decoded(known.config.incremental_strategy)
+    keyed = bool(decoded(known.config.unique_key)) or strategy in ("merge", "microbatch")
+    return keyed and strategy not in ONLY_INSERTS
+
+
+def _constrained(node: ReleaseNode, known: Node, live: LiveRelation) -> Iterator[Obstacle]:
+    """A hook that adds a constraint which production has not: a release repeats rows, not that."""
+    for sql in _hooks(known):
+        for quoted, plain in ADDS.findall(sql):
+            name = quoted or plain.lower()
+            if name not in live.constraints:
+                yield (
+                    f"{node.name}: its hook adds the constraint {name}, which {_quoted(node)} has "
+                    "not; the table is changed in place, and a release repeats no such change",
+                    f"Add the constraint {name} to {_quoted(node)} by hand first, as the hook "
+                    "would.",
+                )
+
+
+def _hooks(known: Node) -> Iterator[str]:
+    for section in (known.config.pre_hook, known.config.post_hook):
+        hooks = decoded(section)
+        for hook in hooks if isinstance(hooks, list) else ():
+            yield str(hook.get("sql", "")) if isinstance(hook, Mapping) else str(hook)
+
+
+def _unused(plan: ReleasePlan, look: LiveProduction, manifest: Manifest) -> Iterator[Obstacle]:
+    """Grants to roles that may not use the schema that the release makes for the relation."""
+    makers = losses.makers(manifest)
+    new = {one.name: one for one in look.new_schemas}
+    missing: dict[str, set[str]] = {}
+    for node in plan.staged:
+        known = manifest.find(node.unique_id)
+        schema = new.get(node.production.schema)
+        # A hook may grant it, on the schema in staging.
+        if known is None or schema is None or makers.at_end or any(_hooks(known)):
+            continue
+        missing.setdefault(schema.name, set()).update(_granted(known) - _users(schema, look.role))
+    for name, roles in sorted(missing.items()):
+        for role in sorted(roles):
+            yield (
+                f"{role} is granted relations in the schema {name}, which the release makes and "
+                f"{role} may not use",
+                f"Make the schema first, as {look.role}:\n"
+                f"    CREATE SCHEMA {_name(name)};\n"
+                f"    GRANT USAGE ON SCHEMA {_name(name)} TO {_name(role)};",
+            )
+
+
+def _users(schema: NewSchema, role: str) -> set[str]:
+    return {*schema.usable_by, role, "public"}
+
+
+def _granted(known: Node) -> set[str]:
+    grants = decoded(known.config.grants)
+    named = grants.values() if isinstance(grants, dict) else ()
+    lists = (one if isinstance(one, list) else [one] for one in named)
+    return {str(role).strip('"') for one in lists for role in one if role}
+
+
+def _quoted(node: ReleaseNode) -> str:
+    return f"{_name(node.production.schema)}.{_name(node.production.identifier)}"
+
+
+def _name(name: str) -> str:
+    plain = re.fullmatch("[a-z_][a-z0-9_$]*", name)
+    return name if plain else '"' + name.replace('"', '""') + '"'
