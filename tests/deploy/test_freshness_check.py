@@ -99,6 +99,30 @@ def test_a_source_that_cannot_be_asked_is_not_fresh(
     assert 'gone" does not exist' in said
 
 
+@pytest.mark.fault(60)
+@pytest.mark.parametrize(("policy", "code"), [("warn", 0), ("fail", 63)])
+def test_a_source_without_loaded_at_field_is_not_called_stale(
+    production: Production, policy: str, code: int
+) -> None:
+    unasked = "unasked, loaded_at_field: null, config: {loaded_at_field: null}"
+    ended, said = check(production, "fresh", unasked, policy=policy)
+    assert ended == code, said
+    assert found(production) == {"till.fresh": "pass", "till.unasked": "runtime error"}
+    assert "loaded_at_field" in said
+    assert "stale" not in said.replace(str(production.work), "")
+    if code:
+        assert "needs a `loaded_at_field`" in production.failure().remedy
+
+
+@pytest.mark.fault(60)
+def test_what_was_said_of_one_source_is_not_told_of_another(production: Production) -> None:
+    code, said = check(production, "gone", "unasked, loaded_at_field: null")
+    assert code == 0, said
+    written = hand_over.read(production.work, deploy_files.Freshness)
+    messages = {source.name: source.message or "" for source in written.sources}
+    assert "does not exist" not in messages["till.unasked"]
+
+
 def test_its_message_is_hidden_with_the_rows(production: Production) -> None:
     production.ask(hide_row_data=True)
     code, said = check(production, "gone")

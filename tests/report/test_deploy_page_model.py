@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dbtdeploy.base import markdown
+from dbtdeploy.base import errors, markdown
 from dbtdeploy.context import deploy_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Deploy
@@ -272,7 +272,9 @@ def test_a_step_that_failed_after_the_build_failed_comes_second() -> None:
 
 def test_nothing_changed_says_so_with_the_version() -> None:
     said = f"This run changed nothing in production: its version is still `{BEFORE}`"
-    refused = deploy_builds.refused("SourcesStale", "Sources are stale", "w", remedy="Load them.")
+    refused = deploy_builds.refused(
+        "SourcesStale", errors.SourcesStale.title, "w", remedy="Load them."
+    )
     for built in (refused, NOTHING, WAITS):
         assert said in summary(built)
     text = summary(replace(refused, state=None))
@@ -349,7 +351,9 @@ def test_stale_sources() -> None:
     fresh = replace(ORDERS, name="raw.fresh", status="pass")
     freshness = deploy_files.Freshness(sources=(ORDERS, worse, unread, fresh))
     text = summary(replace(STALE, freshness=freshness))
-    assert "**3 of 4 sources are stale**" in text
+    assert "**2 of 4 sources are stale**" in text
+    assert "**The age of 1 of 4 sources could not be read**" in text
+    assert "2 sources are stale, the age of 1 source is unknown" in text.splitlines()[0]
     assert "- `raw.orders`: its newest row is 2 days old, a warning by its own limits." in text
     assert "- `raw.pay`: its newest row is 2 days old, an error by its own limits." in text
     assert "- `raw.x`: `no`." in text

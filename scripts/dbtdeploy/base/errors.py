@@ -291,10 +291,10 @@ class ExposedToOthers(DbtDeployError):
 
 
 class SourcesStale(DbtDeployError):
-    """A source is older than its project allows."""
+    """A source is older than its project allows, or its age could not be read."""
 
     exit_code = 63
-    title = "Sources are stale"
+    title = "The check of source freshness failed"
 
 
 class TimeLimit(DbtDeployError):

@@ -5,6 +5,7 @@ Source: https://schemas.getdbt.com/dbt/sources/v3.json, and ``SourceConfig.fresh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -107,12 +108,13 @@ def read(
 
 def _unchecked(unique_id: str, messages: list[str]) -> SourceFreshness:
     table = unique_id.rsplit(".", maxsplit=1)[-1]
-    about = (message for message in messages if f"source {table} " in message)
+    named = re.compile(rf"\bsource '?(?:\w+\.)*{re.escape(table)}\b")
+    about = (message for message in messages if named.search(message))
     return SourceFreshness(
         unique_id=unique_id,
         name=_name(unique_id),
         status=UNCHECKED,
-        message=next(about, None) or (messages[0] if messages else None),
+        message=next(about, None),
     )
 
 

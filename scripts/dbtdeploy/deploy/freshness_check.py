@@ -5,6 +5,7 @@ Asked before the build, after ``dbt ls`` has left a manifest that says which sou
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +29,7 @@ def check(ctx: RunContext[P]) -> None:
     """Ask dbt how old the sources are, and say so or refuse.
 
     Raises:
-        SourcesStale: they are, and ``source-freshness`` is ``fail``.
+        SourcesStale: one is, or cannot be asked, and ``source-freshness`` is ``fail``.
     """
     work, run = ctx.work, ctx.run
     policy = ctx.policy.source_freshness
@@ -87,10 +88,25 @@ def _judge(sources: tuple[SourceFreshness, ...], policy: str) -> None:
         raise errors.SourcesStale(
             "\n".join(freshness.line(source) for source in refused),
             not_done=NOTHING_BUILT,
-            remedy="See why these were not loaded, load them and deploy again; or set "
-            "`source-freshness` to warn, or change the source's `error_after`.",
+            remedy=" ".join(_remedies(refused)),
         )
     if old:
+        known = any(source.age_seconds is not None for source in old)
         actions_runner.warning(
-            "Sources are stale", "\n".join(freshness.line(source) for source in old)
+            "Sources are stale" if known else "The age of sources could not be read",
+            "\n".join(freshness.line(source) for source in old),
         )
+
+
+def _remedies(refused: list[SourceFreshness]) -> Iterator[str]:
+    if any(source.age_seconds is not None for source in refused):
+        yield (
+            "See why the sources were not loaded, load them and deploy again; or change their "
+            "`error_after`."
+        )
+    if any(source.age_seconds is None for source in refused):
+        yield (
+            "A source whose age cannot be read needs a `loaded_at_field` and a table that this "
+            "job's role may read; or take its `freshness` away."
+        )
+    yield "`source-freshness: warn` deploys all the same."

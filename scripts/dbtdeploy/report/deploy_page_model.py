@@ -63,6 +63,8 @@ class DeployView(Struct, frozen=True, kw_only=True):
     others: int
     """Nodes that were built though nothing had changed."""
     stale: Part[SourceReport]
+    unread: Part[SourceReport]
+    """Sources whose age could not be read."""
     slower: tuple[NodeReport, ...]
     faster: tuple[NodeReport, ...]
     retried: tuple[AttemptReport, ...]
@@ -110,7 +112,12 @@ def deploy_view(report: Report, deploy: DeployReport, limits: Limits) -> tuple[V
         skipped=_names(nodes, "skipped"),
         missing=_names(nodes, "missing"),
         others=sum(n.why.kind == "all" for n in nodes) if _compared(nodes) else 0,
-        stale=part([s for s in deploy.sources if not s.fresh], limits.warned),
+        stale=part(
+            [s for s in deploy.sources if not s.fresh and s.age_seconds is not None], limits.warned
+        ),
+        unread=part(
+            [s for s in deploy.sources if not s.fresh and s.age_seconds is None], limits.warned
+        ),
         slower=tuple(n for n in nodes if _more_seconds(n) > 0)[: limits.names],
         faster=tuple(n for n in nodes if _more_seconds(n) < 0)[: limits.names],
         retried=tuple(attempt for attempt in deploy.attempts if attempt.transient),
