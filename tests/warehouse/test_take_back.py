@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from standins.warehouse.greens import Release, Shop
@@ -254,3 +255,94 @@ def test_models_that_had_left_the_project_are_in_it_again(shop: Shop) -> None:
     ]
     assert shop.take_back(release).swapped.outcome == "done"
     assert shop.owner.rows("select unique_id from dbt_deploy.removed_models") == []
+
+
+# What others did meanwhile ------------------------------------------------------------------------
+
+LEFT_ON_IT = """
+select (select array_agg(distinct format('%s %s %s', privilege_type, grantee::regrole, c.relname))
+    from aclexplode(c.relacl) where grantee <> c.relowner),
+  c.relrowsecurity, obj_description(c.oid, 'pg_class'), col_description(c.oid, 1::int),
+  (select array_agg(polname order by 1) from pg_policy where polrelid = c.oid),
+  (select array_agg(tgname || tgenabled::text order by 1) from pg_trigger
+    where tgrelid = c.oid and not tgisinternal),
+  (select attacl::text from pg_attribute where attrelid = c.oid and attname = 'id')
+from pg_class c where c.oid = 'analytics.orders'::regclass
+"""
+
+
+@pytest.mark.fault(96)
+def test_what_was_changed_on_a_table_since_the_release_is_as_it_was_just_before(
+    shop: Shop,
+) -> None:
+    other, reader = shop.other.user, shop.reader.user
+    shop.owner.run(
+        """
+        create function marts.f() returns trigger language plpgsql as
+          $$ begin return new; end $$;
+        create policy old_one on analytics.orders using (true);
+        comment on column analytics.orders.id is 'old';
+        """
+    )
+    release = released(shop)
+    shop.owner.run(
+        f"""
+        revoke select on analytics.orders from {reader};
+        grant select, insert on analytics.orders to {other} with grant option;
+        grant update (id) on analytics.orders to {other};
+        alter table analytics.orders enable row level security;
+        drop policy old_one on analytics.orders;
+        create policy new_one on analytics.orders for select to {other} using (id > 0);
+        create trigger seen before insert on analytics.orders for each row
+          execute function marts.f();
+        alter table analytics.orders disable trigger seen;
+        comment on table analytics.orders is 'new';
+        comment on column analytics.orders.id is 'new too';
+        revoke select on analytics.big from {reader};
+        comment on view analytics.big is 'big';
+        """
+    )
+    before = shop.database.rows(LEFT_ON_IT)
+    back = shop.take_back(release)
+    assert back.swapped.outcome == "done", back
+    assert shop.database.rows(LEFT_ON_IT) == before
+    assert shop.owner.rows("select amount from analytics.orders") == [(10,)]
+    view = "select relacl::text, obj_description(oid, 'pg_class') from pg_class where oid = "
+    ((rights, comment),) = shop.database.rows(view + "'analytics.big'::regclass")
+    assert reader not in rights
+    assert comment == "big"
+
+
+@pytest.mark.fault(96)
+def test_what_the_release_itself_changed_comes_back(shop: Shop) -> None:
+    shop.owner.run("comment on table analytics.orders is 'before'")
+    before = shop.database.rows(LEFT_ON_IT)
+    release = released(shop)
+    assert shop.database.rows(LEFT_ON_IT) != before
+    assert shop.take_back(release).swapped.outcome == "done"
+    assert shop.database.rows(LEFT_ON_IT) == before
+
+
+@pytest.mark.fault(92)
+def test_a_kept_tables_foreign_key_does_not_hold_production(shop: Shop) -> None:
+    shop.owner.run(
+        """
+        alter table analytics.stays add primary key (id);
+        insert into analytics.stays values (2);
+        alter table analytics.orders add constraint to_stays foreign key (id)
+          references analytics.stays;
+        """
+    )
+    keys = (
+        "select conrelid::regclass::text, pg_get_constraintdef(oid), convalidated"
+        " from pg_constraint where contype = 'f'"
+    )
+    before = shop.database.rows(keys)
+    release = released(shop)
+    assert shop.database.rows(keys) == []
+    shop.owner.run("alter table analytics.orders add foreign key (id) references analytics.stays")
+    assert shop.take_back(release).swapped.outcome == "done"
+    assert shop.database.rows(keys) == before
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        shop.owner.run("delete from analytics.stays where id = 1")
+    shop.owner.run("delete from analytics.stays where id = 2")

@@ -118,6 +118,10 @@ end
           said := array(select format('%s %s is newer than the plan; it was repointed too', value ->> 'kind', value ->> 'name')
             from jsonb_array_elements(newer) where not job -> 'known' ? (value ->> 'name'));
           {{ dbtdeploy.postgres_drop_empty_staging() }}
+          leaving := array(select (value ->> 'old')::oid from jsonb_array_elements(pairs) where value ->> 'old' is not null);
+          {{ dbtdeploy.postgres_with_partitions('leaving') }}
+          {{ dbtdeploy.postgres_let_go_of_production() }}
+          {{ dbtdeploy.postgres_note_attached() }}
           {{ dbtdeploy.postgres_swap_rows() }}
           perform set_config('dbt_deploy.validate', (select coalesce(json_agg(k.oid::bigint), '[]') from jsonb_each(checked) c
             join pg_constraint k on k.conrelid = (c.value ->> 'holder')::oid and k.conname = c.value ->> 'constraint' and not k.convalidated)::text, false);

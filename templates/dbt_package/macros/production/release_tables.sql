@@ -124,6 +124,14 @@ end
       schema text not null, identifier text not null, oid bigint, removed_at timestamptz not null, release_id text,
       primary key (environment, project, schema, identifier));
   end if;
+  if to_regclass('dbt_deploy.released_relations') is null then
+    create table dbt_deploy.released_relations (environment text, project text, release_id text, oid bigint, attached jsonb not null,
+      primary key (environment, project, release_id, oid));
+  end if;
+  if to_regclass('dbt_deploy.kept_foreign_keys') is null then
+    create table dbt_deploy.kept_foreign_keys (environment text, project text, release_id text, oid bigint, name name, definition text not null,
+      primary key (environment, project, release_id, oid, name));
+  end if;
   if to_regclass('dbt_deploy.named_relations') is null then
     create table dbt_deploy.named_relations (environment text not null, project text not null, unique_id text not null,
       schema text not null, identifier text not null, noted_at timestamptz not null);

@@ -22,7 +22,11 @@
 {% macro postgres__release_take_back(job) %}
   {{ dbtdeploy.postgres_itself('release_take_back') }}
   {% if not dbtdeploy.postgres_own_schema_refused(job) %}
-    {% do print(job.token ~ dbtdeploy.postgres_do(job, dbtdeploy.postgres_take_back_block())) %}
+    {% set answer = dbtdeploy.postgres_do(job, dbtdeploy.postgres_take_back_block()) %}
+    {% if not job.dry_run %}
+      {% do dbtdeploy.postgres_do(job, dbtdeploy.postgres_validate_block()) %}
+    {% endif %}
+    {% do print(job.token ~ answer) %}
   {% endif %}
 {% endmacro %}
 
@@ -40,7 +44,7 @@ declare
   spots jsonb; moved oid[]; moved_to text[]; marks jsonb; remakes jsonb; drops oid[];
   restored text[] := '{}'; recreated text[] := '{}'; left_alone text[] := '{}'; removed text[] := '{}'; missing text[] := '{}';
   leaving oid[]; entering oid[]; reshaping oid[] := '{}';
-  things jsonb; undo jsonb; undo_done jsonb; narrow jsonb; added jsonb; was_changes text[]; columns_dropped text[]; columns_stay text[];
+  things jsonb; undo jsonb; undo_done jsonb; narrow jsonb; added jsonb; replaced jsonb; reattach jsonb; was_changes text[]; columns_dropped text[]; columns_stay text[];
   said text[] := '{}'; repointed text[]; at_work_on text;
   it record; part record; undone record; layout record; differs text; counted bigint; taken bigint; expected bigint; ours xid; here oid; kept oid; how jsonb;
   outcome text; began timestamptz; swapped_at timestamptz;
@@ -86,6 +90,7 @@ begin
         outcome := 'done';
         exit;
       end if;
+      {{ dbtdeploy.postgres_find_reattached() }}
       {{ dbtdeploy.postgres_take_back_move() }}
       {{ dbtdeploy.postgres_hand_over_sequences() }}
       {{ dbtdeploy.postgres_drop_things() }}
@@ -93,7 +98,9 @@ begin
         {{ dbtdeploy.postgres_make_or_say('it.statements', 'it.name') }}
       end loop;
       {{ dbtdeploy.postgres_make_things() }}
+      {{ dbtdeploy.postgres_reattach() }}
       {{ dbtdeploy.postgres_drop_added_columns() }}
+      {{ dbtdeploy.postgres_foreign_keys_back() }}
       {{ dbtdeploy.postgres_take_back_rows() }}
       outcome := 'done';
       exit;
@@ -155,7 +162,7 @@ end
 {# What to move where. Only what is live now is compared with its record: the rest is as it was kept. #}
 {% macro postgres_take_back_plan() %}
       spots := '{}'; moved := '{}'; moved_to := '{}'; marks := '{}'; remakes := '[]'; drops := '{}'; leaving := '{}'; entering := '{}';
-      said := '{}'; missing := '{}'; left_alone := '{}'; undo := '[]'; narrow := '[]';
+      said := '{}'; missing := '{}'; left_alone := '{}'; undo := '[]'; narrow := '[]'; replaced := '[]';
       for it in
         select r.value ->> 'mark' as mark, r.value ->> 'release_id' as release_id, d.value ->> 'unique_id' as unique_id, d.value as node, d.value ->> 'schema' as schema, d.value ->> 'undone' as undone,
           d.value ->> 'back_by' as back_by, d.value -> 'statements' as statements, d.value ->> 'kind' as kind,
@@ -189,6 +196,7 @@ end
         if not spots ? it.name then
           {{ dbtdeploy.postgres_compare_with_record() }}
           if here is not null then
+            replaced := replaced || jsonb_build_object('name', it.name, 'oid', here::bigint);
             leaving := leaving || here;
           end if;
         end if;

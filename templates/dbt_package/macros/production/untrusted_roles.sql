@@ -186,7 +186,7 @@ union all
 select 'shape', format('%s dbt_deploy.%I', {{ dbtdeploy.postgres_dropped_as('c.relkind') }}, c.relname), array[quote_ident(pg_get_userbyid(c.relowner))]
 from pg_namespace n join pg_class c on c.relnamespace = n.oid
 where n.nspname = 'dbt_deploy'
-  and c.relname in ('releases', 'fence', 'dbt_deployments', 'dbt_model_row_counts', 'removed_models', 'named_relations', 'baselines', 'changed_tables')
+  and c.relname in ('releases', 'fence', 'dbt_deployments', 'dbt_model_row_counts', 'removed_models', 'named_relations', 'released_relations', 'kept_foreign_keys', 'baselines', 'changed_tables')
   and (c.relkind <> 'r' or c.relrowsecurity
     or exists (select from pg_rewrite w where w.ev_class = c.oid)
     or exists (select from pg_attrdef d where d.adrelid = c.oid)
