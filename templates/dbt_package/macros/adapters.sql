@@ -13,6 +13,7 @@
 {% endmacro %}
 
 {% macro postgres__schema_comment(database, schema) %}
+  {% do dbtdeploy.refuse_heirs('postgres', 'schema_comment') %}
   {% set found = run_query(
       "select coalesce(obj_description(oid, 'pg_namespace'), '') from pg_namespace where nspname = "
       ~ dbtdeploy.literal(schema)) %}
@@ -38,6 +39,7 @@
 {% endmacro %}
 
 {% macro postgres__create_marked_schema_sql(database, schema, mark) %}
+  {% do dbtdeploy.refuse_heirs('postgres', 'create_marked_schema_sql') %}
   {% set name = adapter.quote(schema) %}
   {{ return('select ' ~ dbtdeploy.postgres_lock(dbtdeploy.literal(schema))
       ~ '; create schema if not exists ' ~ name ~ '; comment on schema ' ~ name ~ ' is '
@@ -70,6 +72,7 @@
   14 on the server then ends the query itself. An older one has no such setting, and finishes it.
 #}
 {% macro postgres__copy_rows(source, target, rows, order_by) %}
+  {% do dbtdeploy.refuse_heirs('postgres', 'copy_rows') %}
   {% do run_query("select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval'") %}
   {% call statement('copy_rows') %}
     create table {{ target }} (like {{ source }} including all excluding identity excluding generated);
@@ -114,4 +117,12 @@
   {{ exceptions.raise_compiler_error(
       'dbt-deploy has no macro ' ~ name ~ ' for the adapter ' ~ adapter.type() ~ '. Add '
       ~ adapter.type() ~ '__' ~ name ~ ' to its dbt_package/macros.') }}
+{% endmacro %}
+
+{#
+  dbt gives an adapter the macros of the one that it inherits from: Redshift those of PostgreSQL, which
+  has locks, catalogs and DO blocks that Redshift has not.
+#}
+{% macro refuse_heirs(of, name) %}
+  {% if adapter.type() != of %}{{ dbtdeploy.no_macro(name) }}{% endif %}
 {% endmacro %}

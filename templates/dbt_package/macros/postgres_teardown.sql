@@ -1,9 +1,11 @@
 {% macro postgres__marked_schemas(prefix) %}
+  {% do dbtdeploy.refuse_heirs('postgres', 'marked_schemas') %}
   {{ return(dbtdeploy.postgres_schemas(
       'left(d.description, length(' ~ dbtdeploy.literal(prefix) ~ ')) = ' ~ dbtdeploy.literal(prefix))) }}
 {% endmacro %}
 
 {% macro postgres__schemas_named(name) %}
+  {% do dbtdeploy.refuse_heirs('postgres', 'schemas_named') %}
   {{ return(dbtdeploy.postgres_schemas(
       "strpos('_' || n.nspname || '_', " ~ dbtdeploy.literal('_' ~ name ~ '_') ~ ') > 0')) }}
 {% endmacro %}
@@ -42,17 +44,13 @@
   names go in as a value: a comment can hold whatever would end a dollar-quoted string.
 #}
 {% macro postgres__drop_marked_schemas(schemas, by_owner, dry_run) %}
+  {% do dbtdeploy.refuse_heirs('postgres', 'drop_marked_schemas') %}
   {% set job = {'schemas': schemas, 'by_owner': by_owner, 'dry_run': dry_run} %}
   {% set told = run_query(dbtdeploy.postgres_own_names_only() ~
       "select set_config('dbt_deploy.job', " ~ dbtdeploy.literal(tojson(job)) ~ ', true);\n'
       ~ dbtdeploy.postgres_drop_block() ~ ";\nselect current_setting('dbt_deploy.told')") %}
   {% do dbtdeploy.end_transaction() %}
   {{ return(fromjson(told.rows[0][0])) }}
-{% endmacro %}
-
-{# Its child of another name: no DO blocks there. #}
-{% macro redshift__drop_marked_schemas(schemas, by_owner, dry_run) %}
-  {{ dbtdeploy.no_macro('drop_marked_schemas') }}
 {% endmacro %}
 
 {#
