@@ -177,3 +177,53 @@ def test_what_would_stop_it_after_the_build_stops_it_before(
     production.write({"models/third.sql": third})
     (gate,) = [one for one in released(production, 4).gates if one.name == "new schemas"]
     assert (gate.outcome, "`analytics_lab`" in gate.figures) == ("warned", True)
+
+
+APPENDS = """
+{% materialization appends, adapter='postgres' %}
+  {% set there = load_cached_relation(this) %}
+  {% call statement('main') %}
+    {% if there %}insert into {{ this }}{% else %}create table {{ this }} as{% endif %} {{ sql }}
+  {% endcall %}
+  {% do adapter.commit() %}
+  {{ return({'relations': [this]}) }}
+{% endmaterialization %}
+"""
+
+LEDGER = """{{ config(materialized='table', post_hook='analyze {{ this }}') }}
+select 1 as step from {{ ref('first') }}
+{% if load_relation(this) %}union all select step + 1 from {{ this }}{% endif %}"""
+
+PLUS = "create or replace function {{ target.schema }}.plus(i bigint) returns bigint language sql"
+
+
+@pytest.mark.fault(102, 113)
+def test_what_builds_on_its_own_rows_keeps_them_and_functions_of_hooks_go_along(
+    production: Production,
+) -> None:
+    project = "name: shop\nprofile: shop\nmodels: {+materialized: table}\n"
+
+    def write(step: int) -> None:
+        hook = f"{PLUS} as 'select i + {step}'"
+        production.write(
+            {
+                "dbt_project.yml": f'{project}on-run-start: ["{hook}"]\n',
+                "macros/appends.sql": APPENDS,
+                "models/ledger.sql": LEDGER + f" -- {step}",
+                "models/appended.sql": "{{ config(materialized='appends') }}"
+                f" select {step} as step from {{{{ ref('first') }}}}",
+                "models/third.sql": "{{ config(materialized='view') }} select id,"
+                f" {{{{ target.schema }}}}.plus({step}) as p from {{{{ ref('second') }}}}",
+            }
+        )
+
+    for step in (1, 2):
+        write(step)
+        released(production, step)
+        assert production.database.value("select p from analytics.third") == 2 * step
+        assert staged_schemas(production) == []
+    appended = "select array_agg(step order by step) from analytics."
+    assert production.database.value(appended + "ledger") == [1, 2]
+    assert production.database.value(appended + "appended") == [1, 2]
+    functions = "select pronamespace::regnamespace::text from pg_proc where proname = 'plus'"
+    assert production.database.rows(functions) == [("analytics",)]

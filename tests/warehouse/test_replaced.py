@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from standins.warehouse.greens import Shop
+from dbtdeploy.base import errors
+from standins.warehouse.greens import Shop, quoted
 from standins.warehouse.macros import MacroDbt
 from standins.warehouse.postgres import Database, Server
 
@@ -212,3 +213,57 @@ def test_what_cannot_be_made_ahead_is_made_under_the_locks(shop: Shop) -> None:
     assert swapped.outcome == "done", swapped
     assert shop.owner.rows("select sum(t) from marts.doubled") == [(1200,)]
     assert shop.reader.rows("select s from marts.on_it") == [(600,)]
+
+
+@pytest.mark.fault(100)
+def test_a_statement_timeout_of_the_role_is_named(shop: Shop) -> None:
+    shop.database.run(f"alter role {shop.owner.user} set statement_timeout = '1ms'")
+    with pytest.raises(errors.ReleaseStepFailed) as failed:
+        shop.look("orders")
+    assert "canceling statement due to statement timeout" in failed.value.what
+    assert "`ALTER ROLE <role> SET statement_timeout = 0;`" in failed.value.remedy
+
+
+@pytest.mark.fault(116)
+def test_a_statement_timeout_of_the_role_does_not_strike_what_is_made_ahead(shop: Shop) -> None:
+    shop.owner.run(
+        "create materialized view marts.slow as select id, pg_sleep(0.7) is null as x"
+        " from analytics.orders limit 1"
+    )
+    release = shop.begin()
+    release.stage("orders", NEW_ORDERS)
+    release.plan()
+    shop.database.run(f"alter role {shop.owner.user} set statement_timeout = '600ms'")
+    swapped = release.swap()
+    assert swapped.outcome == "done", swapped
+    assert swapped.repointed == ("marts.slow",)
+
+
+@pytest.mark.fault(106)
+def test_hundreds_of_relations_with_any_names(shop: Shop) -> None:
+    names = [f"{'Größe. ' if n % 3 else ''}{n}{'x' * 44}" for n in range(300)]
+    assert max(len(name.encode()) for name in names) <= 63
+    made = "".join(
+        f"create table {schema}.{quoted(name)} as select 1 as id;"
+        for schema in ("analytics", "marts")
+        for name in names
+    )
+    shop.owner.run(
+        made
+        + f"create materialized view marts.above as select id from analytics.{quoted(names[1])};"
+        f"create view marts.both as select a.id from analytics.{quoted(names[4])} a"
+        f" join marts.{quoted(names[4])} using (id)"
+    )
+    release = shop.begin(schemas=("analytics", "marts"))
+    green = release.green()
+    shop.owner.run("".join(f"create table {green}.{quoted(n)} as select 2 as id;" for n in names))
+    for name in names:
+        release.stage(name, None)
+    # The same alias in two schemas.
+    release.stage(names[4], "select 2 as id", schema="marts", called="model.shop.other")
+    swapped = release.go()
+    assert swapped.outcome == "done", swapped
+    assert shop.owner.rows("select * from marts.above cross join marts.both") == [(2, 2)]
+    kept = "select count(*) from pg_class where relnamespace = '{}'::regnamespace and relkind = 'r'"
+    assert shop.database.value(kept.format(release.kept())) == len(names)
+    assert shop.database.value(kept.format(release.kept("marts"))) == 1

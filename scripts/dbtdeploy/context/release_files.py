@@ -83,6 +83,9 @@ class ReleaseNode(Struct, frozen=True, kw_only=True):
     moved_from: Spot | None = None
     """Where it is now, if an alias or a schema of it changed; that relation stays for a while."""
     full_refresh: bool = False
+    builds_on_itself: bool = False
+    """Whether its build may keep rows that it has, without being incremental: it reads
+    ``{{ this }}``, or has a materialization of the project's own."""
     breaking: tuple[str, ...] = ()
     """Sentences, such as ``column amount is removed``."""
     losses: tuple[str, ...] = ()

@@ -41,6 +41,12 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
         "GitHub's runners in; then run the job again.",
     ),
     (
+        r"due to statement timeout",
+        "The role of this job's profile has a `statement_timeout` that is too short for it. Raise "
+        "it for that role, such as by `ALTER ROLE <role> SET statement_timeout = 0;`, or in the "
+        "profile.",
+    ),
+    (
         # Where PostgreSQL does not say on what; other warehouses say it in words of their own.
         r"permission denied",
         "Grant that right to the role of this job's profile.",

@@ -14,6 +14,12 @@ from dbtdeploy.release import node_meta
 READS_ITSELF = re.compile(r"\bthis\b")
 """``{{ this }}``, whose rows a model may read."""
 
+CONFIG = re.compile(r"\{\{-?\s*config\(.*?\)\s*-?\}\}", re.DOTALL)
+"""Its hooks name ``this``, too, after the build."""
+
+DBTS_OWN = frozenset({"view", "materialized_view", "ephemeral", "incremental", "snapshot", "seed"})
+"""Materializations whose rows are known to stay or to go, whoever overrides them."""
+
 OWN_PACKAGES = ("macro.dbt.", "macro.dbt_postgres.", "macro.dbtdeploy.")
 """dbt's own macros name ``this`` to write into it, and to ask whether it is there."""
 
@@ -41,6 +47,19 @@ def keys(node: Node, manifest: Manifest) -> tuple[str, ...]:
     if any(decoded(one) for one in free) or _reads_itself(node, manifest):
         return ()
     return node_meta.unique_columns(node)
+
+
+def builds_on_itself(node: Node, materialized: str, own: frozenset[str]) -> bool:
+    """Whether a build that is not incremental may keep rows that it has, and needs a copy of them.
+
+    Args:
+        node: of the tagged commit.
+        materialized: its materialization.
+        own: materializations of the project and its packages.
+    """
+    if node.resource_type != "model" or materialized in DBTS_OWN:
+        return False
+    return materialized in own or bool(READS_ITSELF.search(CONFIG.sub("", node.raw_code or "")))
 
 
 def updated_columns(node: Node) -> tuple[str, ...] | None:

@@ -14,8 +14,8 @@ from dbtdeploy.artifacts.state_diff import NEW, Reasons
 from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import BackBy, Change, Kind, Method, ReleaseNode, Spot
 from dbtdeploy.context.work_files import PlannedNode
-from dbtdeploy.release import node_meta
-from dbtdeploy.release.gates import downstream_check
+from dbtdeploy.release import in_place, node_meta
+from dbtdeploy.release.gates import downstream_check, losses
 from dbtdeploy.report import node_report
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, LiveRelation
 
@@ -47,6 +47,8 @@ class ReleaseNodeInputs:
     live: Mapping[str, LiveRelation] | None = field(init=False)
     exposures: Mapping[str, Sequence[str]] = field(init=False)
     outside: Mapping[str, Sequence[str]] = field(init=False)
+    materializations: frozenset[str] = field(init=False)
+    """The project's own."""
 
     def __post_init__(self) -> None:
         """Work out once what all nodes share."""
@@ -55,6 +57,7 @@ class ReleaseNodeInputs:
             "reasons": Reasons(self.manifest, state) if state is not None else None,
             "live": {one.unique_id: one for one in self.look.live} if self.look else None,
             "exposures": exposures(self.manifest),
+            "materializations": losses.makers(self.manifest).materializations,
             "outside": outside(self.look, self.manifest, state) if self.look else {},
         }
         for name, value in derived.items():
@@ -74,6 +77,7 @@ def node(planned: PlannedNode, facts: ReleaseNodeInputs) -> ReleaseNode:
     )
     materialized = planned.materialized or known.materialized or planned.resource_type
     wishes = node_meta.of(known)
+    itself = in_place.builds_on_itself(known, materialized, facts.materializations)
     method = "direct" if planned.resource_type == "function" else wishes.method or facts.method
     return ReleaseNode(
         unique_id=unique_id,
@@ -86,9 +90,10 @@ def node(planned: PlannedNode, facts: ReleaseNodeInputs) -> ReleaseNode:
         method=method,
         production=spot(known, planned),
         full_refresh=_full_refresh(planned, materialized, facts),
+        builds_on_itself=itself,
         exposures=tuple(facts.exposures.get(unique_id, ())),
         outside=tuple(facts.outside.get(unique_id, ())),
-        back_by=_back_by(unique_id, materialized, method, facts),
+        back_by=_back_by(unique_id, materialized, method, facts, itself=itself),
     )
 
 
@@ -216,7 +221,9 @@ def _has_new_columns(unique_id: str, facts: ReleaseNodeInputs) -> bool:
     return any(name not in there and name.lower() not in there for name in header)
 
 
-def _back_by(unique_id: str, materialized: str, method: str, facts: ReleaseNodeInputs) -> BackBy:
+def _back_by(
+    unique_id: str, materialized: str, method: str, facts: ReleaseNodeInputs, *, itself: bool
+) -> BackBy:
     """By what is live before the release, for that is what a rollback brings back."""
     if method == "direct":
         return "rebuild"
@@ -225,7 +232,7 @@ def _back_by(unique_id: str, materialized: str, method: str, facts: ReleaseNodeI
     before = _materialized_before(unique_id, facts)
     if before == VIEW:
         return "recreate"
-    if materialized in BUILDS_ON_ITSELF:
+    if itself or materialized in BUILDS_ON_ITSELF:
         return "leave"
     return "restore"
 

@@ -81,7 +81,7 @@ def baselines(
             seed=node.materialized == "seed",
         )
         for node in plan.staged
-        if node.materialized in ("incremental", "snapshot", "seed")
+        if (node.builds_on_itself or node.materialized in ("incremental", "snapshot", "seed"))
         and not node.full_refresh
         and node.unique_id in tables
         and node.unique_id in places

@@ -162,10 +162,12 @@ class Node:
     managed: tuple[str, ...]
     keys: tuple[str, ...] = ()
     updates: tuple[str, ...] | None = None
+    called: str | None = None
+    """Its unique id, where another node bears its name."""
 
     @property
     def unique_id(self) -> str:
-        return f"model.shop.{self.spot.identifier}"
+        return self.called or f"model.shop.{self.spot.identifier}"
 
 
 @dataclass
@@ -229,6 +231,7 @@ class Release:
         managed: tuple[str, ...] = (),
         keys: tuple[str, ...] = (),
         updates: tuple[str, ...] | None = None,
+        called: str | None = None,
     ) -> Node:
         """Make a staged relation of a query; None if it is there already."""
         staging = self.shop.spot(staged_as or name, self.green(schema))
@@ -240,6 +243,7 @@ class Release:
             managed=managed,
             keys=keys,
             updates=updates,
+            called=called,
         )
         if query is not None:
             kind = KIND.get(materialized, "table")

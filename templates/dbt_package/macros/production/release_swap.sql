@@ -113,6 +113,7 @@ end
           {{ dbtdeploy.postgres_run_later() }}
           {{ dbtdeploy.postgres_repoint() }}
           newer := things;
+          {{ dbtdeploy.postgres_bring_functions() }}
           {{ dbtdeploy.postgres_apply_changes(late=true) }}
           {{ dbtdeploy.postgres_read_live_instead() }}
           said := array(select format('%s %s is newer than the plan; it was repointed too', value ->> 'kind', value ->> 'name')
@@ -380,4 +381,48 @@ end
         join pg_namespace n on n.nspname = r.schema::name
         join pg_class c on c.relnamespace = n.oid and c.relname = r.identifier::name
         on conflict (environment, project, schema, identifier) do nothing;
+{% endmacro %}
+
+
+{#
+  Functions that a hook made in staging, `{{ target.schema }}.f()`, are made in production as a build there would make
+  them, and staged views call those. Names of staging schemas stand in no text but by what the build rendered.
+#}
+{% macro postgres_bring_functions() %}
+      for it in
+        select f.oid, f.proname, format('%I.', n.nspname) as staged, format('%I.', home.schema) as live, home.schema,
+          to_regprocedure(format('%I.%I(%s)', home.schema, f.proname, oidvectortypes(f.proargtypes))) as there, pg_get_functiondef(f.oid) as definition
+        from pg_namespace n join pg_proc f on f.pronamespace = n.oid and f.prokind in ('f', 'p', 'w')
+        cross join lateral (
+          select left(value ->> 'schema', length(value ->> 'schema') - length(value ->> 'staging_schema') + length(n.nspname)) as schema
+          from jsonb_array_elements(pairs || changes)
+          where starts_with(value ->> 'staging_schema', n.nspname)
+            and right(value ->> 'schema', length(value ->> 'staging_schema') - length(n.nspname)) = substr(value ->> 'staging_schema', length(n.nspname) + 1)
+          order by length(value ->> 'staging_schema') limit 1) home
+        where split_part(obj_description(n.oid, 'pg_namespace'), chr(10), 1) = job ->> 'staging_line' and pg_has_role(f.proowner, 'usage')
+        order by f.oid
+      loop
+        begin
+          if it.there is null then
+            execute format('alter function %s set schema %I', it.oid::regprocedure, it.schema);
+          end if;
+          execute replace(it.definition, it.staged, it.live);
+          for part in
+            select distinct c.oid::regclass as name, c.relkind from pg_depend d join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+            join pg_class c on c.oid = w.ev_class
+            where it.there is not null and d.refclassid = 'pg_proc'::regclass and d.refobjid = it.oid and c.relkind = 'v'
+          loop
+            execute format('create or replace view %s as %s', part.name, replace(pg_get_viewdef(part.name), it.staged, it.live));
+          end loop;
+          if it.there is not null then
+            execute format('drop function %s', it.oid::regprocedure);
+          end if;
+        exception
+          when lock_not_available or deadlock_detected then
+            raise;
+          when others then
+            said := array[format('function %s%I: %s', it.staged, it.proname, sqlerrm)];
+            raise exception using errcode = 'DD002', message = said[1];
+        end;
+      end loop;
 {% endmacro %}
