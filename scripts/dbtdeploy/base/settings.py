@@ -82,6 +82,7 @@ class Inputs:
     smoke_target: str
     smoke_queries: str
     keep_hours: str
+    reader_wait_ms: str
     grace_days: str
     attach_manifest: str
     version: str

@@ -117,6 +117,8 @@ class Release(BuildsProduction, frozen=True, kw_only=True, tag="release"):
     """Folder of queries that must run for that role, absolute."""
     keep_hours: int
     """How long replaced relations are kept."""
+    reader_wait_ms: int = 250
+    """How long each try of the swap may keep readers waiting."""
     attach_manifest: bool
     dry_run: bool
 
@@ -130,6 +132,8 @@ class Rollback(InProduction, frozen=True, kw_only=True, tag="rollback"):
     """Whether incremental tables and snapshots go back too, and lose what came since."""
     reason: str | None
     dry_run: bool
+    reader_wait_ms: int = 250
+    """How long each try may keep readers waiting."""
 
 
 class CleanUp(InProduction, frozen=True, kw_only=True, tag="clean-up"):

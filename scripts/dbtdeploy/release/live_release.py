@@ -127,6 +127,7 @@ def _taken_back(
             records=[record],
             restore_incremental=True,
             tries=TRIES,
+            reader_wait_ms=run.of(Release).reader_wait_ms,
             dry_run=False,
             token=release_schemas.token(),
         )

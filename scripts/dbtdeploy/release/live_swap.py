@@ -109,6 +109,7 @@ def _swap(run: work_files.Run, work: Path, known: Known, record: ReleaseRecord) 
             removed=known.plan.removed,
             new_schemas=known.live.new_schemas,
             tries=TRIES,
+            reader_wait_ms=run.of(Release).reader_wait_ms,
         )
     except errors.ReleaseStepFailed as lost:
         # The connection may have gone with the answer only.

@@ -45,6 +45,7 @@ def take_back(
         records=moved,
         restore_incremental=ctx.policy.restore_incremental,
         tries=1 if dry_run else TRIES,
+        reader_wait_ms=ctx.policy.reader_wait_ms,
         dry_run=dry_run,
         token=release_schemas.token(),
     )

@@ -36,6 +36,8 @@ from dbtdeploy.warehouse.release_macro_types import (
 )
 from dbtdeploy.warehouse.run_job_macro import run_job
 
+READER_WAIT_MS = 250
+
 UNTOUCHED = "Nothing was changed in production."
 UNKNOWN = (
     "Whether production was swapped is not known: it is all old or all new, never a mixture, and "
@@ -157,6 +159,7 @@ def swap(
     removed: Sequence[RemovedNode],
     new_schemas: Sequence[NewSchema] = (),
     tries: int,
+    reader_wait_ms: int = READER_WAIT_MS,
 ) -> Swapped:
     """Bring the staged relations live, all in one transaction, or change nothing.
 
@@ -171,6 +174,7 @@ def swap(
         removed: relations whose nodes left the project.
         new_schemas: schemas that the swap makes, with who may use them.
         tries: how often to try for the locks, some seconds apart.
+        reader_wait_ms: how long each try may keep readers waiting behind it.
 
     Raises:
         ReleaseStepFailed: dbt failed; ask ``settled`` whether the swap happened.
@@ -180,6 +184,7 @@ def swap(
         **_fenced(place, nonce),
         **_release(record),
         "tries": tries,
+        "reader_wait_ms": reader_wait_ms,
         "mark": _mark(place, record.release_id, "kept"),
         "staging_line": release_schemas.first_line(place, record.release_id, "staging"),
         "known": [one.full_name for one in dependents],
@@ -202,6 +207,7 @@ def take_back(
     dry_run: bool,
     token: str,
     taken_at: str = "",
+    reader_wait_ms: int = READER_WAIT_MS,
 ) -> TookBack:
     """Undo releases, all in one transaction, or change nothing.
 
@@ -217,10 +223,12 @@ def take_back(
         dry_run: only say what would be done; nothing is written or locked.
         token: ends the names of the undone schemas, so that nobody can have taken them.
         taken_at: when the lease was taken, ISO 8601.
+        reader_wait_ms: how long each try may keep readers waiting behind it.
     """
     job = {
         **_fenced(place, nonce, taken_at),
         "tries": tries,
+        "reader_wait_ms": reader_wait_ms,
         "dry_run": dry_run,
         "restore_incremental": restore_incremental,
         "records": [

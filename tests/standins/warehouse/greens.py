@@ -284,7 +284,14 @@ class Release:
             nodes=tuple(self._swapped(node) for node in self.nodes),
         )
 
-    def swap(self, *, dbt: Dbt | None = None, tries: int = 2, nonce: str | None = None) -> Swapped:
+    def swap(
+        self,
+        *,
+        dbt: Dbt | None = None,
+        tries: int = 2,
+        nonce: str | None = None,
+        reader_wait_ms: int = 250,
+    ) -> Swapped:
         return release_macros.swap(
             dbt or self.shop.dbt,
             work=self.shop.folder,
@@ -295,6 +302,7 @@ class Release:
             dependents=self.look.look.dependents,
             removed=self.removed,
             tries=tries,
+            reader_wait_ms=reader_wait_ms,
         )
 
     def go(self, **options: Any) -> Swapped:

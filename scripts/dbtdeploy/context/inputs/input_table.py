@@ -445,6 +445,13 @@ TABLE = (
         default="24",
     ),
     Input(
+        name="reader-wait-ms",
+        text="How long readers may wait behind each try to lock what is swapped, in milliseconds. "
+        "Give it more than the longest query of a dashboard whose queries never pause.",
+        actions=(RELEASE, ROLLBACK),
+        default="250",
+    ),
+    Input(
         name="grace-days",
         text="How many days the relation of a model that left the project is kept before it is "
         "dropped.",

@@ -68,6 +68,7 @@ def release(inputs: Inputs, event: Event, workspace: Path) -> Release:
         smoke_target=inputs.smoke_target or None,
         smoke_queries=query_folder("smoke-queries", inputs.smoke_queries, workspace),
         keep_hours=number("keep-hours", inputs.keep_hours, default=24),
+        reader_wait_ms=number("reader-wait-ms", inputs.reader_wait_ms, default=250),
         attach_manifest=flag("attach-manifest", inputs.attach_manifest, default=False),
         dry_run=flag("dry-run", inputs.dry_run, default=False),
     )
@@ -84,6 +85,7 @@ def rollback(inputs: Inputs, workspace: Path) -> Rollback:
         version=inputs.version or None,
         restore_incremental=flag("restore-incremental", inputs.restore_incremental, default=False),
         reason=inputs.reason or None,
+        reader_wait_ms=number("reader-wait-ms", inputs.reader_wait_ms, default=250),
         dry_run=flag("dry-run", inputs.dry_run, default=False),
     )
 

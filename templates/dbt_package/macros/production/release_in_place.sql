@@ -47,6 +47,8 @@
 
 {# Keeps writers out, and nobody who reads. Taken before the first look, so that what is seen stays so. #}
 {% macro postgres_lock_changes() %}
+      {{ dbtdeploy.postgres_stop_autovacuum("with recursive family(oid) as (select (value ->> 'live')::oid from jsonb_array_elements(changes)"
+        ~ ' union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid) select oid from family') }}
       for it in select value ->> 'full_name' as full_name, (value ->> 'live')::oid as live from jsonb_array_elements(changes) loop
         continue when to_regclass(it.full_name) is distinct from it.live;
         waits_for := it.live;

@@ -18,11 +18,14 @@
 {#
   Takes the lock that moving takes, on all that moves and all that hangs on it; the views first, as
   their readers do. An owner that stays the same changes nothing. LOCK TABLE would lock what a view
-  reads, too. Waits 250 ms in all, and some more for thousands of relations: a reader that queues behind
-  us for deadlock_timeout, 1 s, while we wait for it would get an error.
+  reads, too. Waits `reader_wait_ms` in all, and some more for thousands of relations: a reader that queues
+  behind us for deadlock_timeout, 1 s, while we wait for it would get an error.
 #}
 {% macro postgres_lock_what_moves() %}
-  patience := clock_timestamp() + interval '250 ms' + least(cardinality(leaving) * interval '0.1 ms', interval '400 ms');
+  {{ dbtdeploy.postgres_stop_autovacuum('with recursive family(oid) as (select unnest(leaving || entering || reshaping)'
+    ~ ' union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid) select oid from family'
+    ~ " union select k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid = any (leaving)") }}
+  patience := clock_timestamp() + (job ->> 'reader_wait_ms')::int * interval '1 ms' + least(cardinality(leaving) * interval '0.1 ms', interval '400 ms');
   for it in
     with recursive above(oid) as (
       select unnest(leaving || entering || reshaping)
@@ -52,6 +55,25 @@
 {% endmacro %}
 
 
+{#
+  Autovacuum gives way to whoever has waited deadlock_timeout for its table, unless it works against wraparound, and no
+  lock that stops readers is waited for so long. So this one is taken first, which stops neither readers nor
+  writers, where somebody holds it. `relations`: a query of oids.
+#}
+{% macro postgres_stop_autovacuum(relations) %}
+  for it in select distinct c.oid, format('%I.%I', n.nspname, c.relname) as name from pg_locks l
+      join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
+      where l.locktype = 'relation' and l.mode = 'ShareUpdateExclusiveLock' and l.granted and l.pid <> pg_backend_pid()
+        and l.database = (select oid from pg_database where datname = current_database())
+        and c.relkind in ('r', 'p') and c.oid in ({{ relations }}) order by c.oid loop
+    waits_for := it.oid;
+    perform set_config('lock_timeout', (select setting::int + 500 from pg_settings where name = 'deadlock_timeout') || 'ms', true);
+    execute format('lock table only %s in share update exclusive mode', it.name);
+  end loop;
+  waits_for := null;
+{% endmacro %}
+
+
 {# A list of relations, and the partitions of each. #}
 {% macro postgres_with_partitions(list) %}
   {{ list }} := array(
@@ -67,7 +89,7 @@
 
 {# Who holds the relation that could not be locked. #}
 {% macro postgres_release_holders() %}
-  select coalesce(array_agg(concat(format('%I.%I', n.nspname, c.relname), ' is held by ', a.usename,
+  select coalesce(array_agg(concat(format('%I.%I', n.nspname, c.relname), ' is held by ', coalesce(a.usename, a.backend_type),
       ' (process ', a.pid, case when a.application_name <> '' then ', ' || a.application_name end,
       case when a.xact_start is not null then ', since ' || to_char(a.xact_start at time zone 'UTC', 'HH24:MI:SS') || ' UTC' end, ')')
       order by a.pid), '{}')

@@ -5,6 +5,7 @@
     token, quote
     environment, project, nonce, release_id, tag, commit_sha, released_by, run_url
     tries          how often to try for the locks
+    reader_wait_ms how long readers may wait for each try
     mark           comment of the keeping schemas
     staging_line   first line of the comment of the staging schemas
     known          full names of what was known to hang on production

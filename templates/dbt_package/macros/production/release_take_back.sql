@@ -6,7 +6,7 @@
   job:
     token, quote
     environment, project, nonce, taken_at
-    tries, dry_run, restore_incremental
+    tries, reader_wait_ms, dry_run, restore_incremental
     records    [{release_id, tag, mark, kept_line, nodes: [{unique_id, schema, identifier, kind, kept_in, undone, back_by,
                  columns, statements}]}], newest first
   answer: see `TookBack` in scripts/dbtdeploy/warehouse/release_macro_types.py

@@ -52,6 +52,8 @@
 
 
 {% macro postgres_lock_undone() %}
+      {{ dbtdeploy.postgres_stop_autovacuum("with recursive family(oid) as (select (value ->> 'live')::oid from jsonb_array_elements(undo)"
+        ~ ' union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid) select oid from family') }}
       for undone in select (value ->> 'live')::oid as live from jsonb_array_elements(undo)
           where value ->> 'live' is not null order by 1 loop
         waits_for := undone.live;
