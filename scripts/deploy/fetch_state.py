@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import hand_over, shortcuts, work_files
@@ -23,7 +25,7 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, Ci, CommandPolicy
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import installed_version, partial_parse_download, unchanged_check
-from dbtdeploy.store import failed_nodes, store_location
+from dbtdeploy.store import environment_settings, failed_nodes, store_location
 from dbtdeploy.store.object_store import Store
 from dbtdeploy.store.publication import version_reader, versions
 from dbtdeploy.store.store_location import local_folder
@@ -160,8 +162,17 @@ def _checked(
         if name != artifact_check.MANIFEST:
             artifact_check.check_artifact(name, (folder / name).read_bytes(), source=source[name])
     found = artifact_check.found_state(run.policy.state, manifest, fetched)
+    if run.command == "ci":
+        found = replace(found, driver=_driver(store))
     actions_runner.say(artifact_check.describe(found, datetime.now(timezone.utc)))
     return found
+
+
+def _driver(store: Store) -> str | None:
+    """Only for what the comment says of releases, so that no fault of it stops a build."""
+    with contextlib.suppress(errors.DbtDeployError):
+        return environment_settings.read(store).driver
+    return None
 
 
 def _manifest(run: work_files.Run, folder: Path, source: str) -> artifact_check.ManifestMetadata:

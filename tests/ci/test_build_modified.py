@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -169,3 +170,16 @@ def test_results_without_our_proof_are_not_told_as_nothing_built(work: Path, cod
     assert done.returncode == errors.ResultsUnknown.exit_code
     assert "Nothing was built" not in done.stdout
     assert "what it wrote is in the warehouse" in done.stdout
+
+
+@pytest.mark.fault(63)
+@pytest.mark.parametrize(
+    ("status", "red"), [("skipped", False), ("success", False), ("error", True), ("odd", True)]
+)
+def test_an_ephemeral_model_that_dbt_v2_lists_is_judged_as_the_report_judges_it(
+    work: Path, status: str, red: bool
+) -> None:
+    done = build(work, {**PASSED, "model.shop.b": status})
+    assert (done.returncode != 0) is red, done.stdout
+    kept = json.loads((work / work_files.RUN_RESULTS).read_text())["results"]
+    assert ("model.shop.b" in {result["unique_id"] for result in kept}) is red

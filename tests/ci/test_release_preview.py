@@ -101,6 +101,8 @@ def test_a_failed_build_is_not_told_how_it_would_be_released() -> None:
     "built",
     [
         replace(builds.passed(), state=replace(builds.STATE, found=False)),
+        replace(builds.passed(), state=replace(builds.STATE, driver="deploy")),
+        replace(builds.passed(), state=replace(builds.STATE, driver=None)),
         replace(builds.passed(), planned=False),
         replace(builds.passed(), results=(builds.passed().results or [])[3:]),
         deploy_builds.deployed(),

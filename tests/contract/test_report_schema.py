@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import typing
 
 import jsonschema
 import msgspec
@@ -11,12 +12,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import report_schema
-from dbtdeploy.report import build_report, deploy_report, release_preview_report, report
+from dbtdeploy.report import build_report, cautions, deploy_report, release_preview_report, report
 from standins.jobs import builds, deploy_builds
 
 
 def _is_ours(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, Struct) and kind is not Struct
+
+
+def _tag(kind: type[Struct]) -> list[str]:
+    return [kind.__struct_config__.tag_field] if kind.__struct_config__.tag_field else []
 
 
 def test_the_committed_schema_is_current() -> None:
@@ -26,8 +31,9 @@ def test_the_committed_schema_is_current() -> None:
 
 def test_the_page_describes_every_field_and_no_other() -> None:
     found = {**vars(report), **vars(deploy_report), **vars(release_preview_report)}
+    found |= {kind.__name__: kind for kind in typing.get_args(cautions.Caution)}
     types = {name: kind for name, kind in found.items() if _is_ours(kind)}
-    fields = {name: list(kind.__struct_fields__) for name, kind in types.items()}
+    fields = {name: [*_tag(kind), *kind.__struct_fields__] for name, kind in types.items()}
     assert {name: list(rows) for name, rows in report_schema.words().items()} == {
         name: fields[name] for name in report_schema.words()
     }

@@ -203,7 +203,7 @@ def test_nothing_to_build() -> None:
     built = replace(builds.passed(), results=[], selected=[])
     text = comment(built)
     assert text.startswith("### ⚪ dbt: nothing to build\n")
-    assert "No model, seed, snapshot or test differs from production's." in text
+    assert "No changes to models, seeds, snapshots or tests." in text
     without = replace(built, state=replace(builds.STATE, found=False))
     assert "`on-missing-state` says not to build" in comment(without)
     deleted = replace(built, before=[*(built.before or ()), builds.LEGACY])
@@ -309,7 +309,8 @@ def test_hidden_row_data_is_said_with_a_way_to_see_it() -> None:
         (40, 100, "`fct_orders` has 40 rows here, and 100 in production."),
         (300, 100, "`fct_orders` has 300 rows here, and 100 in production."),
         (90, 100, None),
-        (1, 3, None),
+        (1, 3, "`fct_orders` has 1 row here, and 3 in production."),
+        (9, 3, None),
         (0, 0, None),
     ],
 )

@@ -44,9 +44,13 @@ def why_not(
         return "dbt left no results of this build."
     return _by_results(build.exit_code, _open_ends(plan, statuses)) or (
         "A test warned, and `fail-on-warnings` is true."
-        if fail_on_warnings and "warn" in statuses.values()
+        if fail_on_warnings and _warns(statuses)
         else None
     )
+
+
+def _warns(statuses: Mapping[str, str]) -> bool:
+    return any(OUTCOMES.get(status) == "warned" for status in statuses.values())
 
 
 def _by_results(exit_code: int, open_ends: list[str]) -> str | None:

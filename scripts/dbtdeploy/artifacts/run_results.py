@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,13 @@ class _Raws(Struct, frozen=True, kw_only=True):
     elapsed_time: float | None = None
 
 
-def statuses(path: Path, *, proof: str) -> dict[str, str] | None:
+def statuses(path: Path, *, proof: str, inlined: Collection[str] = ()) -> dict[str, str] | None:
     """The status of each result by node, or None when the file is not the one of this call.
 
     Args:
         path: dbt's run_results.json.
         proof: the value that the call got in DBT_ENV_CUSTOM_ENV_<PROOF>.
+        inlined: ids of ephemeral models, see ``is_inlined``.
     """
     try:
         parsed = json_codec.decode(path.read_bytes(), _RunResults)
@@ -51,8 +52,22 @@ def statuses(path: Path, *, proof: str) -> dict[str, str] | None:
         return None
     if parsed.metadata.env.get(PROOF) != proof:
         return None
-    return {result.unique_id: result.status for result in parsed.results}
+    return {
+        result.unique_id: result.status
+        for result in parsed.results
+        if not is_inlined(result.unique_id, result.status, inlined)
+    }
 
+
+def is_inlined(unique_id: str, status: str, inlined: Collection[str]) -> bool:
+    """Whether a result says no more than that an ephemeral model is built where it is used.
+
+    dbt v2 lists such models as skipped, dbt 1.x not at all; one that failed counts as any other.
+    """
+    return unique_id in inlined and status in INLINED
+
+
+INLINED = frozenset({"skipped", "success", "no-op"})
 
 NOT_SECRET = frozenset({"unique_id", "status"})
 """Of each result: names of the repository's files and dbt's own words, which a password ``pass``
@@ -75,7 +90,12 @@ def merged(older: bytes, newer: bytes) -> bytes:
 
 
 def keep_redacted(
-    source: Path, destination: Path, redact: Redact, *, said: Iterable[str] = ()
+    source: Path,
+    destination: Path,
+    redact: Redact,
+    *,
+    said: Iterable[str] = (),
+    inlined: Collection[str] = (),
 ) -> None:
     """Copy run results with every string redacted but ids and statuses; structure stays.
 
@@ -86,8 +106,14 @@ def keep_redacted(
         destination: the copy.
         redact: hides secrets.
         said: what dbt logged as errors, of which failing batches get their words.
+        inlined: ids of ephemeral models, whose results are left out, see ``is_inlined``.
     """
     content = json_codec.decode(source.read_bytes())
+    content["results"] = [
+        result
+        for result in content.get("results") or []
+        if not is_inlined(result.get("unique_id", ""), result.get("status", ""), inlined)
+    ]
     known = batch_errors.words(said)
     for result in content.get("results") or [] if known else []:
         if message := batch_errors.message(result, known):

@@ -13,18 +13,26 @@ from dbtdeploy.context import work_files
 from dbtdeploy.context.release_files import ReleaseNode
 from dbtdeploy.release import release_nodes
 from dbtdeploy.release.gates import breaking, downstream_check
+from dbtdeploy.release.release_refusals import SUPPORTED
 from dbtdeploy.report.build_report import BuildReportInputs
 from dbtdeploy.report.release_preview_report import NodeWhenReleased, WhenReleased
 from dbtdeploy.report.report import Report
+from dbtdeploy.store import environment_settings
 
 
 def added(report: Report, inputs: BuildReportInputs) -> Report:
     """The report of a pull request with what a release of it would do.
 
+    Where merges drive the environment, or the warehouse has no such releases, there is none.
+
     Args:
         report: as ``build_report`` made it.
         inputs: what it was made of.
     """
+    driver = inputs.state.driver if inputs.state else None
+    adapter = inputs.manifest.metadata.adapter_type if inputs.manifest else None
+    if driver != environment_settings.RELEASE or adapter != SUPPORTED:
+        return report
     found = of(inputs.run, inputs.plan, inputs.manifest, inputs.production_manifest)
     return replace(report, when_released=found)
 

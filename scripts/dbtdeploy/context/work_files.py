@@ -159,6 +159,8 @@ class State(HandOver, frozen=True, kw_only=True):
     tag: str | None = None
     """The version tag that brought that version live."""
     release_id: str | None = None
+    driver: str | None = None
+    """Who brings changes into the environment, ``deploy`` or ``release``; None if not asked."""
     unchanged: bool = False
     """Whether the checkout has nothing that dbt would find to differ; then nothing was fetched."""
 
@@ -202,6 +204,11 @@ class Plan(HandOver, frozen=True, kw_only=True):
     FILE: ClassVar[str] = hand_over.PLAN
 
     nodes: tuple[PlannedNode, ...] = ()
+
+    @property
+    def inlined(self) -> frozenset[str]:
+        """Ids of the ephemeral models among them."""
+        return frozenset(node.unique_id for node in self.nodes if not node.has_result)
 
 
 class Baseline(Struct, frozen=True, kw_only=True):

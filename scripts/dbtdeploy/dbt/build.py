@@ -173,20 +173,24 @@ class _Attempt:
 
     def ended(self, outcome: Outcome, shown: invoke.Shown) -> Called:
         """How it ended."""
-        found = run_results.statuses(results_path(self.run), proof=self._proof)
+        plan = hand_over.read_if_there(self.work, work_files.Plan)
+        found = run_results.statuses(
+            results_path(self.run), proof=self._proof, inlined=plan.inlined if plan else ()
+        )
         return Called(
             arguments=self._arguments,
             outcome=outcome,
             last=shown.last(),
             found=found,
-            strayed=self._strayed(found),
+            strayed=self._strayed(plan, found),
             began=shown.began or results_path(self.run).exists(),
             started_at=self._started,
             finished_at=timestamps.now(),
         )
 
-    def _strayed(self, found: Mapping[str, str] | None) -> tuple[str, ...]:
-        plan = hand_over.read_if_there(self.work, work_files.Plan)
+    def _strayed(
+        self, plan: work_files.Plan | None, found: Mapping[str, str] | None
+    ) -> tuple[str, ...]:
         if plan is None:
             # It stopped while it listed.
             return ()
@@ -214,7 +218,9 @@ def write_build(
     if called.found is not None:
         said = [error.message for error in called.outcome.errors]
         kept = work / work_files.RUN_RESULTS
-        run_results.keep_redacted(results_path(run), kept, redact, said=said)
+        plan = hand_over.read_if_there(work, work_files.Plan)
+        inlined = plan.inlined if plan else ()
+        run_results.keep_redacted(results_path(run), kept, redact, said=said, inlined=inlined)
     # It holds values of env_var().
     source = Path(run.dbt.target_path) / "compiled"
     for path in sorted(source.rglob("*.sql")):

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from dbtdeploy.artifacts.node_status import GOOD
 from dbtdeploy.base import errors, text
 from dbtdeploy.context import work_files
 from dbtdeploy.context.deploy_files import Publication
@@ -17,6 +18,7 @@ from dbtdeploy.context.rollback_files import RollbackPlan, RolledBack
 from dbtdeploy.context.work_files import Build, Failure, Plan, Run
 from dbtdeploy.github.release_body import GitHubRelease
 from dbtdeploy.notify.notification import BAD, Fact, Link, Notice, RunOutcome, Severity, Trouble
+from dbtdeploy.report.deploy_report import STATES, Tables
 
 NAMES = 5
 """Of what failed."""
@@ -59,11 +61,31 @@ class Glimpse(Struct, frozen=True, kw_only=True):
     outcome: str
 
 
+class ProblemGlimpse(Struct, frozen=True, kw_only=True):
+    """What stood in the way, in ``report.json``."""
+
+    kind: str
+    title: str
+    what: str
+    not_done: str
+    remedy: str
+    words_of_dbt: bool = False
+
+
+class DeployGlimpse(Struct, frozen=True, kw_only=True):
+    """How the environment stands, in ``report.json``."""
+
+    tables: Tables
+
+
 class ReportGlimpse(Alone, frozen=True, kw_only=True):
     """The part of ``report.json`` that is told."""
 
     FILE: ClassVar[str] = work_files.REPORT
 
+    status: str = ""
+    problem: ProblemGlimpse | None = None
+    deploy: DeployGlimpse | None = None
     nodes: tuple[Glimpse, ...] = ()
     tests: tuple[Glimpse, ...] = ()
 
@@ -122,6 +144,12 @@ def of(left: Left) -> Notice | None:
 def _outcome(left: Left) -> RunOutcome:
     if left.failure is not None:
         return ENDED_SO.get(left.failure.kind, "failed")
+    if left.report is not None and left.report.deploy is not None:
+        # The report has judged the same results already; two judges could differ.
+        if left.report.status in ("failed", "error"):
+            return "failed"
+        if left.report.status == "cancelled":
+            return "cancelled"
     if left.job_status == "cancelled" or (left.build is not None and left.build.interrupted):
         return "cancelled"
     if left.job_status == "failure" or (left.build is not None and left.build.exit_code != 0):
@@ -194,8 +222,19 @@ def _title(left: Left, outcome: RunOutcome, environment: str) -> str:
 
 def _trouble(left: Left) -> Trouble:
     failure = left.failure
+    problem = left.report.problem if left.report else None
+    if failure is None and problem is not None:
+        return Trouble(
+            kind=problem.kind,
+            title=problem.title,
+            # The warehouse quotes rows in its errors, and these words leave the repository.
+            what="" if left.run.policy.hide_row_data and problem.words_of_dbt else problem.what,
+            not_done=problem.not_done,
+            remedy=problem.remedy,
+        )
     if failure is None:
         failed = left.build is not None and left.build.exit_code != 0
+        failed = failed or (left.report is not None and left.report.status == "failed")
         return DBT_FAILED if failed else NO_END
     # The warehouse quotes rows in its errors, and these words leave the repository.
     what = "" if left.run.policy.hide_row_data else failure.what
@@ -217,7 +256,7 @@ def _facts(left: Left, outcome: RunOutcome) -> list[Fact]:
         blocked = [gate for gate in left.plan.gates if gate.outcome == "blocked"]
         facts += [Fact(name=f"Gate: {gate.name}", value=gate.figures) for gate in blocked[:NAMES]]
     if outcome in BAD and left.report is not None:
-        facts += _failed(left.report)
+        facts += _standing(left.report) + _failed(left.report)
     if left.rolled_back is not None and left.run.command == "rollback":
         facts += _taken_back(left.rolled_back)
     return facts
@@ -233,6 +272,15 @@ def _changes(plan: ReleasePlan) -> list[Fact]:
     facts += [Fact(name="Breaking", value=text.first(breaking, NAMES))] if breaking else []
     warned = [f"{gate.name}: {gate.figures}" for gate in plan.gates if gate.outcome == "warned"]
     return facts + [Fact(name="Warning", value=one) for one in warned[:NAMES]]
+
+
+def _standing(report: ReportGlimpse) -> list[Fact]:
+    """Unchanged, partly new and by which nodes, or new: as the summary says it."""
+    if report.deploy is None:
+        return []
+    new = [node.name for node in report.nodes if node.outcome in (*GOOD, "partial", "unknown")]
+    named = f": {text.first(new, NAMES)}" if report.deploy.tables == "partly" and new else ""
+    return [Fact(name="Tables", value=STATES[report.deploy.tables] + named)]
 
 
 def _failed(report: ReportGlimpse) -> list[Fact]:

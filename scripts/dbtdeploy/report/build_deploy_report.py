@@ -125,7 +125,8 @@ def _not_published(report: Report, tables: Tables) -> NotPublished:
         return "nothing"
     if report.exit_code is None and tables == "unchanged":
         return "stopped"
-    return "publishing" if report.exit_code == 0 and is_whole(report) else "build"
+    whole = report.exit_code == 0 and tables != "unknown" and is_whole(report)
+    return "publishing" if whole else "build"
 
 
 def is_whole(report: Report) -> bool:

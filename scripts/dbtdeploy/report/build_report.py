@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct, field
 
-from dbtdeploy.artifacts.artifacts import TESTS, Manifest, RunResults
+from dbtdeploy.artifacts.artifacts import TESTS, Manifest, Result, RunResults
 from dbtdeploy.artifacts.node_status import GOOD, NodeOutcome, Waiting, outcome
 from dbtdeploy.artifacts.state_diff import Reasons
 from dbtdeploy.base import timestamps
@@ -28,6 +30,8 @@ from dbtdeploy.report.report import (
     TestReport,
 )
 from dbtdeploy.report.source_links import Sources
+
+HOOKS = "operation."
 
 
 class BuildReportInputs(Struct, frozen=True, kw_only=True):
@@ -59,7 +63,7 @@ def build_report(inputs: BuildReportInputs) -> Report:
     run = inputs.run
     metadata = (inputs.manifest or Manifest()).metadata
     results = inputs.results.by_id() if inputs.results else {}
-    planned = _selected(inputs, list(results))
+    planned = _selected(inputs, results)
     facts = _facts(inputs, planned)
     nodes = tuple(
         node_report.node(item, results.get(item.unique_id), facts)
@@ -74,7 +78,7 @@ def build_report(inputs: BuildReportInputs) -> Report:
     hooks = tuple(
         node_report.node(_planned(unique_id, None), result, facts)
         for unique_id, result in results.items()
-        if unique_id.startswith("operation.") and outcome(result) not in GOOD
+        if unique_id.startswith(HOOKS) and outcome(result) not in GOOD
     )
     gone = removed(inputs.manifest, inputs.production_manifest)
     counts = _counts(nodes + hooks, tests, gone)
@@ -84,7 +88,9 @@ def build_report(inputs: BuildReportInputs) -> Report:
     made = Report(
         version=VERSION,
         mode=_mode(run),
-        status=report_status.status(run, inputs.build, inputs.failure, counts, problem),
+        status=report_status.status(
+            run, inputs.build, inputs.failure, counts, problem, nodes=nodes
+        ),
         skip_reason=run.event.skip,
         project=run.dbt.name,
         target=run.dbt.target,
@@ -97,6 +103,8 @@ def build_report(inputs: BuildReportInputs) -> Report:
         event=run.event.name,
         run_url=run.event.run_url,
         schema=run.schema,
+        schemas=_schemas(planned, results),
+        inlined=_inlined(inputs),
         started_at=run.started_at,
         build_seconds=_build_seconds(inputs.build),
         exit_code=inputs.build.exit_code if inputs.build else None,
@@ -176,19 +184,39 @@ def _mode(run: work_files.Run) -> Mode:
     return "deploy" if run.command == "deploy" else "ci"
 
 
-def _selected(inputs: BuildReportInputs, results: list[str]) -> list[PlannedNode]:
-    """What dbt said it would build, then what it built beyond that, if anything."""
+def _selected(inputs: BuildReportInputs, results: Mapping[str, Result]) -> list[PlannedNode]:
+    """What dbt said it would build, then what it built beyond that, if anything.
+
+    It is what the exit code is judged by (``artifacts/build_success.py``).
+    """
     planned = list(inputs.plan.nodes) if inputs.plan else []
     known = {node.unique_id for node in planned}
     kinds = ("model.", "seed.", "snapshot.", "test.", "unit_test.", "function.")
     beyond = [
         _planned(unique_id, inputs.manifest)
-        for unique_id in results
-        if unique_id not in known and unique_id.startswith(kinds)
+        for unique_id, result in results.items()
+        if unique_id not in known
+        and not unique_id.startswith(HOOKS)
+        and (unique_id.startswith(kinds) or outcome(result) not in GOOD)
     ]
     # dbt lists in an order that differs from run to run.
-    chosen = (node for node in planned + beyond if node.has_result)
+    chosen = (n for n in planned + beyond if n.has_result or n.unique_id in results)
     return sorted(chosen, key=lambda node: node.unique_id)
+
+
+def _schemas(planned: list[PlannedNode], results: Mapping[str, Result]) -> tuple[str, ...]:
+    """Those in which this build made something."""
+    made = (n for n in planned if n.resource_type not in TESTS and n.schema and n.relation_name)
+    return tuple(sorted({n.schema or "" for n in made if _wrote(results.get(n.unique_id))}))
+
+
+def _wrote(result: Result | None) -> bool:
+    return outcome(result) in {*GOOD, "partial"}
+
+
+def _inlined(inputs: BuildReportInputs) -> tuple[str, ...]:
+    planned = inputs.plan.nodes if inputs.plan else ()
+    return tuple(sorted(node.name for node in planned if not node.has_result))
 
 
 def _planned(unique_id: str, manifest: Manifest | None) -> PlannedNode:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts.node_status import GOOD, NodeOutcome
 from dbtdeploy.base import text
 from dbtdeploy.report.deploy_report import (
+    STATES,
     AttemptReport,
     DependentReport,
     DeployReport,
@@ -49,6 +50,8 @@ class DeployView(Struct, frozen=True, kw_only=True):
     """What the page of a deploy shows besides a pull request's."""
 
     deploy: DeployReport
+    state: str
+    """What the environment is now, in words."""
     case: DeployCase
     but: bool
     """The environment is new or partly so, and something is wrong all the same."""
@@ -103,6 +106,7 @@ def deploy_view(report: Report, deploy: DeployReport, limits: Limits) -> tuple[V
     built = {node.unique_id for node in nodes}
     return view(report, limits), DeployView(
         deploy=deploy,
+        state=STATES[deploy.tables],
         case=case,
         but=deploy.tables == "new" and (case != "published" or report.problem is not None),
         failed_first=failed and not (report.problem and report.problem.kind in STOPPED_BY_US),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -12,6 +13,14 @@ from msgspec import Struct
 from dbtdeploy.context.deploy_files import CommitOrder
 
 Tables = Literal["new", "partly", "unchanged", "unknown"]
+STATES: Mapping[Tables, str] = {
+    "new": "new",
+    "partly": "partly new",
+    "unchanged": "unchanged",
+    "unknown": "perhaps partly new",
+}
+"""In the words of the summary's title, which notifications use too."""
+
 NotPublished = Literal["nothing", "release", "stopped", "build", "publishing"]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from dbtdeploy.artifacts import state_diff
+from dbtdeploy.artifacts import row_changes, state_diff
 from dbtdeploy.artifacts.artifacts import Checksum, Manifest, Node, Result, is_test
 from dbtdeploy.artifacts.node_status import GOOD, NodeOutcome, Waiting, outcome, rows
 from dbtdeploy.context import work_files
@@ -73,6 +73,8 @@ def node(planned: PlannedNode, result: Result | None, facts: NodeReportInputs) -
     hidden = bool(message) and facts.run.policy.hide_row_data
     before = facts.before.get(planned.unique_id) if facts.before else None
     total, written = rows(result, planned.materialized)
+    chosen_by = why(planned.unique_id, facts)
+    production_rows = rows(before, planned.materialized)[0]
     name = facts.name(planned.unique_id) if known else planned.name
     return NodeReport(
         unique_id=planned.unique_id,
@@ -82,12 +84,17 @@ def node(planned: PlannedNode, result: Result | None, facts: NodeReportInputs) -
         materialized=planned.materialized,
         outcome=how,
         dbt_status=result.status if result else None,
-        why=why(planned.unique_id, facts),
+        why=chosen_by,
         seconds=result.execution_time if result else None,
         production_seconds=before.execution_time if before and _ran(before) else None,
         rows=total,
         rows_written=written,
-        production_rows=rows(before, planned.materialized)[0],
+        production_rows=production_rows,
+        row_change=None
+        if bad
+        else row_changes.change(
+            production_rows, total, known, is_new=state_diff.NEW in chosen_by.reasons
+        ),
         message=None if hidden else message,
         message_hidden=hidden,
         place=source_links.of_node(known, message, facts.run, facts.sources),

@@ -17,12 +17,9 @@ from dbtdeploy.artifacts.node_status import GOOD, WAITING
 from dbtdeploy.report.cautions import Caution
 from dbtdeploy.report.release_preview_report import NodeWhenReleased
 from dbtdeploy.report.report import NodeReport, Removed, Report, TestReport
+from dbtdeploy.report.report_status import LOST
 
 T = TypeVar("T")
-
-FEW = 0.5
-MANY = 2.0
-ROWS_WORTH_COMPARING = 20
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -136,6 +133,8 @@ class View(Struct, frozen=True, kw_only=True):
     warned: Part[TestReport]
     passed: Part[TestReport]
     odd_rows: tuple[NodeReport, ...]
+    lost_rows: int
+    """Tables that are empty or have lost most of their rows."""
     baselines: tuple[NodeReport, ...]
     unbased: tuple[NodeReport, ...]
     removed: Part[Removed]
@@ -190,7 +189,8 @@ def view(report: Report, limits: Limits) -> View:
         changed_above=_changed_above(rows),
         warned=part([t for t in report.tests if t.outcome == "warned"], limits.warned),
         passed=part([t for t in report.tests if t.outcome == "passed"], limits.passed),
-        odd_rows=tuple(n for n in rows if _is_odd(n))[: limits.names],
+        odd_rows=tuple(n for n in rows if n.row_change)[: limits.names],
+        lost_rows=sum(n.row_change in LOST for n in rows),
         baselines=tuple(n for n in based if n.baseline and n.baseline.how != "none"),
         unbased=tuple(n for n in based if n.baseline and n.baseline.how == "none"),
         removed=part(list(report.removed), limits.names),
@@ -258,14 +258,6 @@ def _queues(report: Report, shown: set[str]) -> tuple[Queue, ...]:
         if node.outcome in WAITING and not shown & set(node.waits_for):
             found.setdefault(node.waits_for, []).append(node)
     return tuple(Queue(causes=causes, nodes=tuple(nodes)) for causes, nodes in found.items())
-
-
-def _is_odd(node: NodeReport) -> bool:
-    """A table that is empty, halved or doubled against production's."""
-    before = node.production_rows
-    if node.rows is None or before is None or before < ROWS_WORTH_COMPARING:
-        return node.rows == 0 and bool(before)
-    return node.rows < before * FEW or node.rows > before * MANY
 
 
 def part(entries: list[T], most: int) -> Part[T]:

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from dbtdeploy.artifacts.node_status import NodeOutcome
+from dbtdeploy.artifacts.row_changes import RowChange
 from dbtdeploy.report.cautions import Caution
 from dbtdeploy.report.deploy_report import DeployReport
 from dbtdeploy.report.release_preview_report import WhenReleased
@@ -66,6 +67,7 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     rows: int | None
     rows_written: int | None
     production_rows: int | None
+    row_change: RowChange | None
     message: str | None
     message_hidden: bool
     place: Place | None
@@ -171,6 +173,8 @@ class Report(Struct, frozen=True, kw_only=True):
     event: str
     run_url: str
     schema: str
+    schemas: tuple[str, ...]
+    inlined: tuple[str, ...]
     started_at: str
     build_seconds: float | None
     exit_code: int | None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dbtdeploy.artifacts import source_location
 from dbtdeploy.artifacts.node_status import NODE_FAILED
 from dbtdeploy.context import work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import report, source_links
-from dbtdeploy.report.report import Counts, Problem, ReportStatus
+from dbtdeploy.report.report import Counts, NodeReport, Problem, ReportStatus
+
+LOST = frozenset({"empty", "most_lost"})
+"""Such a table is never under a green title."""
 
 INTERRUPTED = frozenset({"Cancelled"})
 DBT_STOPPED = frozenset({"DbtStopped", "ResultsUnknown"})
@@ -24,10 +29,13 @@ def status(
     failure: work_files.Failure | None,
     counts: Counts,
     problem: Problem | None,
+    *,
+    nodes: Iterable[NodeReport],
 ) -> ReportStatus:
     """The verdict. dbt's exit code and every single result must say so before it is a good one."""
     failed = counts.nodes_failed + counts.tests_failed
-    warned = counts.tests_warned > 0
+    warned = counts.tests_warned > 0 or any(node.outcome == "warned" for node in nodes)
+    lost = any(node.row_change in LOST for node in nodes)
     answers: tuple[tuple[bool, ReportStatus], ...] = (
         (bool(run.event.skip), "skipped"),
         (_interrupted(build, failure), "cancelled"),
@@ -35,7 +43,7 @@ def status(
         (problem is not None, "error"),
         (not counts.nodes + counts.tests, "nothing"),
         (warned and run.policy.fail_on_warnings, "failed"),
-        (warned, "warned"),
+        (warned or lost, "warned"),
     )
     return next((answer for true, answer in answers if true), "passed")
 

@@ -43,6 +43,7 @@ STATE = plans.state(
     generated_at="2026-11-21T05:58:00Z",
     commit="a1b2c3d4e5f60718293a4b5c6d7e8f9001122334",
     artifacts=("manifest.json", "run_results.json"),
+    driver="release",
 )
 
 BUILD = plans.build(

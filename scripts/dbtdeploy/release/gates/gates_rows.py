@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dbtdeploy.artifacts import row_changes
 from dbtdeploy.base.text import DAY, HOUR, plural
 from dbtdeploy.context.release_files import Gate, ReleaseNode
 from dbtdeploy.release.gates.gates_tests_columns import NOT_ASKED, Figures, why_not_read
@@ -141,11 +142,8 @@ def _rows_differ(node: ReleaseNode, figure: Figures, tolerance: float) -> str | 
     after = figure.rows_after if figure else None
     if before is None or after is None:
         return f"`{node.name}` could not be counted: {why_not_read(figure)}"
-    if not before:
-        # From nothing to something is no loss, and has no percentage.
-        return None
-    change = 100 * (after - before) / before
-    if abs(change) <= tolerance:
+    change = row_changes.percent(before, after)
+    if change is None or not row_changes.beyond(before, after, tolerance=tolerance):
         return None
     sign = "+" if change > 0 else "−"  # noqa: RUF001 a true minus lines up with the plus
     much = f"{abs(change):,.1f}" if abs(change) < MANY else f"{abs(change):,.0f}"
