@@ -40,7 +40,7 @@ def main() -> None:
     goes_on = {"build": "true" if isinstance(run.policy, BuildsProduction) else ""}
     if record is not None and _only_plans(run):
         actions_runner.warning(
-            "A run was stopped here",
+            "A release has left its staging" if record.ended else "A run was stopped here",
             f"What it left of {record.tag} is settled by the next run that is no dry run; this "
             "plan is of production as it is.",
         )
@@ -84,6 +84,12 @@ def _settle(
             invoke.dbt_of(run, work), work=work, place=place, release_id=record.release_id
         )
         recover.undo(opened, record)
+        if record.ended:
+            actions_runner.say(
+                f"The release of {record.tag} ended before its swap ({record.ended}). Its staging "
+                "schemas are dropped; production was not touched."
+            )
+            return None
         actions_runner.warning(
             "An unfinished release was undone",
             f"{began}. It had not gone live: production is as before, and its staging schemas are "

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import HeldLease, Publication
 from dbtdeploy.context.phases import Phase
-from dbtdeploy.context.policies import InProduction
-from dbtdeploy.store import store_location
+from dbtdeploy.context.policies import InProduction, Release
+from dbtdeploy.store import in_flight, store_location
 from dbtdeploy.store.lease import lease
+from dbtdeploy.store.object_store import Store
 
 PHASE = Phase.END
+
+NOT_BY_ITSELF = (errors.Cancelled.__name__, errors.LeaseLost.__name__)
+"""The kinds of failure after which a release was stopped."""
+
+
+def _leave_word(opened: Store, run: work_files.Run, held: HeldLease, work: Path) -> None:
+    """What a release staged stays for a look; the next run is told how this one ended."""
+    ended = _ended(work)
+    if ended is not None and isinstance(run.policy, Release):
+        lease.renew(opened, held.nonce)
+        in_flight.end(opened, tag=run.policy.tag, commit=held.commit, title=ended)
+
+
+def _ended(work: Path) -> str | None:
+    """What ended this run by itself; None where nothing did, or it was stopped."""
+    failure = hand_over.read_if_there(work, work_files.Failure)
+    if failure is not None:
+        return None if failure.kind in NOT_BY_ITSELF else failure.title
+    build = hand_over.read_if_there(work, work_files.Build)
+    if build is None or build.interrupted or build.exit_code == 0:
+        return None
+    return "its build in staging failed"
 
 
 def main() -> None:
@@ -23,6 +48,7 @@ def main() -> None:
     run = hand_over.read(work, work_files.Run)
     opened = store_location.opened(run.policy.state)
     try:
+        _leave_word(opened, run, held, work)
         lease.release(opened, held.nonce)
     except errors.LeaseLost as lost:
         published = hand_over.read_if_there(work, Publication)

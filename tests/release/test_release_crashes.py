@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import signal
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from dbtdeploy.admin import status_release
 from dbtdeploy.base import errors
-from dbtdeploy.context import hand_over
+from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.deploy_files import Publication
+from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Released
 from dbtdeploy.store import environment_settings
-from standins.jobs import going_live, runs
+from standins.jobs import deploys, going_live, runs
 from standins.jobs.deploys import Environment
 from standins.jobs.going_live import NEW, OLD, Killed, Place, Refused
 from standins.selection import more, some_of
@@ -62,6 +65,60 @@ def test_killed_and_run_again_with_the_same_tag(place: Place, point: str) -> Non
     assert (told.resumed == "undone") == (point not in LIVE)
     tags = place.warehouse.admin.rows("select tag, state from dbt_deploy.releases")
     assert tags == [("v1.4.0", "live")]
+
+
+FAILED_TEST = "its build in staging failed"
+
+
+def ended_by_itself(place: Place, *, closed: bool) -> None:
+    """A release that a test in staging, or a gate, ends before the swap."""
+    work = place.begin(2, "v1.4.0")
+    with pytest.raises(Killed):
+        place.stage(work, 2, "v1.4.0", until="release-checked")
+    if closed:
+        failure = errors.GateClosed("rows fell", not_done="No swap.", remedy="Look.")
+        hand_over.write(work, work_files.Failure.of(failure, phase=Phase.GATES))
+    else:
+        hand_over.write(work, replace(deploys.BUILD, exit_code=1))
+    place.good("deploy/release_lease", work)
+
+
+@pytest.mark.fault(119)
+@pytest.mark.parametrize("closed", [True, False])
+def test_what_ended_by_itself_is_not_said_to_have_been_stopped(place: Place, closed: bool) -> None:
+    ended_by_itself(place, closed=closed)
+    why = errors.GateClosed.title if closed else FAILED_TEST
+    now = datetime.now(timezone.utc)
+    found = status_release.read(place.store.open(), None, None)
+    (row,) = status_release.rows(found, now)
+    assert row[:2] == (
+        "Staging",
+        f"of v1.4.0, which ended before its swap ({why}); the next run drops it",
+    )
+    said = place.scheduled().out
+    assert f"The release of v1.4.0 ended before its swap ({why})." in said
+    assert "was stopped" not in said
+    assert "unfinished" not in said
+    assert place.live == "old"
+
+
+@pytest.mark.fault(119)
+def test_the_same_tag_again_is_not_told_of_a_killed_run(place: Place) -> None:
+    ended_by_itself(place, closed=False)
+    work = place.release(2, "v1.4.0")
+    assert place.live == "new"
+    assert hand_over.read(work, Released).resumed == ""
+
+
+@pytest.mark.fault(119)
+def test_a_run_that_was_cancelled_is_said_to_have_been_stopped(place: Place) -> None:
+    work = place.begin(2, "v1.4.0")
+    with pytest.raises(Killed):
+        place.stage(work, 2, "v1.4.0", until="release-checked")
+    cancelled = errors.Cancelled("It was.", not_done="No swap.", remedy="Run it again.")
+    hand_over.write(work, work_files.Failure.of(cancelled, phase=Phase.BUILD))
+    place.good("deploy/release_lease", work)
+    assert "A run was stopped while it released v1.4.0" in place.scheduled().out
 
 
 @pytest.mark.fault(27)

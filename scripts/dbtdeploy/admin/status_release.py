@@ -53,6 +53,10 @@ def rows(found: ReleaseStatus, now: datetime) -> Iterator[tuple[str, str, str]]:
         yield "Rollback", text, ""
     if found.unsettled is not None:
         one = found.unsettled
+        if one.ended:
+            text = f"of {one.tag}, which ended before its swap ({one.ended}); the next run drops it"
+            yield "Staging", text, one.run_url
+            return
         begun = timestamps.since(one.started_at, now)
         text = f"a {one.what} of {one.tag} by {one.by}, begun {begun}; unless it is at work, "
         yield "Unsettled", f"{text}the next run finishes or undoes it", one.run_url

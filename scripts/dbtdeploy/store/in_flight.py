@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dbtdeploy.base import versioned_json
 from dbtdeploy.store.object_store import Store
@@ -47,6 +48,9 @@ class InFlight(Struct, frozen=True, kw_only=True):
     """Of a rollback, the version that was current."""
     reason: str | None = None
     """Of a rollback, for the hold."""
+    ended: str | None = None
+    """How its run ended by itself before the swap, as the title of its failure; None while it is at
+    work, and where it was stopped."""
     by: str = ""
     run_url: str = ""
     started_at: str = ""
@@ -68,6 +72,22 @@ def read(store: Store) -> InFlight | None:
 def write(store: Store, record: InFlight) -> None:
     """Leave word; only who holds the lease does."""
     store.put(KEY, versioned_json.encode(record))
+
+
+def end(store: Store, *, tag: str, commit: str | None, title: str) -> None:
+    """Leave word that the run ended by itself, so that nobody takes it for one that was stopped.
+
+    Args:
+        store: the environment's; only who holds the lease writes.
+        tag: of the release; the record of another one stays as it is.
+        commit: what the tag names.
+        title: of what ended it.
+    """
+    record = read(store)
+    if record is None or record.phase != "staging":
+        return
+    if (record.tag, record.commit) == (tag, commit):
+        write(store, replace(record, ended=title))
 
 
 def forget(store: Store) -> None:
