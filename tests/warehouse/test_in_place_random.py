@@ -1,8 +1,9 @@
 """Random builds of a table that dbt writes into, and a second writer at a random moment.
 
-After the release the table is what the same build would have left at the moment of the swap, or the
-release refused and nothing changed. The build's statements are those of dbt-postgres (a log of all
-its statements says so), with the model's rows read when the build runs.
+After the release the table is the same object, holds what the same build would have left at the
+moment of the swap, and its triggers saw the same; or the release refused and nothing changed. The
+build's statements are those of dbt-postgres (a log of all its statements says so), with the model's
+rows read when the build runs.
 """
 
 from __future__ import annotations
@@ -70,13 +71,40 @@ def snapshot(rows: list[tuple[int, str]]) -> tuple[str, ...]:
     )
 
 
+def seed(rows: list[tuple[int, str]]) -> tuple[str, ...]:
+    return (f"truncate {{t}}; insert into {{t}} (id, v) select id, v from {values(rows)}",)
+
+
 STRATEGIES: dict[str, tuple[Callable[[list[tuple[int, str]]], tuple[str, ...]], bool]] = {
     "append": (append, False),
     "delete+insert": (delete_insert, True),
     "merge": (merge, True),
     "reads itself": (reads_itself, False),
     "snapshot": (snapshot, False),
+    "seed": (seed, False),
 }
+
+COLUMNS = "id int, v text, open bool default true"
+SHAPES = {
+    "plain": f"create table {{t}} ({COLUMNS})",
+    "numbered": f"create table {{t}} ({COLUMNS}, n int generated always as identity, k serial)",
+    "partitions": f"create table {{t}} ({COLUMNS}) partition by range (id);"
+    "create table {t}_low partition of {t} for values from (0) to (4);"
+    "create table {t}_more partition of {t} default",
+    "policies": f"create table {{t}} ({COLUMNS}); alter table {{t}} enable row level security;"
+    "create policy few on {t} for select to public using (id < 3)",
+}
+"""What a table is like; the build names only its first two columns."""
+
+AUDIT = """
+create table twin.audit (of text, op text, row jsonb);
+create function twin.seen() returns trigger language plpgsql as $$
+begin
+  insert into twin.audit values (tg_argv[0], tg_op, jsonb_build_array(
+    to_jsonb(old) - array['n', 'k'], to_jsonb(new) - array['n', 'k']));
+  return null;
+end $$;
+"""
 
 WRITES = st.lists(
     st.one_of(
@@ -95,6 +123,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, postgres_server: Server) -> S
     database: Database = postgres_server.create_database()
     made = Shop(folder, postgres_server, database)
     database.run(f"create schema twin authorization {made.owner.user}")
+    made.owner.run(AUDIT)
     return made
 
 
@@ -112,6 +141,7 @@ def run(role: Database, table: str, statements: list[str]) -> None:
 )
 @given(
     strategy=st.sampled_from(sorted(STRATEGIES)),
+    shape=st.sampled_from(sorted(SHAPES)),
     before=ROWS,
     keyed=KEYED,
     built=st.lists(KEYED, min_size=1, max_size=2),
@@ -121,6 +151,7 @@ def run(role: Database, table: str, statements: list[str]) -> None:
 def test_what_a_build_at_the_swap_would_leave_or_nothing(  # noqa: PLR0917
     shop: Shop,
     strategy: str,
+    shape: str,
     before: list[tuple[int, str]],
     keyed: dict[int, str],
     built: list[dict[int, str]],
@@ -133,23 +164,27 @@ def test_what_a_build_at_the_swap_would_leave_or_nothing(  # noqa: PLR0917
     live, twin = f"analytics.{name}", f"twin.{name}"
     for table in (live, twin):
         shop.owner.run(
-            f"create table {table} (id int, v text, open bool default true);"
-            f"insert into {table} (id, v) select id, v from {values(rows)}"
+            f"{SHAPES[shape].format(t=table)};"
+            f"insert into {table} (id, v) select id, v from {values(rows)};"
+            f"create trigger seen after insert or update or delete on {table} for each row"
+            f" execute function twin.seen('{table}')"
         )
+    oid = shop.owner.value(f"select '{live}'::regclass::oid")
     release = shop.begin()
-    release.prepare(name)
+    release.prepare(*([] if strategy == "seed" else [name]), seeds=[name] * (strategy == "seed"))
     theirs = [write.replace("%s", str(key)) for write, key in writes]
     build = [one for rows in built for one in statements(list(rows.items()))]
     run(shop.owner, live, theirs if early else [])
     run(shop.owner, f"{release.green()}.{name}", build)
     run(shop.owner, live, [] if early else theirs)
     run(shop.owner, twin, theirs + build)
-    contents = "select array_agg((t.*)::text order by (t.*)::text) from {} t"
+    contents = "select array_agg(row(id, v, open)::text order by row(id, v, open)::text) from {} t"
+    seen = "select op, row from twin.audit where of = '{}' order by op, row::text"
     untouched = shop.owner.value(contents.format(live))
     release.stage(
         name,
         None,
-        "incremental",
+        "seed" if strategy == "seed" else "incremental",
         keys=("id",) if has_key else (),
         updates=() if strategy == "merge" else None,
     )
@@ -157,7 +192,13 @@ def test_what_a_build_at_the_swap_would_leave_or_nothing(  # noqa: PLR0917
     left = shop.owner.value(contents.format(live))
     if swapped.outcome == "done":
         assert left == shop.owner.value(contents.format(twin)), strategy
+        assert shop.owner.rows(seen.format(live)) == shop.owner.rows(seen.format(twin)), strategy
+        if shape == "numbered":
+            for number in ("n", "k"):
+                twice = f"select {number} from {live} group by 1 having count(*) > 1"
+                assert shop.owner.rows(twice) == [], strategy
     else:
         assert swapped.outcome == "changed", swapped
         assert theirs, swapped
         assert left == untouched
+    assert shop.owner.value(f"select '{live}'::regclass::oid") == oid

@@ -26,7 +26,9 @@ begin
   if not found then
     raise exception 'another run of this environment and project took over';
   end if;
-  delete from dbt_deploy.baselines b where b.environment = job ->> 'environment' and b.project = job ->> 'project';
+  {{ dbtdeploy.postgres_drop_left_columns() }}
+  delete from dbt_deploy.baselines b where b.environment = job ->> 'environment' and b.project = job ->> 'project'
+    and (b.added = '[]' or b.release_id = job ->> 'release_id');
   perform set_config('lock_timeout', '60s', true);
   {# A policy that hides rows shall fail the copy, and both scans below shall come in the order of the rows. #}
   perform set_config('row_security', 'off', true), set_config('synchronize_seqscans', 'off', true),
@@ -58,10 +60,10 @@ begin
       end if;
       {{ dbtdeploy.postgres_copy_baseline() }}
       {{ dbtdeploy.postgres_dress_baseline() }}
-      insert into dbt_deploy.baselines (environment, project, release_id, unique_id, oid, copy, node, log_schema, rows, files, columns, catalog, numbers)
+      insert into dbt_deploy.baselines (environment, project, release_id, unique_id, oid, copy, node, log_schema, rows, files, columns, catalog, numbers, added)
         values (job ->> 'environment', job ->> 'project', job ->> 'release_id', it.unique_id, source, copy, node, log_schema,
           counted, {{ dbtdeploy.postgres_files('source') }}, {{ dbtdeploy.postgres_columns('source') }},
-          {{ dbtdeploy.postgres_catalog_of('copy') }}, numbers);
+          {{ dbtdeploy.postgres_catalog_of('copy') }}, numbers, '[]');
     end if;
     rows := rows || jsonb_build_object(it.unique_id, counted);
   end loop;

@@ -16,7 +16,7 @@
 {% macro postgres_find_changes() %}
       select coalesce(jsonb_agg(p || jsonb_build_object('full_name', format('%I.%I', p ->> 'schema', (p ->> 'identifier')::name),
           'live', b.oid, 'copy', b.copy, 'node', b.node, 'log_schema', b.log_schema, 'files', b.files, 'columns', b.columns,
-          'catalog', b.catalog, 'numbers', b.numbers) order by b.oid), '[]')
+          'catalog', b.catalog, 'numbers', b.numbers, 'early', b.added) order by b.oid), '[]')
       into changes
       from jsonb_array_elements(job -> 'pairs') p
       join dbt_deploy.baselines b on b.environment = job ->> 'environment' and b.project = job ->> 'project'
@@ -72,7 +72,8 @@
           (value ->> 'emptied')::bigint as emptied, (value ->> 'seed')::bool as seed
         from jsonb_array_elements(changes) cross join lateral (
           select coalesce(array_agg(case when o.name is null then format('add column %I %s', n.name, n.type)
-                else format('alter column %1$I type %2$s using %1$I::%2$s', n.name, n.type) end order by n.name) filter (where n.name is not null), '{}') as altered,
+                else format('alter column %1$I type %2$s using %1$I::%2$s', n.name, n.type) end order by n.name) filter (where n.name is not null
+              and not exists (select from jsonb_to_recordset(value -> 'early') as e(name text) where e.name = n.name)), '{}') as altered,
             coalesce(array_agg(format('drop column %I', o.name) order by o.name) filter (where n.name is null), '{}') as dropped,
             coalesce(array_agg(n.name) filter (where o.name is not null and n.name is not null), '{}') as retyped,
             coalesce(array_agg(n.name) filter (where o.name is null), '{}') as added
@@ -107,8 +108,9 @@
         if it.emptied > 0 then
           {{ dbtdeploy.postgres_empty_live() }}
         end if;
-        for step in execute format('select statement, layout, columns, op, defaulted, count(*) as rows from %s where node = $1'
-            ' group by 1, 2, 3, 4, 5 order by 1, case op when ''D'' then 1 when ''U'' then 2 else 3 end', logged) using it.node loop
+        for step in execute format('select * from (select statement, layout, columns, op, defaulted, count(*) as rows from %s where node = $1'
+            ' group by 1, 2, 3, 4, 5 union all %s) steps order by statement, case op when ''D'' then 1 when ''U'' then 2 else 3 end',
+            logged, {{ dbtdeploy.postgres_steps_without_rows() }}) using it.node loop
           {{ dbtdeploy.postgres_apply_step() }}
         end loop;
         execute format('select count(*) as rows from %s', it.full_name) into part;
@@ -204,6 +206,32 @@
 
 
 {#
+  Statements that touched no row: triggers for each statement fire all the same. A MERGE fires those of all
+  that it could do, and then logs its rows under the last of them.
+#}
+{% macro postgres_steps_without_rows() %}
+format('select * from (with s as (select statement, columns, left(op, 1) as op, row_number() over (order by statement) as k from %1$I.statements'
+  ' where node = $1 and statement > %2$s and op in (''INSERT'', ''UPDATE'', ''DELETE'')),'
+  ' did as (select distinct statement, op::text as op from %1$I.log where node = $1)'
+  ' select s.statement, null::text, s.columns, s.op::"char", '''', 0::bigint from s where not exists ('
+  ' select from s o join did d using (statement) where d.op = s.op and (o.k = s.k or o.k in (s.k + 1, s.k + 2) and o.op <> d.op))) nothing',
+  it.log_schema, it.emptied)
+{% endmacro %}
+
+{% macro postgres_apply_nothing() %}
+            select coalesce(array_agg(quote_ident(a.attname) order by a.attnum), '{}') into named
+              from jsonb_to_recordset(step.columns) as c(name text)
+              join pg_attribute a on a.attrelid = it.live and a.attname = c.name and not a.attisdropped
+              where a.attgenerated = '' and a.attidentity <> 'a';
+            if named <> '{}' then
+              execute format(case step.op when 'I' then 'insert into %1$s (%2$s) select %2$s from %1$s where false'
+                when 'D' then 'delete from %1$s where false' else 'update %1$s set %3$s where false' end,
+                it.full_name, array_to_string(named, ', '), (select string_agg(format('%1$s = %1$s', c), ', ') from unnest(named) c));
+            end if;
+{% endmacro %}
+
+
+{#
   All rows of one statement and one kind at once. A MERGE is done as an UPDATE and an INSERT, which touch
   different rows. Columns that drew their default do so again; those that drew a number keep it, for
   other staged tables may hold it.
@@ -213,6 +241,10 @@
             {# dbt changes a column's type row by row; here ALTER TABLE did it. #}
             execute format('update %s m set staged = g.after from %I.log g where g.node = $1 and g.statement = $2 and g.op = ''U'' and m.staged = g.before',
               map, it.log_schema) using it.node, step.statement;
+            continue;
+          end if;
+          if step.rows = 0 then
+            {{ dbtdeploy.postgres_apply_nothing() }}
             continue;
           end if;
           if step.op <> 'I' then

@@ -21,8 +21,8 @@
 {% endmacro %}
 
 
-{# The live table is the one that was copied, and of the copy all that happened is in the log. #}
-{% macro postgres_refuse_unlike_the_log() %}
+{# The live table is the one that was copied. Under its lock. #}
+{% macro postgres_refuse_another_live() %}
       select array_agg(value ->> 'full_name' || why order by value ->> 'full_name') into said from (
         select value, case
           when to_regclass(value ->> 'full_name') is null then ' is gone since its rows were copied into staging'
@@ -31,38 +31,57 @@
             ' belongs to ' || (select pg_get_userbyid(c.relowner) from pg_class c where c.oid = (value ->> 'live')::oid)
           when not (value ->> 'seed')::bool and value -> 'files' <> {{ dbtdeploy.postgres_files("(value ->> 'live')::oid") }} then
             ' was rewritten since its rows were copied into staging (VACUUM FULL, CLUSTER, ALTER TABLE or TRUNCATE)'
-          else {{ dbtdeploy.postgres_columns_differ("value -> 'columns'", "(value ->> 'live')::oid") }}
+          else {{ dbtdeploy.postgres_columns_differ("(value -> 'columns') || (value -> 'early')", "(value ->> 'live')::oid") }}
         end as why from jsonb_array_elements(changes)
       ) found where why is not null;
       if said is not null then
         raise exception using errcode = 'DD001', message = said[1];
       end if;
       said := '{}';
-      for it in select value ->> 'full_name' as full_name, value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node,
+{% endmacro %}
+
+
+{# By which a copy and its log are known again, into `part.proof`. #}
+{% macro postgres_proof(change) %}
+        execute format('select jsonb_build_array((select max(n) from %1$I.log), (select max(statement) from %1$I.statements where node <> 0),'
+          ' pg_relation_filenode(%2$s)) as proof', {{ change }} ->> 'log_schema', {{ change }} ->> 'copy') into part;
+{% endmacro %}
+
+{#
+  Of the copies all that happened is in the log. Staging is built by then, so this is found out before anybody
+  waits; the swap asks again only where a copy or its log is not what it then was. What a hook did to the table
+  it asks always: it costs nothing.
+#}
+{% macro postgres_refuse_what_no_log_shows() %}
+      said := '{}';
+      for it in select value, value ->> 'full_name' as full_name, value ->> 'log_schema' as log_schema, (value ->> 'node')::int as node,
           (value ->> 'copy')::oid as copy, value -> 'catalog' as catalog, value -> 'columns' as columns,
           (value ->> 'emptied')::bigint as emptied, (value ->> 'seed')::bool as seed from jsonb_array_elements(changes) loop
-        execute format('analyze %1$I.log; analyze %1$I.statements; analyze %1$I.%2$I', it.log_schema, 'map_' || it.node);
         if it.emptied > 0 and not it.seed then
           said := said || format('%s: its build emptied it by TRUNCATE, which a release does not repeat in production', it.full_name);
           continue;
         end if;
-        execute format($q$
-          with last as (
-            select distinct on (place) place, there from (
-              select before as place, n, false as there from %1$I.log where node = $1 and statement > $2 and before is not null
+        {{ dbtdeploy.postgres_proof('it.value') }}
+        if job -> 'proofs' -> (it.value ->> 'unique_id') is distinct from part.proof then
+          execute format('analyze %1$I.log; analyze %1$I.statements; analyze %1$I.%2$I', it.log_schema, 'map_' || it.node);
+          execute format($q$
+            with last as (
+              select distinct on (place) place, there from (
+                select before as place, n, false as there from %1$I.log where node = $1 and statement > $2 and before is not null
+                union all
+                select after, n, true from %1$I.log where node = $1 and statement > $2 and after is not null
+              ) e order by place, n desc, there desc
+            ), known as (
+              select staged as place from %1$I.%2$I m where $2 = 0 and not exists (select from last l where l.place = m.staged)
               union all
-              select after, n, true from %1$I.log where node = $1 and statement > $2 and after is not null
-            ) e order by place, n desc, there desc
-          ), known as (
-            select staged as place from %1$I.%2$I m where $2 = 0 and not exists (select from last l where l.place = m.staged)
-            union all
-            select place from last where there
-          )
-          select count(*) as rows from known k full join (select ctid as place from %3$s) c on c.place = k.place
-            where k.place is null or c.place is null
-          $q$, it.log_schema, 'map_' || it.node, it.copy::regclass) into part using it.node, it.emptied;
-        if part.rows > 0 then
-          said := said || format('%s: its build changed %s rows in a way that leaves no trace, such as a rewrite of the table', it.full_name, part.rows);
+              select place from last where there
+            )
+            select count(*) as rows from known k full join (select ctid as place from %3$s) c on c.place = k.place
+              where k.place is null or c.place is null
+            $q$, it.log_schema, 'map_' || it.node, it.copy::regclass) into part using it.node, it.emptied;
+          if part.rows > 0 then
+            said := said || format('%s: its build changed %s rows in a way that leaves no trace, such as a rewrite of the table', it.full_name, part.rows);
+          end if;
         end if;
         said := said || array(
           select format('%s: its build changed the %s of the table, which a release does not repeat in production', it.full_name,

@@ -26,8 +26,12 @@
 {% macro postgres__release_swap(job) %}
   {{ dbtdeploy.postgres_itself('release_swap') }}
   {% if not dbtdeploy.postgres_own_schema_refused(job) %}
-    {% do dbtdeploy.postgres_do(job, dbtdeploy.postgres_swap_block()) %}
-    {% do print(job.token ~ dbtdeploy.postgres_validate_foreign_keys(job)) %}
+    {% set proven = fromjson(dbtdeploy.postgres_do(job, dbtdeploy.postgres_proofs_block(), plain=true)) %}
+    {% do dbtdeploy.postgres_add_new_columns(job, proven.wider) %}
+    {% do dbtdeploy.postgres_do(dict(job, proofs=proven.proofs or {}), dbtdeploy.postgres_swap_block()) %}
+    {% set answer = dbtdeploy.postgres_validate_foreign_keys(job) %}
+    {% do dbtdeploy.postgres_drop_new_columns(job, proven.wider) %}
+    {% do print(job.token ~ answer) %}
   {% endif %}
 {% endmacro %}
 
@@ -62,8 +66,9 @@ begin
       {{ dbtdeploy.postgres_swap_may() }}
       {{ dbtdeploy.postgres_find_changes() }}
       {{ dbtdeploy.postgres_refuse_taken_names("select value ->> 'keep' from jsonb_array_elements(changes)") }}
+      {{ dbtdeploy.postgres_refuse_what_no_log_shows() }}
       {{ dbtdeploy.postgres_lock_changes() }}
-      {{ dbtdeploy.postgres_refuse_unlike_the_log() }}
+      {{ dbtdeploy.postgres_refuse_another_live() }}
       {{ dbtdeploy.postgres_apply_changes(late=false) }}
       {{ dbtdeploy.postgres_find_pairs() }}
       {{ dbtdeploy.postgres_build_ahead() }}
@@ -372,6 +377,8 @@ end
       insert into dbt_deploy.dbt_model_row_counts
         select job ->> 'environment', job ->> 'project', p.unique_id, p.name, p.rows_after, swapped_at, job ->> 'release_id'
         from jsonb_to_recordset(job -> 'pairs') as p(unique_id text, name text, rows_after bigint) where p.rows_after is not null;
+      update dbt_deploy.baselines b set added = '[]' where b.environment = job ->> 'environment' and b.project = job ->> 'project'
+        and b.release_id = job ->> 'release_id' and b.added <> '[]';
       delete from dbt_deploy.changed_tables t where not exists (select from pg_class c where c.oid = t.kept::oid);
       delete from dbt_deploy.removed_models m using jsonb_to_recordset(job -> 'pairs') as p(schema text, identifier text)
         where m.environment = job ->> 'environment' and m.project = job ->> 'project'

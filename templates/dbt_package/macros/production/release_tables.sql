@@ -139,7 +139,7 @@ end
   if to_regclass('dbt_deploy.baselines') is null then
     create table dbt_deploy.baselines (environment text, project text, release_id text, unique_id text,
       oid bigint not null, copy bigint not null, node int not null, log_schema text not null, rows bigint not null,
-      files jsonb not null, columns jsonb not null, catalog jsonb not null, numbers jsonb not null,
+      files jsonb not null, columns jsonb not null, catalog jsonb not null, numbers jsonb not null, added jsonb not null,
       primary key (environment, project, release_id, unique_id));
   end if;
   if to_regclass('dbt_deploy.changed_tables') is null then
@@ -209,6 +209,9 @@ begin
     select state into known from dbt_deploy.releases r
       where r.environment = job ->> 'environment' and r.project = job ->> 'project'
         and r.release_id = job ->> 'release_id';
+    if to_regclass('dbt_deploy.baselines') is not null then
+      {{ dbtdeploy.postgres_drop_left_columns() }}
+    end if;
   end if;
   {{ dbtdeploy.postgres_tell("to_jsonb(coalesce(known, 'none'))") }}
 end
