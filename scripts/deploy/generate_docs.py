@@ -76,7 +76,7 @@ def _generate(run: work_files.Run, work: Path, target: Path) -> None:
         raise invoke.cancelled()
     missing = [name for name in docs_site.WRITTEN if not (target / name).is_file()]
     if outcome.exit_code != 0 or missing:
-        said = dbt_error_hints.told(outcome.errors, last)
+        said = dbt_error_hints.message(outcome.errors, last)
         raise errors.DocsFailed(
             said or f"dbt ended with exit code {outcome.exit_code}.",
             not_done=NOT_DONE,

@@ -51,33 +51,33 @@ def _notify() -> None:
     if whole is None:
         print("Nobody is told: this run changed nothing, and was not meant to.")
         return
-    told = notification.redacted(whole, settings.redactor())
+    notice = notification.redacted(whole, settings.redactor())
     to = Notifications.from_environ()
-    _guarded(lambda: _slack(told, to))
-    _guarded(lambda: _pagerduty(told, to))
-    _guarded(lambda: _webhook(told, to, run))
+    _guarded(lambda: _slack(notice, to))
+    _guarded(lambda: _pagerduty(notice, to))
+    _guarded(lambda: _webhook(notice, to, run))
 
 
-def _slack(told: Notice, to: Notifications) -> None:
-    if to.slack_webhook_url and told.is_for_people:
-        body = msgspec.json.encode(slack.message(told))
+def _slack(notice: Notice, to: Notifications) -> None:
+    if to.slack_webhook_url and notice.is_for_people:
+        body = msgspec.json.encode(slack.message(notice))
         http_client.post(to.slack_webhook_url, body, headers=JSON, receiver="Slack")
-        actions_runner.say(f"Slack was told: {told.title}.")
+        actions_runner.say(f"Slack was told: {notice.title}.")
 
 
-def _pagerduty(told: Notice, to: Notifications) -> None:
-    event = pagerduty.event(told, to.pagerduty_routing_key)
+def _pagerduty(notice: Notice, to: Notifications) -> None:
+    event = pagerduty.event(notice, to.pagerduty_routing_key)
     if to.pagerduty_routing_key and event is not None:
         url = to.pagerduty_url or pagerduty.URL
         http_client.post(url, msgspec.json.encode(event), headers=JSON, receiver="PagerDuty")
         actions_runner.say(f"PagerDuty was told to {event['event_action']}.")
 
 
-def _webhook(told: Notice, to: Notifications, run: work_files.Run) -> None:
+def _webhook(notice: Notice, to: Notifications, run: work_files.Run) -> None:
     if to.webhook_url:
-        sent = webhook.delivery(told, to.webhook_secret, attempt=run.event.run_attempt)
+        sent = webhook.delivery(notice, to.webhook_secret, attempt=run.event.run_attempt)
         http_client.post(to.webhook_url, sent.body, headers=sent.headers, receiver="The webhook")
-        actions_runner.say(f"The webhook was told of {told.event}.")
+        actions_runner.say(f"The webhook was told of {notice.event}.")
 
 
 def _guarded(tell: Callable[[], None]) -> None:

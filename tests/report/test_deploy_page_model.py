@@ -399,7 +399,7 @@ def test_what_hangs_on_production() -> None:
     unsure = summary(replace(fine, restored=None))
     assert "before it was seen whether it is still there" in unsure
     assert "create view bi.weekly" in unsure
-    told = deploy_files.Dependents(kept=(replace(WEEKLY, told=True),))
+    told = deploy_files.Dependents(kept=(replace(WEEKLY, failed_before=True),))
     still = summary(replace(LOST, dependents=told, failure=None))
     assert still.startswith("### ✅ production is new: 4 models built")
     assert "> Still missing:\n> - `view bi.weekly`: `no column total`" in still

@@ -255,7 +255,7 @@ def test_dependents() -> None:
     assert checked.leftovers == ("a.b__dbt_tmp",)
 
 
-@pytest.mark.parametrize("why", ["told", "removed"])
+@pytest.mark.parametrize("why", ["failed_before", "removed"])
 def test_what_is_missing_and_fails_no_deploy(why: str) -> None:
     over: dict[str, Any] = {why: True}
     lost = deploy_files.NotRestored(name="view bi.weekly", message="no column")

@@ -26,7 +26,7 @@ def run(asked: StoreCommand) -> None:
     actions_runner.annotate(
         "notice",
         f"The lease of {asked.environment} was broken",
-        f"{broken.lease.told}, had held it since {since}. {ended}\nReason: {reason}\n"
+        f"{broken.lease.description}, had held it since {since}. {ended}\nReason: {reason}\n"
         "That run can publish nothing more. If it still lives, it ends at its next renewal; until "
         "then it may go on writing into the warehouse.",
     )

@@ -31,7 +31,7 @@ def _set(opened: Store, asked: StoreCommand) -> None:
         run_url=asked.event.run_url,
     )
     before = environment_settings.change(opened, lambda there: replace(there, hold=hold)).hold
-    instead = f"\nIt takes the place of an earlier hold: {_told(before)}" if before else ""
+    instead = f"\nIt takes the place of an earlier hold: {_description(before)}" if before else ""
     actions_runner.annotate(
         "notice",
         f"{asked.environment} is on hold",
@@ -54,7 +54,7 @@ def _lift(opened: Store, asked: StoreCommand) -> None:
     before = environment_settings.change(opened, lifted).hold
     if before is not None and before != seen:
         raise errors.OnHold(
-            f"Another hold was set meanwhile: {_told(before)}",
+            f"Another hold was set meanwhile: {_description(before)}",
             not_done="It was not lifted.",
             remedy="Run `command: lift-hold` again if its reason is gone too.",
         )
@@ -62,10 +62,10 @@ def _lift(opened: Store, asked: StoreCommand) -> None:
     actions_runner.annotate(
         "notice",
         f"{asked.environment} is no longer on hold",
-        f"{by} lifted it. Set by {_told(seen)}",
+        f"{by} lifted it. Set by {_description(seen)}",
     )
 
 
-def _told(hold: Hold) -> str:
+def _description(hold: Hold) -> str:
     since = timestamps.since(hold.since, datetime.now(timezone.utc))
     return f"{hold.by}, since {since}: {hold.reason}"

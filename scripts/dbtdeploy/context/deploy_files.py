@@ -127,7 +127,7 @@ class Dependent(Struct, frozen=True, kw_only=True):
     could lose them, for the message."""
     removed: bool = False
     """Whether it is a node that the project has no longer, so that it need not come back."""
-    told: bool = False
+    failed_before: bool = False
     """Whether an earlier run has failed over it; from then on it is tried, and warned of."""
 
 

@@ -287,7 +287,7 @@ def _elsewhere(strayed: Sequence[str]) -> errors.BuiltElsewhere:
 
 
 def _unknown(called: Called) -> errors.ResultsUnknown:
-    said = dbt_error_hints.told(called.outcome.errors, called.last)
+    said = dbt_error_hints.message(called.outcome.errors, called.last)
     return errors.ResultsUnknown(
         said or f"dbt ended with exit code {called.outcome.exit_code}.",
         not_done="dbt began to build and left no run_results.json of this build, so what it wrote "

@@ -172,5 +172,5 @@ def _trouble(again: Called, fault: Fault) -> str | None:
         return None
     if again.found is not None and not again.found.keys().isdisjoint(fault.again):
         return None
-    said = dbt_error_hints.told(again.outcome.errors, again.last)
+    said = dbt_error_hints.message(again.outcome.errors, again.last)
     return f"dbt ended with exit code {again.outcome.exit_code} and built nothing of it. {said}"

@@ -95,7 +95,7 @@ def remedy_for(said: str) -> str:
     return FALLBACK
 
 
-def told(messages: Iterable[LogError], last_lines: Iterable[str]) -> str:
+def message(errors: Iterable[LogError], last_lines: Iterable[str]) -> str:
     """What dbt said, once each; its last lines where it logged no error."""
-    said = list(dict.fromkeys(error.message for error in messages))
+    said = list(dict.fromkeys(error.message for error in errors))
     return "\n\n".join(said) if said else "\n".join(line for line in last_lines if line.strip())

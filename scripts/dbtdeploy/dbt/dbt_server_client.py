@@ -31,7 +31,7 @@ GO, COMPLETE = b"go", "complete"
 """As in ``in_dbt/checked_build.py``."""
 
 
-class _Told(msgspec.Struct):
+class _Answer(msgspec.Struct):
     """One answer of ``serve.py``."""
 
     dbt: str = ""
@@ -119,14 +119,14 @@ class WarmDbt:
         self._version = found.version
         self._socket = ours
         self._answers = ours.makefile("rb")
-        self._ended: dict[int, _Told] = {}
+        self._ended: dict[int, _Answer] = {}
         self._is_ready: bool | None = None
 
     def is_ready(self) -> bool:
         """Wait until dbt is imported; False if that failed, or gave another dbt."""
         if self._is_ready is None:
-            told = self._read()
-            self._is_ready = told is not None and told.dbt == self._version
+            answer = self._read()
+            self._is_ready = answer is not None and answer.dbt == self._version
         return self._is_ready
 
     def start(
@@ -172,23 +172,23 @@ class WarmDbt:
                 self._socket.sendall(data[sent:])
             except OSError:
                 raise _gone() from None
-        told = self._next(lambda answer: answer.status is None and bool(answer.pid))
-        return WarmProcess(self, told.pid, output, plan, word)
+        answer = self._next(lambda answer: answer.status is None and bool(answer.pid))
+        return WarmProcess(self, answer.pid, output, plan, word)
 
     def wait(self, pid: int) -> tuple[int, Usage]:
         """The exit code of a command that was started, negative as a signal, and what it took."""
         if pid not in self._ended:
             self._next(lambda answer: answer.pid == pid and answer.status is not None)
-        told = self._ended.pop(pid)
-        return os.waitstatus_to_exitcode(told.status or 0), _usage(told)
+        answer = self._ended.pop(pid)
+        return os.waitstatus_to_exitcode(answer.status or 0), _usage(answer)
 
     def close(self) -> Usage:
         """End it; gives what it took itself, which is dbt's import."""
-        told: _Told | None = None
+        answer: _Answer | None = None
         with contextlib.suppress(OSError, errors.DbtStopped):
             self._socket.settimeout(END_SECONDS)
             self._socket.shutdown(socket.SHUT_WR)
-            told = self._next(lambda answer: answer.own)
+            answer = self._next(lambda answer: answer.own)
         self._answers.close()
         self._socket.close()
         try:
@@ -196,22 +196,22 @@ class WarmDbt:
         except subprocess.TimeoutExpired:
             self._server.kill()
             self._server.wait()
-        return _usage(told or _Told())
+        return _usage(answer or _Answer())
 
-    def _next(self, wanted: Callable[[_Told], bool]) -> _Told:
-        while (told := self._read()) is not None:
-            if told.status is not None:
-                self._ended[told.pid] = told
-            if wanted(told):
-                return told
+    def _next(self, wanted: Callable[[_Answer], bool]) -> _Answer:
+        while (answer := self._read()) is not None:
+            if answer.status is not None:
+                self._ended[answer.pid] = answer
+            if wanted(answer):
+                return answer
         raise _gone()
 
-    def _read(self) -> _Told | None:
+    def _read(self) -> _Answer | None:
         try:
             line = self._answers.readline()
         except OSError:
             return None
-        return json_codec.decode(line, _Told) if line else None
+        return json_codec.decode(line, _Answer) if line else None
 
 
 class WarmProcess:
@@ -270,9 +270,11 @@ def _pipe(theirs: contextlib.ExitStack) -> tuple[int, int]:
     return read, write
 
 
-def _usage(told: _Told) -> Usage:
+def _usage(answer: _Answer) -> Usage:
     return Usage(
-        wall_seconds=told.wall_seconds, cpu_seconds=told.cpu_seconds, peak_bytes=told.peak_bytes
+        wall_seconds=answer.wall_seconds,
+        cpu_seconds=answer.cpu_seconds,
+        peak_bytes=answer.peak_bytes,
     )
 
 

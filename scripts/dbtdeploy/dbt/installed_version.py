@@ -94,7 +94,7 @@ def beside(executable: Path) -> InstalledDbt | None:
 
 def _from_command(executable: str, command: str, variables: Mapping[str, str]) -> InstalledDbt:
     try:
-        told = subprocess.run(
+        output = subprocess.run(
             [executable, "--version"],
             env=dict(variables),
             stdin=subprocess.DEVNULL,
@@ -111,10 +111,10 @@ def _from_command(executable: str, command: str, variables: Mapping[str, str]) -
         ) from None
     except OSError as cause:
         raise not_found(f"`{command}` cannot be started: {cause.strerror}") from None
-    version = INSTALLED.search(told) or ONE_LINE.search(told)
+    version = INSTALLED.search(output) or ONE_LINE.search(output)
     if version is None:
         raise not_found(f"`{command} --version` names no version of dbt")
-    plugins = told.partition("Plugins:")[2]
+    plugins = output.partition("Plugins:")[2]
     return InstalledDbt(version=version[1], adapters=dict(LISTED_PLUGIN.findall(plugins)))
 
 

@@ -260,7 +260,7 @@ def require_success(outcome: Outcome, last: Sequence[str], *, doing: str) -> Non
 
 def stopped(outcome: Outcome, last: Sequence[str], *, doing: str) -> errors.DbtStopped:
     """The failure of a dbt process that built nothing."""
-    said = dbt_error_hints.told(outcome.errors, last)
+    said = dbt_error_hints.message(outcome.errors, last)
     return errors.DbtStopped(
         said or f"dbt ended with exit code {outcome.exit_code}.",
         not_done=f"dbt stopped {doing}. Nothing was built.",

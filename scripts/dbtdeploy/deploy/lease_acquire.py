@@ -58,5 +58,5 @@ def acquire(
         if told is None or waited - told >= TELL_SECONDS:
             told = waited
             since = timestamps.since(got.lease.taken_at, got.now)
-            say(f"Waiting for {got.lease.told}, which has held {environment} since {since}.")
+            say(f"Waiting for {got.lease.description}, which has held {environment} since {since}.")
         threading.Event().wait(min(poll_seconds, wait_seconds - waited))

@@ -36,8 +36,8 @@ class Refusal(Struct, frozen=True, kw_only=True):
         """GitHub wants fewer requests; this one had no effect."""
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
             return True
-        told = "rate limit" in self.message.lower() or "retry-after" in self.headers
-        return self.forbidden and told
+        is_limited = "rate limit" in self.message.lower() or "retry-after" in self.headers
+        return self.forbidden and is_limited
 
     @property
     def forbidden(self) -> bool:
@@ -61,9 +61,9 @@ class Refusal(Struct, frozen=True, kw_only=True):
         """
         if not self.limited and not self.in_doubt:
             return None
-        told = self.headers.get("retry-after", "")
-        if told.isdecimal():
-            return float(told)
+        seconds = self.headers.get("retry-after", "")
+        if seconds.isdecimal():
+            return float(seconds)
         if self.in_doubt:
             return min(2.0**tried, BACKOFF_LONGEST)
         reset = self.headers.get("x-ratelimit-reset", "")

@@ -58,11 +58,11 @@ def post(
         session.auth = _as_it_is
         session.verify = settings.ca_bundle("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") or True
         for tried in range(TRIES):
-            status, said, told = _once(session, url, body, headers)
+            status, said, retry_after = _once(session, url, body, headers)
             if status is not None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
                 return
             passing = status is None or status in PASSING or status >= 500  # noqa: PLR2004
-            seconds = float(told) if told.isdecimal() else 2.0**tried
+            seconds = float(retry_after) if retry_after.isdecimal() else 2.0**tried
             if not passing or tried == TRIES - 1 or waited + seconds > WAIT_SECONDS:
                 raise _failure(receiver, status, said)
             waited += seconds
@@ -84,8 +84,8 @@ def _once(
             stream=True,
         ) as answer:
             line = " ".join(markdown.clean(_beginning(answer)).split())
-            told = answer.headers.get("Retry-After", "").strip()
-            return answer.status_code, markdown.shortened(line, ANSWER_CHARS), told
+            retry_after = answer.headers.get("Retry-After", "").strip()
+            return answer.status_code, markdown.shortened(line, ANSWER_CHARS), retry_after
     except (requests.RequestException, OSError, ValueError) as fault:
         # Its text may hold the address, and in it the secret.
         unknown = certificates.UNKNOWN.search(str(fault))

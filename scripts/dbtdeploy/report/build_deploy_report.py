@@ -202,7 +202,7 @@ def _not_restored(
     restored: deploy_files.Restored | None, kept: deploy_files.Dependents, run: work_files.Run
 ) -> tuple[NotRestoredReport, ...]:
     """What is missing; what fails no deploy is told as restore_dependents.py tells it."""
-    minor = {f"{one.kind} {one.full_name}" for one in kept.kept if one.told or one.removed}
+    minor = {f"{one.kind} {one.full_name}" for one in kept.kept if one.failed_before or one.removed}
     return tuple(
         NotRestoredReport(
             name=lost.name,

@@ -184,9 +184,9 @@ def _more_seconds(node: NodeReport) -> float:
     return now - before if much and abs(now - before) >= SECONDS_WORTH_TELLING else 0.0
 
 
-def _whole_sql(things: Sequence[tuple[str, ...]], limits: Limits) -> str:
+def _whole_sql(lists: Sequence[tuple[str, ...]], limits: Limits) -> str:
     """Statements to copy: all of them or none, for half a script is worse than none."""
-    sql = "\n\n".join(statement for statements in things for statement in statements)
+    sql = "\n\n".join(statement for statements in lists for statement in statements)
     return sql if len(sql) <= MESSAGES * limits.message_chars else ""
 
 

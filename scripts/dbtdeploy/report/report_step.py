@@ -26,10 +26,10 @@ def notice_cancellation(work: Path) -> None:
 
     A build that had ended by then has its own verdict.
     """
-    told = hand_over.is_there(work, work_files.Failure) or hand_over.is_there(
+    has_failed = hand_over.is_there(work, work_files.Failure) or hand_over.is_there(
         work, work_files.Build
     )
-    if settings.job_was_cancelled() and not told:
+    if settings.job_was_cancelled() and not has_failed:
         killed = deploy_inputs_of_report.building(work)
         failure = errors.Cancelled(
             f"The job was cancelled {'while dbt built' if killed else 'before dbt ran'}.",

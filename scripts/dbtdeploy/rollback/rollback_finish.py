@@ -135,8 +135,8 @@ def _held(there: EnvironmentSettings, hold: Hold) -> EnvironmentSettings:
     if earlier.reason.startswith(hold.reason):
         return there
     # Lifting the new hold lifts the earlier one too, so that its reason must not be lost.
-    told = f"{hold.reason} (on hold before, by {earlier.by}: {earlier.reason})"
-    return replace(there, hold=replace(hold, reason=told))
+    reason = f"{hold.reason} (on hold before, by {earlier.by}: {earlier.reason})"
+    return replace(there, hold=replace(hold, reason=reason))
 
 
 def _say_what_to_build(store: Store, record: InFlight, leaving: str, to: Index) -> None:

@@ -31,7 +31,7 @@ def result(dependents: Iterable[Dependent], ends: Iterable[str]) -> Restored:
 def to_try_again(dependents: Iterable[Dependent], ends: Iterable[str]) -> tuple[Dependent, ...]:
     """What the next deploy shall make if it can. A node that was removed may stay away."""
     return tuple(
-        replace(dependent, told=True)
+        replace(dependent, failed_before=True)
         for dependent, end in zip(dependents, ends, strict=True)
         if _failed(end) and dependent.ours and end != MISSING and not dependent.removed
     )
@@ -77,7 +77,7 @@ def refuse(dependents: Iterable[Dependent], ends: Iterable[str], *, address: str
 
 
 def _minor(dependent: Dependent) -> bool:
-    return dependent.told or dependent.removed
+    return dependent.failed_before or dependent.removed
 
 
 def _failed(end: str) -> bool:

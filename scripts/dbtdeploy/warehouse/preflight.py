@@ -218,12 +218,12 @@ def leftovers(look: Preflight) -> tuple[BuildRelation, ...]:
 
 def taken_from_pull_requests(look: Preflight) -> tuple[str, ...]:
     """What the build takes from pull requests, with its owner."""
-    things = [
+    lost = [
         f"{one.kind} {one.full_name} of {one.owner}"
         for one in look.dependents
         if one.pull_request and one.gone
     ]
-    return (*things, *(f"{one.name} of {one.owner}" for one in look.lost if one.pull_request))
+    return (*lost, *(f"{one.name} of {one.owner}" for one in look.lost if one.pull_request))
 
 
 def names_of(look: Preflight) -> dict[str, str]:

@@ -122,6 +122,8 @@ def call(
         raise invoke.cancelled()
     answers = [line.removeprefix(token) for line in lines if line.startswith(token)]
     if outcome.exit_code != 0 or not answers:
-        said = dbt_error_hints.told(outcome.errors, [line for line in lines if token not in line])
+        said = dbt_error_hints.message(
+            outcome.errors, [line for line in lines if token not in line]
+        )
         raise failure(said, not_done=not_done, remedy=dbt_error_hints.remedy_for(said))
     return answers

@@ -60,7 +60,7 @@ def lost(address: str, lease: Lease | None, nonce: str) -> errors.LeaseLost:
         what = f"{address}, which held this run's lease, is gone."
     elif lease.nonce != nonce:
         at = timestamps.for_people(lease.taken_at) or "a time unknown"
-        what = f"This run's lease expired or was broken. {lease.told}, took it over at {at}."
+        what = f"This run's lease expired or was broken. {lease.description}, took it over at {at}."
     elif lease.state == BROKEN:
         at = timestamps.for_people(lease.broken_at) or "a time unknown"
         what = f"{lease.broken_by} broke this run's lease at {at}: {lease.reason}"
@@ -76,7 +76,7 @@ def lost(address: str, lease: Lease | None, nonce: str) -> errors.LeaseLost:
 def taken_meanwhile(lease: Lease, now: datetime) -> errors.LeaseHeld:
     """The failure of a break that would hit another run than the one that was seen."""
     return errors.LeaseHeld(
-        f"{lease.told}, took the lease just now ({timestamps.clock(now, now)}).",
+        f"{lease.description}, took the lease just now ({timestamps.clock(now, now)}).",
         not_done="Its lease was not broken: another run's was meant.",
         remedy="See who works on the environment (`command: status`); break the lease again if "
         "this run is dead too.",
@@ -88,10 +88,11 @@ def taken_over(before: Lease) -> tuple[str, str]:
     if before.state == BROKEN:
         return (
             "A broken lease was taken over",
-            f"{before.broken_by} had broken the lease of {before.told}: {before.reason}",
+            f"{before.broken_by} had broken the lease of {before.description}: {before.reason}",
         )
     since = timestamps.for_people(before.taken_at) or "a time unknown"
     return (
         "An expired lease was taken over",
-        f"{before.told}, had held the environment since {since}, and ended without releasing it.",
+        f"{before.description}, had held the environment since {since}, and ended without "
+        "releasing it.",
     )

@@ -44,6 +44,6 @@ class Lease(Struct, frozen=True, kw_only=True):
         return self.run_url or self.holder
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Holder, purpose and run, for a sentence."""
         return f"{self.holder}, {self.purpose}" + (f", {self.run_url}" if self.run_url else "")

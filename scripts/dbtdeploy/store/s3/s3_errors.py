@@ -218,8 +218,8 @@ class Failures(Struct, frozen=True, kw_only=True):
         self, cause: exceptions.ClientError, operation: Operation
     ) -> errors.StateWrongRegion:
         headers = cause.response["ResponseMetadata"].get("HTTPHeaders", {})
-        told: Mapping[str, object] = cause.response["Error"]
-        region = _quote(headers.get("x-amz-bucket-region") or str(told.get("Region", "")))
+        error: Mapping[str, object] = cause.response["Error"]
+        region = _quote(headers.get("x-amz-bucket-region") or str(error.get("Region", "")))
         if not region:
             return self.redirected(operation)
         asked = self.access.region or "the default region"
