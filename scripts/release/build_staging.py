@@ -24,7 +24,7 @@ def main() -> int:
     plan = ctx.read(ReleasePlan)
     state = ctx.read(work_files.State)
     ctx.read(staging.Staging)
-    there = staging.run_there(run, work, plan.release_id)
+    there = staging.run_there(run, work, plan)
     production = work / work_files.STATE_FOLDER if state.found else None
     arguments = commands.building_again(
         run.selection,

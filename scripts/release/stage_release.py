@@ -44,7 +44,7 @@ def _stage(ctx: RunContext[Release]) -> None:
     plan = ctx.read(ReleasePlan)
     held = ctx.held
     opened = store_location.opened(run.policy.state)
-    there = staging.run_there(run, work, plan.release_id)
+    there = staging.run_there(run, work, plan)
     with lease_renewal.kept(opened, held) as keeper:
         nodes = _list(there, work, plan)
         _guard(nodes, there, work)
@@ -93,7 +93,7 @@ def _list(there: work_files.Run, work: Path, plan: ReleasePlan) -> work_files.Pl
 
 
 def _guard(nodes: work_files.PlannedNodes, there: work_files.Run, work: Path) -> None:
-    guard.refuse_long_names(nodes)
+    guard.refuse_long_names(nodes, remedy="Shorten the model's custom schema.")
     manifest = work / release_files.PRODUCTION_MANIFEST
     live = {(one.database, one.schema) for one in production.read_relations(manifest).values()}
     guard.refuse_outside_staging(nodes, live, staging=there.schema)

@@ -81,7 +81,7 @@ def _report(work: Path, run: work_files.Run, plan: ReleasePlan | None) -> Report
     if build is None:
         return None
     in_staging = plan is not None and not (work / release_files.DIRECT).is_dir()
-    there = staging.run_there(run, work, plan.release_id) if plan and in_staging else run
+    there = staging.run_there(run, work, plan) if plan and in_staging else run
     whole = build_report.build_report(report_step.inputs(work, there))
     return redact_report.report(whole, settings.redactor())
 

@@ -170,13 +170,16 @@ def test_what_would_stop_it_after_the_build_stops_it_before(
     assert gate.outcome == "passed"
     for role in (reader, analyst):
         assert role.value("select id from analytics_hr.people") == 7
-    third = "{{ config(schema='lab') }} select id from {{ ref('second') }}"
+    third = "{{ config(schema='a_laboratory_of_a_long_name') }} select id from {{ ref('second') }}"
     production.database.run(
         f"revoke usage on schema analytics_hr from {reader.user}, {analyst.user}"
     )
     production.write({"models/third.sql": third})
     (gate,) = [one for one in released(production, 4).gates if one.name == "new schemas"]
-    assert (gate.outcome, "`analytics_lab`" in gate.figures) == ("warned", True)
+    assert (gate.outcome, "`analytics_a_laboratory_of_a_long_name`" in gate.figures) == (
+        "warned",
+        True,
+    )
 
 
 APPENDS = """

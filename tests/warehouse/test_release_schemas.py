@@ -28,6 +28,16 @@ def test_different_projects_have_different_staging_schemas() -> None:
     )
 
 
+@pytest.mark.fault(115)
+def test_a_long_custom_schema_has_room_behind_a_short_staging_schema() -> None:
+    project = "a_project_with_a_rather_long_name"
+    for longest in (1, 23, 24, 41):
+        name = release_schemas.staging_schema(ID, project, longest=longest)
+        assert len(name) + longest <= 63
+        assert name.startswith(f"dbt_green_{ID}") is (longest <= 23)
+    assert name != release_schemas.staging_schema(ID, "another", longest=41)
+
+
 @pytest.mark.fault(25)
 @pytest.mark.parametrize("schema", ["analytics", "x" * 63, "ö" * 31, "😀" * 15, 'Mart "s'])
 def test_a_keeping_schema_fits_and_is_its_own(schema: str) -> None:

@@ -65,6 +65,7 @@ class Config(msgspec.Struct, frozen=True, gc=False):
 
     materialized: str | None = None
     severity: str | None = None
+    schema: msgspec.Raw = NULL
     persist_docs: dict[str, Any] | None = None
     meta: msgspec.Raw = NULL
     grants: msgspec.Raw = NULL

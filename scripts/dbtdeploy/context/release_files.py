@@ -150,6 +150,8 @@ class ReleasePlan(Alone, frozen=True, kw_only=True):
     """Unique, such as ``20261125t231502``; part of the names of staging and keeping schemas."""
     before: str | None
     """The version that is current."""
+    staging_schema: str = ""
+    """The one that dbt is given for the build; its custom ones append to it."""
     before_commit: str | None = None
     nodes: tuple[ReleaseNode, ...] = ()
     """In dbt's order."""

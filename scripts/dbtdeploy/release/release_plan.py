@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from dbtdeploy.artifacts.artifacts import TESTS, Manifest, Node, RunResults
+from dbtdeploy.artifacts.artifacts import TESTS, Manifest, Node, RunResults, decoded
 from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import Release
@@ -18,6 +18,7 @@ from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan, Spot, Tag
 from dbtdeploy.release import left_relations, release_nodes, staging
 from dbtdeploy.release.gates import breaking, downstream_check, gates, losses
 from dbtdeploy.store.publication import versions
+from dbtdeploy.warehouse import release_schemas
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, ProductionRelation
 
 
@@ -80,6 +81,9 @@ def plan(
         project=run.dbt.name,
         release_id=release_id,
         before=state.version,
+        staging_schema=release_schemas.staging_schema(
+            release_id, run.dbt.name, longest=_longest_custom(manifest)
+        ),
         before_commit=state.commit,
         nodes=nodes,
         tests=tests,
@@ -216,6 +220,12 @@ def _in_full(planned: work_files.Plan, run: work_files.Run) -> frozenset[str]:
         if node.materialized == "incremental"
         and (asked if node.full_refresh is None else node.full_refresh)
     )
+
+
+def _longest_custom(manifest: Manifest) -> int:
+    """The bytes of the longest custom schema, with the underscore before it."""
+    named = (decoded(node.config.schema) for node in manifest.nodes.values())
+    return max((len(f"_{one}".encode()) for one in named if one), default=0)
 
 
 def _untouched(manifest: Manifest, nodes: tuple[ReleaseNode, ...]) -> int:

@@ -17,7 +17,7 @@ from dbtdeploy.context.release_files import ReleasePlan, Spot
 from dbtdeploy.context.work_files import RUN_RESULTS, DbtProject, PlannedNode, Run
 from dbtdeploy.release import staging_profile
 from dbtdeploy.store import failed_nodes
-from dbtdeploy.warehouse import guard, release_schemas
+from dbtdeploy.warehouse import guard
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, ReleaseScope, StagingBaseline
 
 PROFILES = "staging_profiles"
@@ -44,10 +44,10 @@ def place_of(run: Run) -> ReleaseScope:
     return ReleaseScope(environment=run.of(Release).environment, project=run.dbt.name)
 
 
-def run_there(run: Run, work: Path, release_id: str) -> Run:
+def run_there(run: Run, work: Path, plan: ReleasePlan) -> Run:
     """The run as dbt is to see it in staging: production's target, with another schema."""
     dbt = replace(run.dbt, profiles_dir=str(work / PROFILES), target_path=str(work / TARGET))
-    return replace(run, dbt=dbt, schema=release_schemas.staging_schema(release_id, run.dbt.name))
+    return replace(run, dbt=dbt, schema=plan.staging_schema)
 
 
 def spots(nodes: Iterable[PlannedNode]) -> dict[str, Spot]:

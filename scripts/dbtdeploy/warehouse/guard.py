@@ -113,8 +113,16 @@ def refuse_outside_staging(
     )
 
 
-def refuse_long_names(nodes: Iterable[PlannedNode]) -> None:
+def refuse_long_names(
+    nodes: Iterable[PlannedNode],
+    *,
+    remedy: str = "Shorten the input `schema-prefix`, or the model's custom schema.",
+) -> None:
     """Refuse schema names that PostgreSQL would cut, so that two of them could become one.
+
+    Args:
+        nodes: what would be built.
+        remedy: what makes the name shorter.
 
     Raises:
         SchemaNameTooLong: names the schema.
@@ -126,7 +134,7 @@ def refuse_long_names(nodes: Iterable[PlannedNode]) -> None:
                 f"The schema {schema} of {node.name} has {len(schema.encode())} bytes; "
                 f"PostgreSQL keeps {schema_name.MAX_BYTES}.",
                 not_done="Nothing was built, and nothing was written to the warehouse.",
-                remedy="Shorten the input `schema-prefix`, or the model's custom schema.",
+                remedy=remedy,
             )
 
 

@@ -30,6 +30,7 @@ LINE = re.compile(
 )
 
 DIGEST = 8
+SHORT = 12
 
 
 class ReleaseSchemaMark(Struct, frozen=True, kw_only=True):
@@ -41,15 +42,24 @@ class ReleaseSchemaMark(Struct, frozen=True, kw_only=True):
     since: datetime | None
 
 
-def staging_schema(release_id: str, project: str) -> str:
+def staging_schema(release_id: str, project: str, *, longest: int = 0) -> str:
     """The schema that dbt is given; its custom schemas append to it.
+
+    Args:
+        release_id: the release's.
+        project: its project's name.
+        longest: bytes that the longest custom schema appends; for one that does not fit behind the
+            release and the project, their digest stands in their place.
 
     Returns:
         At most ``MAX_BASE`` bytes, lower-case letters, digits and underscores.
     """
     head = f"dbt_green_{release_id}"
     plain = re.sub("_+", "_", re.sub("[^a-z0-9]", "_", project.lower())).strip("_")
-    return _cut(head, "_" + plain, room=MAX_BASE, whole=plain == project, of=project)
+    whole = _cut(head, "_" + plain, room=MAX_BASE, whole=plain == project, of=project)
+    if len(whole) + longest <= MAX_BYTES:
+        return whole
+    return "dbt_green_" + hashlib.sha256(f"{release_id}/{project}".encode()).hexdigest()[:SHORT]
 
 
 def log_schema(release_id: str, project: str) -> str:
