@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from dbtdeploy.context.inputs import input_table  # noqa: E402  found by the line above
 from dbtdeploy.context.inputs.input_table import Input  # noqa: E402
 
-READERS = r"start start_run|store run_command"
+READERS = r"start start_run|store run_command|fork_comment post_report"
 """The scripts that read what the table calls a setting."""
 
 COMMAND = """\
@@ -107,7 +107,8 @@ def _workflow(text: str, action: str) -> str:
     inputs = "".join(_workflow_input(row) for row in rows if not row.secret)
     secrets = "".join(_workflow_secret(row) for row in rows if row.secret)
     text = _block(text, "    inputs:", inputs, indent=4)
-    text = _block(text, "    secrets:", secrets, indent=4)
+    if secrets:
+        text = _block(text, "    secrets:", secrets, indent=4)
     return re.sub(
         r"(?m)^        uses: \$/(?P<used>[\w-]+)\n        with:\n(?:          .*\n)+",
         lambda found: _uses(found["used"], found[0], rows),

@@ -66,6 +66,7 @@ GITHUB = {
     ("dbtdeploy/github/releases_api.py", "create_git_release"): "release: release_notes, redacted",
     ("dbtdeploy/github/releases_api.py", "requestJsonAndCheck"): "release: release_notes, redacted",
     ("dbtdeploy/github/releases_api.py", "upload_asset_from_memory"): "asset: release_notes",
+    ("dbtdeploy/github/workflow_artifacts_api.py", "requestJsonAndCheck"): "a GET",
 }
 """What is written to GitHub: comments, deployments, releases. No check, no commit status."""
 

@@ -13,7 +13,7 @@ PACKAGE = SCRIPTS / "dbtdeploy"
 PYPROJECT = SCRIPTS.parent / "pyproject.toml"
 
 ORDER = (
-    *("admin", "ci", "rollback", "clean_up", "release", "deploy", "teardown"),
+    *("admin", "fork_comment", "ci", "rollback", "clean_up", "release", "deploy", "teardown"),
     *("notify", "report", "warehouse", "github", "dbt", "store", "artifacts", "context"),
     *("setup", "base"),
 )
@@ -24,7 +24,7 @@ DOORS = {
     "botocore": {"store"},
     "github": {"github"},
     "jinja2": {"report/render.py"},
-    "requests": {"notify/http_client.py"},
+    "requests": {"notify/http_client.py", "github/artifact_download.py"},
     "subprocess": {"base/git_client.py", "dbt", "setup/uv_client.py"},
 }
 """Each library that touches the world, and the one door to it: a package or a module."""

@@ -451,6 +451,13 @@ class ReleaseEmpty(DbtDeployError):
     title = "This release has no changes"
 
 
+class ReportRefused(DbtDeployError):
+    """What a fork's run uploaded is no report of that run."""
+
+    exit_code = 96
+    title = "The report of a fork's run was refused"
+
+
 class NotificationFailed(DbtDeployError):
     """Slack, PagerDuty or a webhook did not take what it was sent."""
 

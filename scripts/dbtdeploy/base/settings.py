@@ -47,6 +47,7 @@ class Inputs:
     comment: str
     announce: str
     comment_author: str
+    artifact_name: str
     dbt_args: str
     environment: str
     build: str

@@ -52,6 +52,11 @@ def _write(ctx: RunContext[Ci], state: RunState, text: str | None, *, create: bo
         actions_runner.say(_why_not_written(state, create=create))
         return
     ctx.set_outputs({"comment-url": written.url})
+    warn_of_author(written)
+
+
+def warn_of_author(written: comments.Written) -> None:
+    """Warn where the next run would not find the comment that was just made."""
     if written.unexpected_author:
         actions_runner.warning(
             "The next run will write a second comment",

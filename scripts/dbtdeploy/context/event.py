@@ -6,8 +6,8 @@ Payloads: https://docs.github.com/webhooks/webhook-events-and-payloads
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,6 +15,8 @@ from msgspec import Meta, Struct
 from dbtdeploy.base import errors, json_codec
 from dbtdeploy.base.settings import GitHubContext
 from dbtdeploy.context.work_files import Event
+
+T = TypeVar("T")
 
 DEPENDABOT = "dependabot[bot]"
 TAGS = "refs/tags/"
@@ -106,10 +108,25 @@ def of_run(context: GitHubContext) -> Event:
     Raises:
         InvalidInput: that file does not hold an event, or GitHub's number of the run is none.
     """
+    return read_payload(context, read_event)
+
+
+def read_payload(
+    context: GitHubContext, read: Callable[[GitHubContext, Mapping[str, Any]], T]
+) -> T:
+    """What one reader makes of the file that the runner left.
+
+    Args:
+        context: what GitHub tells every job.
+        read: takes that and the payload, empty outside Actions.
+
+    Raises:
+        InvalidInput: that file does not hold an event.
+    """
     try:
         path = context.event_path
         payload = json_codec.decode(path.read_bytes(), dict[str, Any]) if path else {}
-        return read_event(context, payload)
+        return read(context, payload)
     except (OSError, msgspec.DecodeError) as cause:
         raise errors.InvalidInput(
             f"GITHUB_EVENT_PATH does not hold an event of GitHub's: {cause}",

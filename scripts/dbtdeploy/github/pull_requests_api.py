@@ -1,6 +1,6 @@
-"""GitHub's REST API, through PyGithub: whether pull requests are closed.
+"""GitHub's REST API, through PyGithub: whether pull requests are closed, which one has a commit.
 
-Source: https://docs.github.com/rest/pulls/pulls#get-a-pull-request.
+Source: https://docs.github.com/rest/pulls/pulls.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 
+from github.PullRequest import PullRequest as Pull
 from msgspec import Struct, field
 
 import github
@@ -20,6 +21,20 @@ WAIT_SECONDS = 600.0
 """All waits of one sweep together. What GitHub was not asked stays until the next sweep."""
 
 NOT_DONE = "The schemas of the pull requests that were not asked about are left as they are."
+
+
+NOT_DONE_BY_HEAD = "No comment was written or changed."
+
+MOST_OF_A_BRANCH = 100
+"""Open pull requests that one branch can have; each is to another base."""
+
+
+class Head(Struct, frozen=True, kw_only=True):
+    """What a pull request wants to merge."""
+
+    repository: str
+    branch: str
+    commit: str
 
 
 class PullRequest(Struct, frozen=True, kw_only=True):
@@ -82,6 +97,49 @@ def ask(
     finally:
         client.close()
     return Answers(known=known)
+
+
+def open_with_head(
+    access: GitHubAccess,
+    repository: str,
+    head: Head,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.time,
+) -> tuple[int, ...]:
+    """Numbers of the open pull requests whose newest commit this is.
+
+    Args:
+        access: where GitHub is, and the token.
+        repository: full name, that they are made to.
+        head: the branch, as GitHub says that a run was on.
+        sleep: waits so many seconds.
+        clock: seconds since 1970.
+
+    Raises:
+        GitHubFailed: GitHub refused, or gave no answer within the bounds above.
+    """
+    api = Api(access, most_wait=WAIT_SECONDS, not_done=NOT_DONE_BY_HEAD, sleep=sleep, clock=clock)
+    client = api.client()
+    asked = f"{head.repository.partition('/')[0]}:{head.branch}"
+    try:
+        found = api.listed(
+            lambda: client.get_repo(repository).get_pulls(state="open", head=asked),
+            MOST_OF_A_BRANCH,
+        )
+        return tuple(sorted(pull.number for pull in found if _has(pull, head)))
+    except (*FAULTS, RuntimeError) as fault:
+        raise api.failure(fault, where=f"the pull requests of {repository}") from None
+    finally:
+        client.close()
+
+
+def _has(pull: Pull, head: Head) -> bool:
+    """Compared here too: an owner may have several forks, and a filter is no proof."""
+    theirs = pull.head
+    # PyGithub's type forgets that GitHub has null there when the fork was deleted.
+    named = theirs.repo.full_name if theirs.repo else None
+    return (named, theirs.ref, theirs.sha) == (head.repository, head.branch, head.commit)
 
 
 def _ask(api: Api, client: github.Github, repository: str, number: int) -> PullRequest:

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from itertools import islice, takewhile
 from typing import TypeVar
 
+from github.Artifact import Artifact
 from github.GithubObject import CompletableGithubObject
 from github.PaginatedList import PaginatedList
 
@@ -39,7 +40,7 @@ UNREADABLE = (github.BadAttributeException, AttributeError, KeyError, TypeError,
 """What PyGithub ends with where an answer is not GitHub's: a proxy's page, say."""
 
 T = TypeVar("T")
-Listed = TypeVar("Listed", bound=CompletableGithubObject)
+Listed = TypeVar("Listed", bound=CompletableGithubObject | Artifact)
 
 
 class NotGitHub(github.GithubException):

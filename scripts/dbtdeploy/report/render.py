@@ -42,6 +42,20 @@ def summary(report: Report) -> str:
     return _fitted("summary.md.j2", report, SUMMARY, SUMMARY_LIMIT_BYTES)
 
 
+def foreign_comment(report: Report, *, origin: str) -> str:
+    """The comment for a report that a fork's run made, at most COMMENT_LIMIT_BYTES of UTF-8.
+
+    Args:
+        report: by ``fork_comment/foreign_report.py``.
+        origin: ``fork`` or ``dependabot``.
+    """
+
+    def context(narrow: Limits) -> dict[str, object]:
+        return {**_context(report, narrow), "origin": origin}
+
+    return within("fork_comment/comment.md.j2", context, COMMENT, COMMENT_LIMIT_BYTES)
+
+
 def template(name: str, **context: object) -> str:
     """Render one template of ``templates/`` with whatever it needs."""
     text = _environment().get_template(name).render(**context)

@@ -14,6 +14,12 @@ from dbtdeploy.context.work_files import Run
 from dbtdeploy.report import report
 
 
+def address(server_url: str, repository: str, commit: str, path: str, line: int | None) -> str:
+    """The page of a file at a commit, at a line of it if there is one."""
+    anchor = f"#L{line}" if line else ""
+    return f"{server_url}/{repository}/blob/{commit}/{quote(path)}{anchor}"
+
+
 def _nothing(_path: str) -> str | None:
     return None
 
@@ -98,5 +104,4 @@ def _url(run: Run, path: str, line: int | None) -> str | None:
     event = run.event
     if not (event.repository and event.sha):
         return None
-    anchor = f"#L{line}" if line else ""
-    return f"{event.server_url}/{event.repository}/blob/{event.sha}/{quote(path)}{anchor}"
+    return address(event.server_url, event.repository, event.sha, path, line)

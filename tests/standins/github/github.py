@@ -49,6 +49,7 @@ from standins.github.hub_answers import (
     now,
     paged,
 )
+from standins.github.hub_artifacts import STORAGE, Artifacts
 from standins.github.hub_history import History
 from standins.github.hub_releases import Releases
 
@@ -88,12 +89,13 @@ class Fault:
     performed: bool = False
 
 
-class Hub(History, Releases):
+class Hub(History, Releases, Artifacts):
     """All that this GitHub knows. Its public methods take and give what JSON can hold."""
 
     def __init__(self) -> None:
         History.__init__(self)
         Releases.__init__(self)
+        Artifacts.__init__(self)
         self.url = ""
         """Of the API, as GITHUB_API_URL on github.com; set when it is served."""
         self.violations: list[str] = []
@@ -136,9 +138,18 @@ class Hub(History, Releases):
             return token
 
     def create_pull_request(
-        self, repository: str, number: int, *, title: str = "A change", author: str = "octocat"
+        self,
+        repository: str,
+        number: int,
+        *,
+        title: str = "A change",
+        author: str = "octocat",
+        head: str = "",
+        branch: str = "a-change",
+        commit: str = "0" * 40,
     ) -> None:
-        """An open pull request; its repository is made if need be."""
+        """An open pull request, of a branch of ``head`` or of its own repository, which is made if
+        need be."""
         with self._lock:
             self.create_repository(repository)
             url = f"https://github.com/{repository}/pull/{number}"
@@ -150,7 +161,18 @@ class Hub(History, Releases):
                 "labels": [],
                 "closed_at": None,
                 "merged": False,
+                "head": {"repository": head or repository, "branch": branch, "commit": commit},
             }
+
+    def push(self, repository: str, number: int, commit: str) -> None:
+        """A new commit on a pull request's branch."""
+        with self._lock:
+            self._pulls[repository, number]["head"]["commit"] = commit
+
+    def delete_fork(self, repository: str, number: int) -> None:
+        """The repository that a pull request comes from is gone."""
+        with self._lock:
+            self._pulls[repository, number]["head"]["repository"] = ""
 
     def close_pull_request(self, repository: str, number: int, *, merged: bool = False) -> None:
         """Close it, or merge it."""
@@ -295,6 +317,8 @@ class Hub(History, Releases):
             ("GET", repository, self._get_repository),
             ("GET", f"{repository}/pulls", self._list_pulls),
             ("GET", f"{repository}/pulls/([0-9]+)", self._get_pull),
+            ("GET", f"{repository}/actions/runs/([0-9]+)/artifacts", self._list_artifacts),
+            ("GET", f"{repository}/actions/artifacts/([0-9]+)/zip", self._download_artifact),
             ("GET", f"{repository}/git/ref/(.+)", self._get_ref),
             ("GET", f"{repository}/git/tags/([0-9a-f]+)", self._get_tag),
             ("GET", rf"{repository}/compare/(.+?)\.\.\.(.+)", self._compare),
@@ -563,6 +587,9 @@ class _Handler(BaseHTTPRequestHandler):
         if address.path.startswith(CONTROL):
             self._control(address.path.removeprefix(CONTROL), body)
             return
+        if address.path.startswith(STORAGE):
+            self._give(address.path)
+            return
         enterprise = address.path.startswith(ENTERPRISE + "/")
         request = Request(
             method=self.command,
@@ -573,6 +600,14 @@ class _Handler(BaseHTTPRequestHandler):
             base=self.server.hub.enterprise_url if enterprise else self.server.hub.url,
         )
         self._send(self.server.hub.answer(request))
+
+    def _give(self, path: str) -> None:
+        found = self.server.hub.stored(path, signed="Authorization" in self.headers)
+        self.send_response(403 if found is None else 200)
+        self.send_header("Content-Type", "application/zip")
+        self.send_header("Content-Length", str(len(found or b"")))
+        self.end_headers()
+        self.wfile.write(found or b"")
 
     def _control(self, name: str, body: bytes) -> None:
         if name not in CONTROLS:

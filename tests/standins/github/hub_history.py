@@ -137,10 +137,14 @@ class History(Part):
 
     def _list_pulls(self, request: Request, _token: Token, name: str) -> Answer:
         wanted = request.query.get("state", "open")
+        head = request.query.get("head", "")
         found = [
             (number, pull)
             for (repository, number), pull in self._pulls.items()
-            if repository == name and wanted in ("all", "closed" if pull["closed_at"] else "open")
+            if repository == name
+            and wanted in ("all", "closed" if pull["closed_at"] else "open")
+            # GitHub passes over a head that is not written as it asks for.
+            and (":" not in head or head == _head(pull))
         ]
         newest_first = request.query.get("direction") == "desc"
         found.sort(key=lambda item: (item[1].get("updated_at", ""), item[0]), reverse=newest_first)
@@ -164,7 +168,15 @@ class History(Part):
             "merge_commit_sha": pull.get("commit"),
             "labels": [{**label, "name": name} for name in pull["labels"]],
             "requested_teams": [],
+            "head": {**example["head"], **self._head_in_list(pull["head"])},
         }
+
+    def _head_in_list(self, head: dict[str, str]) -> dict[str, Any]:
+        example = self._examples["pulls"][0]["head"]["repo"]
+        owner = head["repository"].partition("/")[0]
+        repository = {**example, "full_name": head["repository"]} if owner else None
+        label = f"{owner or 'unknown'}:{head['branch']}"
+        return {"label": label, "ref": head["branch"], "sha": head["commit"], "repo": repository}
 
     def _resolved(self, repository: str, name: str) -> str | None:
         # As git does, which prefers the tag: https://git-scm.com/docs/gitrevisions
@@ -195,3 +207,8 @@ class History(Part):
         who = {**example["commit"]["committer"], "date": self._commits[sha]["date"]}
         commit = {**example["commit"], "author": who, "committer": who}
         return {**example, "sha": sha, "commit": commit}
+
+
+def _head(pull: dict[str, Any]) -> str:
+    owner = pull["head"]["repository"].partition("/")[0]
+    return f"{owner}:{pull['head']['branch']}"

@@ -19,6 +19,8 @@ from typing import Any
 OUTPUT = Path(__file__).parents[2] / "fixtures" / "github-openapi.json"
 
 OPERATIONS = {
+    "actions/download-artifact",
+    "actions/list-workflow-run-artifacts",
     "git/get-ref",
     "git/get-tag",
     "issues/add-labels",
@@ -46,6 +48,7 @@ OPERATIONS = {
     "users/get-authenticated",
 }
 EXAMPLES = {
+    "artifact-paginated": "artifacts",
     "commit-comparison": "comparison",
     "deployment-items": "deployments",
     "deployment-status": "deployment_status",

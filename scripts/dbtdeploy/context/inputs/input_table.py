@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 CI, DEPLOY, RELEASE, ROLLBACK = "ci", "deploy", "release", "rollback"
 TEARDOWN, CLEAN_UP, STORE = "teardown", "clean-up", "store"
+FORK_COMMENT = "fork-comment"
 
-ACTIONS = (CI, DEPLOY, RELEASE, ROLLBACK, TEARDOWN, CLEAN_UP, STORE)
+ACTIONS = (CI, DEPLOY, RELEASE, ROLLBACK, TEARDOWN, CLEAN_UP, STORE, FORK_COMMENT)
 """Each has a folder with an action.yml; that of ``ci`` is the root's too."""
 
 WITH_DBT = (CI, DEPLOY, RELEASE, ROLLBACK, TEARDOWN, CLEAN_UP)
+WITH_STORE = (*WITH_DBT, STORE)
 BUILDING = (CI, DEPLOY, RELEASE)
 IN_PRODUCTION = (DEPLOY, RELEASE, ROLLBACK, CLEAN_UP)
 TELLING = (DEPLOY, RELEASE, ROLLBACK)
@@ -86,7 +88,7 @@ TABLE = (
         name="state",
         text="Where production's artifacts are, `s3://bucket/prefix` or a folder. A deploy fills "
         "it; plain manifest.json, run_results.json, catalog.json and sources.json are read too.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         required=True,
     ),
     Input(
@@ -561,10 +563,16 @@ TABLE = (
         default="false",
     ),
     Input(
+        name="artifact-name",
+        text="Name of the artifact that slim CI's run uploaded, its own input `artifact-name`.",
+        actions=(FORK_COMMENT,),
+        default="dbt-deploy",
+    ),
+    Input(
         name="comment-author",
         text="Login that the token comments as. Needed for tokens of your own GitHub App only, as "
         "`my-app[bot]`.",
-        actions=(CI, TEARDOWN),
+        actions=(CI, TEARDOWN, FORK_COMMENT),
         workflows=(),
         default="github-actions[bot]",
     ),
@@ -610,7 +618,7 @@ TABLE = (
     Input(
         name="redact",
         text="Values to hide in all that is written, one a line.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         setting=False,
     ),
     Input(
@@ -624,52 +632,52 @@ TABLE = (
     Input(
         name="aws-region",
         text="Region of the store's bucket. AWS_REGION or the profile's if empty.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         setting=False,
     ),
     Input(
         name="aws-endpoint-url",
         text="Endpoint of an S3-compatible store.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         setting=False,
     ),
     Input(
         name="aws-sse",
         text="Server-side encryption to ask for in each write to the store: `AES256`, `aws:kms` or "
         "`aws:kms:dsse`. Defaults to the bucket's own.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         setting=False,
     ),
     Input(
         name="aws-sse-kms-key-id",
         text="Key to encrypt with, for `aws-sse: aws:kms`.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         setting=False,
     ),
     Input(
         name="aws-request-payer",
         text="`requester`, if the store's bucket is requester-pays.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         setting=False,
     ),
     Input(
         name="aws-expected-bucket-owner",
         text="Account that the store's bucket must belong to, 12 digits. Requests to a bucket of "
         "another account are refused.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         setting=False,
     ),
     Input(
         name="aws-acl",
         text="ACL of what is written to the store, such as `bucket-owner-full-control`.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         setting=False,
     ),
     Input(
         name="aws-role",
         text="ARN of the role to assume by OpenID Connect for the store. The job needs `id-token` "
         "permission to write.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         setting=False,
     ),
     Input(
@@ -683,21 +691,21 @@ TABLE = (
     Input(
         name="aws-access-key-id",
         text="Key for the store, where no role is assumed. boto3's own credential chain if empty.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         secret=True,
         setting=False,
     ),
     Input(
         name="aws-secret-access-key",
         text="The key's secret. Only the steps that reach the store get it.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         secret=True,
         setting=False,
     ),
     Input(
         name="cache",
         text="Cache the installed environments.",
-        actions=ACTIONS,
+        actions=WITH_STORE,
         type="boolean",
         default="true",
         setting=False,
@@ -714,6 +722,14 @@ TABLE = (
         name="github-token",
         text="Token that asks which of two commits is newer, where the checkout does not know.",
         actions=(DEPLOY,),
+        workflows=(),
+        default="${{ github.token }}",
+        setting=False,
+    ),
+    Input(
+        name="github-token",
+        text="Token that reads artifacts and pull requests, and writes comments.",
+        actions=(FORK_COMMENT,),
         workflows=(),
         default="${{ github.token }}",
         setting=False,
