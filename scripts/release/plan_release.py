@@ -135,7 +135,8 @@ def _go_on(plan: ReleasePlan, run: work_files.Run) -> None:
     goes_on = not run.of(Release).dry_run
     in_place = bool(plan.direct) and not plan.staged
     outputs = {
-        "staged": "true" if goes_on and not in_place else "",
+        # A dry run looks where staging would build, and makes nothing.
+        "staged": "" if in_place else "true",
         "direct": "true" if goes_on and in_place else "",
     }
     actions_runner.set_outputs(settings.Runner.from_environ().output, outputs)

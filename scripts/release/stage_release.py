@@ -29,6 +29,8 @@ from dbtdeploy.warehouse.release_macro_types import LiveProduction, Prepared
 
 PHASE = Phase.STAGING
 
+DRY_RUN = "This is a dry run: nothing is made."
+
 
 def main() -> int:
     """Ask how old the sources are, then stage."""
@@ -39,7 +41,10 @@ def main() -> int:
 
 
 def _stage(ctx: RunContext[Release]) -> None:
-    """List what goes to staging, refuse what would land elsewhere, then make the schemas."""
+    """List what goes to staging, refuse what would land elsewhere, then make the schemas.
+
+    A dry run ends before anything is made.
+    """
     work, run = ctx.work, ctx.run
     plan = ctx.read(ReleasePlan)
     held = ctx.held
@@ -48,6 +53,9 @@ def _stage(ctx: RunContext[Release]) -> None:
     with lease_renewal.kept(opened, held) as keeper:
         nodes = _list(there, work, plan)
         _guard(nodes, there, work)
+        if ctx.policy.dry_run:
+            actions_runner.say(f"{len(nodes):,} nodes would be built in {there.schema}. {DRY_RUN}")
+            return
         in_flight.write(opened, _record(run, plan, held))
         crash.point("release-recorded")
         prepared = _prepare(there, work, plan, held, nodes)

@@ -35,6 +35,14 @@ TARGET_NAME = """
 {% endmacro %}
 """
 
+CUSTOM_ALONE = """
+{% macro generate_schema_name(name, node) %}
+  {{ name or target.schema }}
+{% endmacro %}
+"""
+
+MART = {"models/mart.sql": "{{ config(schema='marts') }} select 1 as id"}
+
 FIXED = """
 {% snapshot history %}
 {{ config(target_schema='snapshots', unique_key='id', strategy='check', check_cols=['id']) }}
@@ -147,19 +155,23 @@ def test_the_first_release_brings_everything_and_the_next_what_changed(
     assert production.script("release/plan_release").returncode == errors.ReleaseEmpty.exit_code
 
 
-@pytest.mark.fault(24)
+@pytest.mark.fault(24, 107)
+@pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize(
     ("texts", "mend"),
     [
         ({"macros/schema.sql": TARGET_NAME}, "generate_schema_name"),
+        ({"macros/schema.sql": CUSTOM_ALONE, **MART}, "generate_schema_name"),
         ({"snapshots/history.sql": FIXED}, "target_schema"),
     ],
 )
 def test_what_would_land_in_production_is_refused_before_the_first_write(
-    production: Production, texts: dict[str, str], mend: str
+    production: Production, texts: dict[str, str], mend: str, dry_run: bool
 ) -> None:
     production.write(texts)
     begin(production, "v1.0.0", 1)
+    asked = runs.asked(production.run, runs.release("v1.0.0", dry_run=dry_run))
+    hand_over.write(production.work, asked)
     assert production.script("release/plan_release").returncode == 0
     done = production.script("release/stage_release")
     assert done.returncode == errors.WouldWriteToProduction.exit_code, done.stdout + done.stderr
@@ -197,7 +209,12 @@ def test_a_dry_run_ends_with_the_plan_and_settles_nothing(production: Production
     done = production.script("release/plan_release")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "first: new, blue-green, type A" in done.stdout
-    assert "true" not in production.output.read_text()
+    assert "direct=true" not in production.output.read_text()
+    done = production.script("release/stage_release")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "This is a dry run: nothing is made." in done.stdout
+    assert "nodes" not in production.output.read_text()
+    assert in_flight.read(production.store) == left
     assert production.database.rows("select 1 from pg_namespace where nspname like 'dbt%'") == []
 
 
