@@ -38,7 +38,7 @@ class Team:
     """A repository with a copy of the workflow."""
 
     hub: Hub
-    act: str
+    command: str
     folder: Path
 
     def run_ended(self, **over: Any) -> act.Finished:
@@ -64,7 +64,7 @@ class Team:
         token = self.hub.create_token("github-actions[bot]", installation=True)
         return act.run(
             "workflow_run",
-            act=self.act,
+            act=self.command,
             caller=folder,
             ours=act.ship(self.folder / "ours"),
             payload={
@@ -91,7 +91,7 @@ def team(hub: Hub, tmp_path: Path) -> Team:
     jobs.set_up()
     hub.create_pull_request(REPOSITORY, NUMBER, head=FORK, branch=BRANCH, commit=COMMIT)
     hub.upload_artifact(REPOSITORY, RUN_ID, uploaded(skipped()))
-    return Team(hub=hub, act=found, folder=tmp_path)
+    return Team(hub=hub, command=found, folder=tmp_path)
 
 
 @pytest.mark.fault(40)

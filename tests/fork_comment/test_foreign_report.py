@@ -105,13 +105,17 @@ def with_everything_elsewhere() -> bytes:
         "place": place,
     }
     found["when_released"] = {"nodes": [], "refused": COMMAND}
+    found["cautions"] = [{"kind": "new_rows_only", "node": COMMAND}]
     return json.dumps(found).encode()
 
 
 @pytest.mark.parametrize("status", get_args(ReportStatus))
 def test_addresses_are_githubs_and_commands_are_left_out(status: str) -> None:
     content = json.loads(with_everything_elsewhere()) | {"status": status}
-    text = shown(read(json.dumps(content).encode()))
+    report = read(json.dumps(content).encode())
+    assert (report.command, report.when_released) == (None, None)
+    assert (report.prepare_commands, report.cautions) == ((), ())
+    text = shown(report)
     assert "evil" not in text
     page = pages.check_inert(text)
     assert page.links
