@@ -130,6 +130,7 @@ def test_what_would_stop_it_after_the_build_stops_it_before(
         {
             "models/events.sql": EVENTS,
             "macros/hooks.sql": HOOKS,
+            "seeds/country.csv": "id\n1\n",
             "macros/schema.sql": macro
             + "{{ target.schema }}{{ '_' ~ name if name }}{% endmacro %}",
         }
@@ -137,7 +138,10 @@ def test_what_would_stop_it_after_the_build_stops_it_before(
     released(production, 1)
     production.database.run(
         f"grant usage on schema analytics to {reader.user};"
-        "create publication feed for table analytics.events"
+        "create publication feed for table analytics.events;"
+        "alter table analytics.country add primary key (id);"
+        "create table raw.town (country integer constraint of_country"
+        " references analytics.country)"
     )
     config = (
         f"{{{{ config(schema='hr', grants={{'select': ['{reader.user}', '{analyst.user}']}}) }}}}"
@@ -146,23 +150,27 @@ def test_what_would_stop_it_after_the_build_stops_it_before(
         {
             "models/events.sql": EVENTS + " where id > 0",
             "macros/hooks.sql": CHECKED,
+            "seeds/country.csv": "id\n1\n2\n",
             "models/people.sql": f"{config} select 7 as id",
         }
     )
     assert go(production, 2, dry_run=True) == errors.NotReadyForRelease.exit_code
     failure = production.failure()
     said = failure.what.splitlines()[1:]
-    assert len(said) == 3
-    assert "- events: the publication feed publishes updates or deletes" in said[0]
-    assert "- events: its hook adds the constraint known" in said[1]
-    assert f"- {analyst.user} is granted relations in the schema analytics_hr" in said[2]
+    assert len(said) == 4
+    told = "\n".join(said)
+    assert "- events: the publication feed publishes updates or deletes" in told
+    assert "- events: its hook adds the constraint known" in told
+    assert "- country: the foreign key of_country of raw.town references the seed" in told
+    assert f"- {analyst.user} is granted relations in the schema analytics_hr" in told
     assert staged_schemas(production) == []
 
     statements = [line for line in failure.remedy.splitlines() if line.startswith("    ")]
     assert len(statements) == 3
-    identity = statements[0]
+    (identity,) = (line for line in statements if "REPLICA IDENTITY" in line)
     production.database.run(
         f"{identity} alter table analytics.events add constraint known check (id > 0);"
+        "alter table raw.town drop constraint of_country;"
         f"grant usage on schema analytics to {analyst.user}"
     )
     plan = released(production, 3)

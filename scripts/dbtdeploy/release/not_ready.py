@@ -38,6 +38,8 @@ def refuse(plan: ReleasePlan, look: LiveProduction, manifest: Manifest) -> None:
         if node.unique_id in in_place:
             found += _stopped(node, known, live[node.unique_id])
             found += _constrained(node, known, live[node.unique_id])
+            if known.resource_type == "seed":
+                found += _referenced(node, live[node.unique_id])
     found += _unused(plan, look, manifest)
     if not found:
         return
@@ -60,6 +62,17 @@ def _stopped(node: ReleaseNode, known: Node, live: LiveRelation) -> Iterator[Obs
         "no replica identity, so PostgreSQL refuses both",
         f"Give the table a primary key, or run\n    ALTER TABLE {table} REPLICA IDENTITY FULL;",
     )
+
+
+def _referenced(node: ReleaseNode, live: LiveRelation) -> Iterator[Obstacle]:
+    """A seed is emptied by TRUNCATE, by dbt as by the swap, and PostgreSQL refuses that."""
+    for key in live.referenced_by:
+        yield (
+            f"{node.name}: the foreign key {key} references the seed {_quoted(node)}, and "
+            "PostgreSQL does not truncate such a table, neither for dbt nor for a release",
+            "Drop the foreign key, or set `full_refresh: true` in the seed's config: it is then "
+            "replaced.",
+        )
 
 
 def _changes_rows(known: Node) -> bool:

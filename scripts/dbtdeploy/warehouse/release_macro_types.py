@@ -55,6 +55,8 @@ class LiveRelation(Struct, frozen=True, kw_only=True):
     """Their names."""
     publications: tuple[str, ...] = ()
     """Those that keep rows of it from being changed, for it has no replica identity."""
+    referenced_by: tuple[str, ...] = ()
+    """Foreign keys of other tables that reference it, as ``orders_fk of marts.orders``."""
     rows_estimate: int | None = None
     bytes: int | None = None
     statements: tuple[str, ...] = ()

@@ -89,6 +89,8 @@ select coalesce(json_agg(json_build_object(
   'columns', {{ dbtdeploy.postgres_columns('r.oid') }},
   'parts', {{ dbtdeploy.postgres_parts_of('r.oid') }},
   'constraints', (select coalesce(json_agg(k.conname order by k.conname), '[]') from pg_constraint k where k.conrelid = r.oid),
+  'referenced_by', (select coalesce(json_agg(quote_ident(k.conname) || ' of ' || (k.conrelid::regclass)::text order by k.conname), '[]')
+    from pg_constraint k where k.contype = 'f' and k.confrelid = r.oid and k.conrelid <> r.oid),
   'publications', {{ dbtdeploy.postgres_publications_that_stop('r.oid') }},
   'rows_estimate', case when r.relkind not in ('v', 'f') and r.reltuples >= 0 then r.reltuples::bigint end,
   'bytes', case when r.relkind not in ('v', 'f') then pg_total_relation_size(r.oid) end,
