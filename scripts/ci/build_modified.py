@@ -17,7 +17,7 @@ from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Ci
 from dbtdeploy.context.run_context import RunContext
 from dbtdeploy.dbt import build as dbt_build
-from dbtdeploy.dbt import build_plan, commands, invoke, unchanged_check
+from dbtdeploy.dbt import build_plan, commands, invoke, unchanged_check, unseen_changes
 from dbtdeploy.dbt.dbt_client import Dbt
 
 PHASE = Phase.BUILD
@@ -40,9 +40,10 @@ def main() -> int:
 
 
 def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_build.Called | None:
-    folder = invoke.state_folder(work, state, run.selection)
+    chosen = run.selection if state.unchanged else unseen_changes.selected(run, work, state)
+    folder = invoke.state_folder(work, state, chosen)
     arguments = commands.building(
-        run.selection,
+        chosen,
         folder,
         threads=run.dbt.threads,
         extra=run.dbt.extra_args,
@@ -61,14 +62,14 @@ def _build(run: work_files.Run, work: Path, state: work_files.State) -> dbt_buil
     invoke.install_packages(dbt, run)
     parsing = _parsing(dbt, run)
     if parsing is None:
-        listing = commands.listing(run.selection, folder, run.dbt.extra_args)
+        listing = commands.listing(chosen, folder, run.dbt.extra_args)
         nodes = invoke.list_nodes(dbt, run, listing)
         ready = _ready(dbt, run, work, state, nodes)
         called = dbt_build.call(run, work, arguments) if ready else None
         if called is not None and called.outcome.exit_code == 0 and then:
             invoke.call(dbt, [*then, *dbt.options()], name="docs", title=shlex.join(then))
         return called
-    listing = commands.listing(run.selection, folder, run.dbt.extra_args, how=commands.SILENT)
+    listing = commands.listing(chosen, folder, run.dbt.extra_args, how=commands.SILENT)
     lines = dbt_build.CommandLines(parse=parsing, listing=listing, build=arguments, then=then)
     with dbt_build.checked(dbt, run, work, lines) as build:
         ready = _ready(dbt, run, work, state, build.nodes())

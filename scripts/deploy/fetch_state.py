@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifact_check
 from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import hand_over, shortcuts, work_files
+from dbtdeploy.context.built_with import UnseenChanges
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import BuildsProduction, Ci, CommandPolicy
 from dbtdeploy.context.run_context import RunContext
@@ -44,6 +45,7 @@ def main() -> None:
     work, run = ctx.work, ctx.run
     # Whatever happens here, an older run's state must not be taken for this one's.
     ctx.remove(work_files.State)
+    ctx.remove(UnseenChanges)
     workspace = settings.GitHubContext.from_environ().workspace
     target, fetched_to = Path(run.dbt.target_path), work / work_files.STATE_FOLDER
     for folder in (local_folder(run.policy.state, workspace), fetched_to):

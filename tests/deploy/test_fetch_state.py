@@ -148,6 +148,7 @@ def test_from_a_folder(production: Path, fetch: Fetch) -> None:
         generated_at="2026-11-20T21:15:17.985+00:00",
         commit=sha,
         artifacts=("manifest.json", "run_results.json", "catalog.json", "sources.json"),
+        driver="deploy",
     )
     assert ended.fetched == all_artifacts() | {"manifest.json": manifest}
     assert f"State from {production}: manifest.json, run_results.json" in ended.out

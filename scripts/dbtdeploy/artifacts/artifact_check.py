@@ -19,6 +19,7 @@ from msgspec import Struct, field
 
 from dbtdeploy.base import errors, json_codec, text, timestamps
 from dbtdeploy.context import work_files
+from dbtdeploy.context.built_with import BuiltWith
 
 MANIFEST = "manifest.json"
 KINDS = {
@@ -66,6 +67,7 @@ class Fetched(Struct, frozen=True, kw_only=True):
     """That the version was built from, if its index says."""
     tag: str | None = None
     release_id: str | None = None
+    built_with: BuiltWith | None = None
     keys: dict[str, str] = field(default_factory=dict)
     """Where in the store an artifact was, if not under its name."""
 
@@ -185,6 +187,7 @@ def found_state(location: str, manifest: ManifestMetadata, fetched: Fetched) -> 
         version=fetched.version,
         tag=fetched.tag,
         release_id=fetched.release_id,
+        built_with=fetched.built_with,
     )
 
 

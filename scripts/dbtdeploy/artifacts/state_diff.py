@@ -9,6 +9,7 @@ together.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -39,10 +40,22 @@ NOT_COMPARED = frozenset({*RELATION_KEYS, "tags", "group", PENDING_MARK})
 """Config keys that dbt marks ``CompareBehavior.Exclude``, and our own."""
 
 
-class Reasons:
-    """Compares one manifest with the one it grew from."""
+NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
-    def __init__(self, current: Manifest, state: Manifest) -> None:
+
+class Reasons:
+    """Compares one manifest with the one it grew from.
+
+    Args:
+        current: of the checkout.
+        state: the one it grew from.
+        unseen: what changed for a node and is in no manifest, by unique id.
+    """
+
+    def __init__(
+        self, current: Manifest, state: Manifest, unseen: Mapping[str, tuple[str, ...]] = NOTHING
+    ) -> None:
+        self._unseen = unseen
         self._current = current
         self._state = state
         self._changed_macros = {
@@ -71,7 +84,7 @@ class Reasons:
             found.append(PENDING)
         if self.changed_macros(unique_id):
             found.append(MACROS)
-        return tuple(found)
+        return (*found, *self._unseen.get(unique_id, ()))
 
     def changed_macros(self, unique_id: str) -> tuple[str, ...]:
         """Names of the changed macros that a node calls, itself or through others."""

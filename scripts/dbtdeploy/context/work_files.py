@@ -12,6 +12,7 @@ from msgspec import Struct
 from dbtdeploy.base import errors
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.context import hand_over, shortcuts
+from dbtdeploy.context.built_with import BuiltWith
 from dbtdeploy.context.hand_over import Alone, HandOver
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import AnyPolicy, CommandPolicy
@@ -159,6 +160,8 @@ class State(HandOver, frozen=True, kw_only=True):
     tag: str | None = None
     """The version tag that brought that version live."""
     release_id: str | None = None
+    built_with: BuiltWith | None = None
+    """What that version was built with, where it says so."""
     driver: str | None = None
     """Who brings changes into the environment, ``deploy`` or ``release``; None if not asked."""
     unchanged: bool = False

@@ -21,8 +21,9 @@ from dbtdeploy.artifacts.node_status import GOOD, OUTCOMES
 from dbtdeploy.base import actions_runner, errors, json_codec, timestamps
 from dbtdeploy.base.redact import Redact
 from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
+from dbtdeploy.context.built_with import BuiltWith
 from dbtdeploy.context.policies import BuildsProduction, Release
-from dbtdeploy.dbt import checkout_digest
+from dbtdeploy.dbt import checkout_digest, unseen_changes
 from dbtdeploy.deploy import redact_artifacts
 from dbtdeploy.store.publication.versions import DEPLOYED, RELEASED, Index
 
@@ -130,6 +131,7 @@ def _spliced_of(
         carried=carried,
         unsettled=tuple(sorted(still)),
         built_from=_built_from(work, run),
+        built_with=_built_with(work, run, parsed),
     )
     return CollectedArtifacts(contents=contents, draft=draft)
 
@@ -146,6 +148,11 @@ def _as_dbt_writes_them() -> Iterator[None]:
             remedy="See that nothing changes manifest.json and run_results.json between dbt's "
             "build and this step; then deploy again.",
         ) from None
+
+
+def _built_with(work: Path, run: work_files.Run, parsed: artifacts.Manifest) -> BuiltWith | None:
+    state = hand_over.read_if_there(work, work_files.State)
+    return unseen_changes.kept(run, parsed, state.built_with if state else None)
 
 
 def _built_from(work: Path, run: work_files.Run) -> str | None:

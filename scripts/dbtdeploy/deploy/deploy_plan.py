@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import BuildsProduction
-from dbtdeploy.dbt import invoke
+from dbtdeploy.dbt import invoke, unseen_changes
 from dbtdeploy.store import failed_nodes
 
 
@@ -28,7 +28,7 @@ def choose(run: work_files.Run, work: Path, state: work_files.State) -> DeploySe
         work: the work folder.
         state: what was fetched.
     """
-    selection = run.selection
+    selection = unseen_changes.selected(run, work, state)
     retry = work / failed_nodes.FOLDER
     if run.of(BuildsProduction).retry_failed and state.found and retry.is_dir():
         # dbt reads manifest and results of one folder; words after --select are a union.

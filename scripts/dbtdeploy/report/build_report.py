@@ -11,6 +11,7 @@ from dbtdeploy.artifacts.node_status import GOOD, NodeOutcome, Waiting, outcome
 from dbtdeploy.artifacts.state_diff import Reasons
 from dbtdeploy.base import timestamps
 from dbtdeploy.context import work_files
+from dbtdeploy.context.built_with import UnseenChange, UnseenChanges
 from dbtdeploy.context.work_files import PlannedNode
 from dbtdeploy.report import (
     build_deploy_report,
@@ -28,6 +29,7 @@ from dbtdeploy.report.report import (
     Removed,
     Report,
     TestReport,
+    UnseenReport,
 )
 from dbtdeploy.report.source_links import Sources
 
@@ -50,6 +52,7 @@ class BuildReportInputs(Struct, frozen=True, kw_only=True):
     production_manifest: Manifest | None = None
     production_results: RunResults | None = None
     sources: Sources = field(default_factory=Sources)
+    unseen: UnseenChanges = UnseenChanges()
     deploy: build_deploy_report.Steps | None = None
     """What only a deploy's steps leave; None in slim CI."""
 
@@ -120,6 +123,8 @@ def build_report(inputs: BuildReportInputs) -> Report:
         tests=tests,
         removed=gone,
         cautions=_cautions(inputs, facts),
+        unseen=tuple(_unseen(one, facts) for one in inputs.unseen.changes),
+        unseen_unknown=inputs.unseen.unknown,
         production=production(inputs),
         deploy=None,
         when_released=None,
@@ -204,6 +209,23 @@ def _selected(inputs: BuildReportInputs, results: Mapping[str, Result]) -> list[
     return sorted(chosen, key=lambda node: node.unique_id)
 
 
+def _reasons_unseen(unseen: UnseenChanges) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for one in unseen.changes:
+        for unique_id in one.nodes:
+            found.setdefault(unique_id, []).append(one.what)
+    return {unique_id: tuple(dict.fromkeys(kinds)) for unique_id, kinds in found.items()}
+
+
+def _unseen(one: UnseenChange, facts: node_report.NodeReportInputs) -> UnseenReport:
+    return UnseenReport(
+        what=one.what,
+        name=one.name,
+        nodes=tuple(sorted(facts.name(unique_id) for unique_id in one.nodes)),
+        added=one.added,
+    )
+
+
 def _schemas(planned: list[PlannedNode], results: Mapping[str, Result]) -> tuple[str, ...]:
     """Those in which this build made something."""
     made = (n for n in planned if n.resource_type not in TESTS and n.schema and n.relation_name)
@@ -241,7 +263,11 @@ def _facts(inputs: BuildReportInputs, planned: list[PlannedNode]) -> node_report
     }
     manifest = inputs.manifest or Manifest()
     state = inputs.production_manifest
-    reasons = Reasons(manifest, state) if state and inputs.manifest else None
+    reasons = (
+        Reasons(manifest, state, _reasons_unseen(inputs.unseen))
+        if state and inputs.manifest
+        else None
+    )
     before = inputs.production_results
     return node_report.NodeReportInputs(
         run=inputs.run,

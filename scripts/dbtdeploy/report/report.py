@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from dbtdeploy.artifacts.node_status import NodeOutcome
 from dbtdeploy.artifacts.row_changes import RowChange
+from dbtdeploy.context.built_with import UnseenKind
 from dbtdeploy.report.cautions import Caution
 from dbtdeploy.report.deploy_report import DeployReport
 from dbtdeploy.report.release_preview_report import WhenReleased
@@ -110,6 +111,15 @@ class Removed(Struct, frozen=True, kw_only=True):
     renamed_to: str | None
 
 
+class UnseenReport(Struct, frozen=True, kw_only=True):
+    """What dbt reads and does not compare, and is not what production was built with."""
+
+    what: UnseenKind
+    name: str
+    nodes: tuple[str, ...]
+    added: bool
+
+
 class Problem(Struct, frozen=True, kw_only=True):
     """Why dbt did not build, or did not finish."""
 
@@ -190,6 +200,8 @@ class Report(Struct, frozen=True, kw_only=True):
     tests: tuple[TestReport, ...]
     removed: tuple[Removed, ...]
     cautions: tuple[Caution, ...]
+    unseen: tuple[UnseenReport, ...]
+    unseen_unknown: bool
     production: Production | None
     deploy: DeployReport | None
     when_released: WhenReleased | None

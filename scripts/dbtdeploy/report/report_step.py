@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.base import errors, settings
 from dbtdeploy.context import deploy_files, hand_over, work_files
+from dbtdeploy.context.built_with import UnseenChanges
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.report import build_report, deploy_inputs_of_report, project_files
 
@@ -60,5 +61,6 @@ def inputs(work: Path, run: work_files.Run) -> build_report.BuildReportInputs:
         production_manifest=artifacts.read_manifest(state / "manifest.json"),
         production_results=artifacts.read_production_results(state / "run_results.json"),
         sources=project_files.of(Path(run.dbt.project_dir)),
+        unseen=hand_over.read_if_there(work, UnseenChanges) or UnseenChanges(),
         deploy=deploy_inputs_of_report.read(work) if run.command == "deploy" else None,
     )

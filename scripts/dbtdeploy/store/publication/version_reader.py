@@ -144,6 +144,7 @@ def _fetch_version(
         commit=index.commit,
         tag=index.tag,
         release_id=index.release_id,
+        built_with=index.built_with,
         keys={name: versions.object_key(index.version, index.objects[name]) for name in names},
     )
 

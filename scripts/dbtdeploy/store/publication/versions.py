@@ -19,6 +19,7 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from dbtdeploy.base import errors, json_codec
+from dbtdeploy.context.built_with import BuiltWith
 from dbtdeploy.store.object_store import LARGEST
 
 LAYOUT = 1
@@ -97,6 +98,8 @@ class Index(Struct, frozen=True, kw_only=True):
     """The version that was current when this one was made."""
     built_from: str | None = None
     """Digest of all that dbt read; a checkout with the same one has nothing modified."""
+    built_with: BuiltWith | None = None
+    """Digests of what dbt reads and does not compare."""
     command: str = ""
     """dbt's command line."""
     partial: bool = False
