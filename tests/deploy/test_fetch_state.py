@@ -191,6 +191,7 @@ def test_the_current_version_of_a_store(s3_open: s3.Store, fetch: Fetch) -> None
         commit=COMMIT,
         artifacts=("manifest.json", "run_results.json", "catalog.json", "sources.json"),
         version=version,
+        driver="deploy",
     )
     assert ended.fetched == all_artifacts()
     assert f"State from {place.location}, version {version}: manifest.json" in ended.out
