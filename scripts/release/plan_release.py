@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timezone
 from pathlib import Path
 
 from dbtdeploy.artifacts import artifact_check, artifacts
 from dbtdeploy.artifacts.artifacts import Manifest
-from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.base import actions_runner, errors, settings
 from dbtdeploy.context import deploy_files, hand_over, release_files, work_files
 from dbtdeploy.context.phases import Phase
 from dbtdeploy.context.policies import Release
@@ -44,19 +44,44 @@ def main() -> None:
     plan = _plan(run, work, manifest, before, live=None, release_id=release_id)
     adapter = manifest.metadata.adapter_type
     release_refusals.refuse_adapter(plan, adapter)
+    live = None
     if adapter == release_refusals.SUPPORTED:
         live = _look(run, work, manifest, before)
         ctx.write(live)
         plan = _plan(run, work, manifest, before, live=live, release_id=release_id)
-        if plan.staged:
-            preflight.refuse_missing_privileges(live.look)
-        preflight.refuse_untrusted(live.look)
-        release_refusals.refuse_in_the_way(plan, live)
-        not_ready.refuse(plan, live, manifest)
     ctx.write(plan)
     _tell(plan)
-    gates.refuse(plan.gates)
+    _refuse(plan, live, manifest)
     _go_on(plan, run)
+
+
+def _refuse(plan: ReleasePlan, live: LiveProduction | None, manifest: Manifest) -> None:
+    """Refuse what would stop the release later, all of it at once.
+
+    Raises:
+        DbtDeployError: the failure of the one check that refuses, or one that holds those of all.
+    """
+    checks = [lambda: gates.refuse(plan.gates)]
+    if live is not None:
+        known = live
+        checks = [
+            *([lambda: preflight.refuse_missing_privileges(known.look)] if plan.staged else []),
+            lambda: preflight.refuse_untrusted(known.look),
+            lambda: release_refusals.refuse_in_the_way(plan, known),
+            lambda: not_ready.refuse(plan, known, manifest),
+            *checks,
+        ]
+    found = [failure for check in checks if (failure := _failure_of(check))]
+    if found:
+        raise release_refusals.together(found)
+
+
+def _failure_of(check: Callable[[], None]) -> errors.DbtDeployError | None:
+    try:
+        check()
+    except errors.DbtDeployError as failure:
+        return failure
+    return None
 
 
 def _plan(

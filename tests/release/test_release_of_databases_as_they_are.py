@@ -190,6 +190,62 @@ def test_what_would_stop_it_after_the_build_stops_it_before(
     )
 
 
+AT_ONCE = """
+create function raw.seen() returns trigger language plpgsql as $$ begin return null; end $$;
+create trigger audit after insert on analytics.second execute function raw.seen();
+create publication feed for table analytics.events;
+create view raw.theirs as select id from analytics.third;
+grant usage, create on schema analytics to {other};
+alter view raw.theirs owner to {other};
+grant create, usage on schema raw to public;
+alter role {owner} in database {database} set search_path = raw, public;
+alter schema analytics owner to {owner};
+alter table analytics.first owner to {owner};
+alter table analytics.second owner to {owner};
+alter table analytics.third owner to {owner};
+grant select on analytics.events to {owner};
+grant usage on sequence raw.first_builds to {owner};
+"""
+
+
+@pytest.mark.fault(29, 91, 97)
+def test_a_dry_run_names_all_that_stops_a_release_in_one_message(
+    production: Production, postgres_server: postgres.Server
+) -> None:
+    production.write({"models/events.sql": EVENTS, "macros/hooks.sql": HOOKS})
+    released(production, 1)
+    superuser = production.database
+    owner, other = (postgres_server.create_role(superuser) for _ in range(2))
+    superuser.run(AT_ONCE.format(owner=owner.user, other=other.user, database=superuser.name))
+    production.write(
+        {
+            "models/events.sql": EVENTS + " where id > 0",
+            "models/second.sql": "select id from {{ ref('first') }} where true",
+        }
+    )
+    production.database = owner
+    assert go(production, 2, dry_run=True) == errors.NotReadyForRelease.exit_code
+    failure = production.failure()
+    assert failure.what.startswith("5 checks before the build would stop this release:\n")
+    said = (
+        (f"1. {errors.PrivilegesMissing.title}", f"CREATE on the database {superuser.name}"),
+        (f"2. {errors.ExposedToOthers.title}", "in the schema raw of its search path"),
+        (f"3. {errors.DependentsInTheWay.title}", f"view raw.theirs of {other.user}"),
+        (f"4. {errors.NotReadyForRelease.title}", "events: the publication feed publishes"),
+        (f"5. {errors.GateClosed.title}", "losses: "),
+    )
+    remedies = (
+        *(f"GRANT CREATE ON DATABASE {superuser.name} TO", "REVOKE CREATE ON SCHEMA raw"),
+        *("DROP VIEW raw.theirs;", "REPLICA IDENTITY FULL;", "`allow-loss`"),
+    )
+    for (title, named), remedy in zip(said, remedies, strict=True):
+        assert title in failure.what
+        assert title in failure.remedy
+        assert named in failure.what
+        assert remedy in failure.remedy
+    assert staged_schemas(production) == []
+
+
 APPENDS = """
 {% materialization appends, adapter='postgres' %}
   {% set there = load_cached_relation(this) %}

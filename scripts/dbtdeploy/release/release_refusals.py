@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dbtdeploy.base import errors
+from collections.abc import Sequence
+
+from dbtdeploy.base import errors, text
 from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.warehouse import warehouse_refusals
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Prepared, Swapped
@@ -46,6 +48,22 @@ def refuse_in_the_way(plan: ReleasePlan, live: LiveProduction) -> None:
         "read the new relations",
         remedy="Let their owners drop them and make them again after the release, or release the "
         "models that they depend on with `method: direct`.",
+    )
+
+
+def together(found: Sequence[errors.DbtDeployError]) -> errors.DbtDeployError:
+    """One failure of all that stops a release before its build, so that one run names it all.
+
+    Args:
+        found: at least one; a single one stays what it is.
+    """
+    if len(found) == 1:
+        return found[0]
+    return errors.NotReadyForRelease(
+        f"{text.plural(len(found), 'check')} before the build would stop this release:\n"
+        + "\n".join(f"{n}. {one.title}. {one.what}" for n, one in enumerate(found, 1)),
+        not_done=NOT_STAGED,
+        remedy="\n".join(f"{n}. {one.title}: {one.remedy}" for n, one in enumerate(found, 1)),
     )
 
 
