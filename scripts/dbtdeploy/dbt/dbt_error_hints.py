@@ -10,6 +10,12 @@ from collections.abc import Iterable
 
 from dbtdeploy.context.work_files import LogError
 
+_TIMEOUT = (
+    r"due to statement timeout",
+    "The role of this job's profile has a `statement_timeout` that is too short for it. Raise it "
+    "for that role, such as by `ALTER ROLE <role> SET statement_timeout = 0;`, or in the profile.",
+)
+
 _REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"Env var required but not provided",
@@ -40,12 +46,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
         "The warehouse did not answer. Check the host and port in the profile, and that it lets "
         "GitHub's runners in; then run the job again.",
     ),
-    (
-        r"due to statement timeout",
-        "The role of this job's profile has a `statement_timeout` that is too short for it. Raise "
-        "it for that role, such as by `ALTER ROLE <role> SET statement_timeout = 0;`, or in the "
-        "profile.",
-    ),
+    _TIMEOUT,
     (
         # Where PostgreSQL does not say on what; other warehouses say it in words of their own.
         r"permission denied",
@@ -93,6 +94,12 @@ def remedy_for(said: str) -> str:
         if re.search(pattern, said):
             return remedy
     return FALLBACK
+
+
+def remedy_for_node(said: str | None) -> str:
+    """What a node's own words ask of whoever sets its warehouse up; empty where it is its SQL."""
+    pattern, remedy = _TIMEOUT
+    return remedy if said and re.search(pattern, said) else ""
 
 
 def message(errors: Iterable[LogError], last_lines: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from dbtdeploy.base import markdown, text, timestamps
+from dbtdeploy.dbt import dbt_error_hints
 from dbtdeploy.report import template_filters
 from dbtdeploy.report.deploy_page_model import DEPLOY, deploy_view
 from dbtdeploy.report.page_model import COMMENT, SUMMARY, Limits, narrower, view
@@ -150,6 +151,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update({"quoted": shlex.quote, "lowered": _lowered, "left": _left})
     environment.filters["kind"] = lambda caution: type(caution).__struct_config__.tag
     environment.filters.update({"why": _why, "first_line": _first_line})
+    environment.filters["remedy"] = dbt_error_hints.remedy_for_node
     return environment
 
 
