@@ -86,7 +86,7 @@ def _settle(
         recover.undo(opened, record)
         if record.ended:
             actions_runner.say(
-                f"The release of {record.tag} ended before its swap ({record.ended}). Its staging "
+                f"The release of {record.tag} did not go live ({record.ended}). Its staging "
                 "schemas are dropped; production was not touched."
             )
             return None

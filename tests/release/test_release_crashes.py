@@ -93,10 +93,10 @@ def test_what_ended_by_itself_is_not_said_to_have_been_stopped(place: Place, clo
     (row,) = status_release.rows(found, now)
     assert row[:2] == (
         "Staging",
-        f"of v1.4.0, which ended before its swap ({why}); the next run drops it",
+        f"of v1.4.0, which did not go live ({why}); the next run drops it",
     )
     said = place.scheduled().out
-    assert f"The release of v1.4.0 ended before its swap ({why})." in said
+    assert f"The release of v1.4.0 did not go live ({why})." in said
     assert "was stopped" not in said
     assert "unfinished" not in said
     assert place.live == "old"

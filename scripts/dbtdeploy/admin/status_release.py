@@ -54,7 +54,7 @@ def rows(found: ReleaseStatus, now: datetime) -> Iterator[tuple[str, str, str]]:
     if found.unsettled is not None:
         one = found.unsettled
         if one.ended:
-            text = f"of {one.tag}, which ended before its swap ({one.ended}); the next run drops it"
+            text = f"of {one.tag}, which did not go live ({one.ended}); the next run drops it"
             yield "Staging", text, one.run_url
             return
         begun = timestamps.since(one.started_at, now)

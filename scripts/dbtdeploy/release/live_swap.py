@@ -58,20 +58,23 @@ def swap(ctx: RunContext[Release]) -> None:
         now=datetime.now(timezone.utc),
         not_done=release_refusals.AS_BEFORE,
     )
-    ctx.write(record)
     with lease_renewal.kept(opened, held) as keeper:
         under_way = unpublished_version.write(opened, run, work, known, record)
         keeper.refuse_if_lost()
+        # From here on a run that is killed cannot say whether it swapped.
+        ctx.write(record)
         try:
             swapped = _swap(run, work, known, record)
         except errors.ExposedToOthers:
+            ctx.write(Swapped(outcome="failed"))
             _give_up(opened, under_way)
             raise
         if swapped.outcome != "done":
             _give_up(opened, under_way)
-    release_refusals.refuse_swap(known.plan, swapped)
     crash.point("swap-done")
+    # Of a swap that did not happen, too: without it the page could not say what production is.
     ctx.write(swapped)
+    release_refusals.refuse_swap(known.plan, swapped)
     ctx.write(
         replace(
             ctx.read_if_there(Released) or Released(),

@@ -255,7 +255,14 @@ def settled(
     even this run's own swap, which may go on trying in a session that dbt has lost.
     """
     job = {**_fenced(place, f"{nonce} has asked", taken_at), "release_id": release_id}
-    return _ask(dbt, "release_settled", job, ReleaseState, work=work)  # type: ignore[arg-type]
+    return _ask(
+        dbt,
+        "release_settled",
+        job,
+        ReleaseState,  # type: ignore[arg-type]
+        work=work,
+        not_done=UNKNOWN,
+    )
 
 
 def drop_staging(dbt: Dbt, *, work: Path, place: ReleaseScope, release_id: str) -> tuple[str, ...]:

@@ -1,0 +1,83 @@
+"""What people are told of production, wherever they look, when its swap did not happen."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from dbtdeploy.admin import status_release
+from dbtdeploy.base import errors
+from dbtdeploy.context import work_files
+from dbtdeploy.dbt import dbt_error_hints
+from dbtdeploy.release import release_refusals
+from release.test_release_of_databases_as_they_are import go, released
+from standins import receivers
+from standins.warehouse import postgres
+from standins.warehouse.production import Production
+
+
+@pytest.fixture
+def production(tmp_path: Path, database: postgres.Database, imported_dbt: Path) -> Production:
+    return Production(tmp_path, database, imported_dbt)
+
+
+TIMED_OUT = """
+create function raw.slow() returns trigger language plpgsql as $$ begin
+  raise exception 'canceling statement due to statement timeout' using errcode = 'query_canceled';
+end $$;
+create trigger slow after insert on analytics.events for each row execute function raw.slow();
+"""
+"""As PostgreSQL ends a statement: nothing in the swap can catch it."""
+
+EVENTS = """{{ config(materialized='incremental', unique_key='id') }}
+select id from {{ ref('first') }}"""
+
+
+@pytest.mark.fault(116)
+def test_a_timeout_in_the_swap_leaves_one_word_of_what_production_is(
+    production: Production,
+) -> None:
+    production.write({"models/events.sql": EVENTS})
+    released(production, 1)
+    production.database.run(TIMED_OUT)
+    production.write({"models/events.sql": EVENTS + " union all select 2"})
+    with receivers.serve() as people:
+        production.environment.update(people.environ)
+        assert go(production, 2, until="check_release") == 0
+        swap = production.script("release/swap_release")
+        assert swap.returncode == errors.SwapFailed.exit_code
+        for script in ("deploy/release_lease", "release/write_release_summary", "notify/notify"):
+            done = production.script(script)
+            assert done.returncode == 0, done.stdout + done.stderr
+        slack = str(people.slack.messages[-1]["blocks"])
+    assert production.database.rows("select id from analytics.events") == [(1,)]
+
+    page = (production.work / work_files.SUMMARY).read_text()
+    for said in (page, swap.stdout + swap.stderr, slack):
+        assert "canceling statement due to statement timeout" in said
+        assert release_refusals.AS_BEFORE in said
+        assert "perhaps" not in said
+        assert "not known" not in said
+        assert "as a whole" not in said
+    assert page.startswith("### ❌ production is unchanged: the swap failed")
+    assert "SET statement_timeout = 0;" in page
+    found = status_release.read(production.store, None, None)
+    (row,) = status_release.rows(found, datetime.now(timezone.utc))
+    assert row[1] == (
+        f"of v1.2.0, which did not go live ({errors.SwapFailed.title}); the next run drops it"
+    )
+
+
+@pytest.mark.fault(100)
+def test_a_timeout_of_a_model_has_the_same_hint(production: Production) -> None:
+    first = "select 1 as id, pg_sleep(60) is null as build"
+    hook = "{{ config(pre_hook=\"set statement_timeout = '100ms'\") }}"
+    production.write({"models/first.sql": hook + first})
+    assert go(production, 1, until="build_staging") == 1
+    for script in ("deploy/release_lease", "release/write_release_summary"):
+        assert production.script(script).returncode == 0
+    page = (production.work / work_files.SUMMARY).read_text()
+    assert "canceling statement due to statement timeout" in page
+    assert dbt_error_hints.remedy_for("due to statement timeout").split("`")[3] in page
