@@ -129,6 +129,30 @@ def test_an_older_tag_is_refused_and_rollback_is_the_remedy(place: Place) -> Non
     assert "::notice" not in ended.out
 
 
+@pytest.mark.fault(108)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("v1.9.0", "v1.10.0"),
+        ("v1.10.0", "v1.9.1"),
+        ("v1.4.0", "v1.4.0-rc1"),
+        ("v1.4.0-rc1", "v1.4.0"),
+        ("sales/v1.4.0", "sales/v1.3.9"),
+        ("2026.11.30", "2026.2.28"),
+    ],
+)
+def test_order_is_by_commit_whatever_tags_are_called(place: Place, before: str, after: str) -> None:
+    old, live, new = (place.commit(words) for words in ("one", "two", "three"))
+    environment_settings.change(
+        place.open(), lambda there: replace(there, driver=environment_settings.RELEASE)
+    )
+    publish_at_once(place.open(), 1, commit=live, kind=versions.RELEASED, tag=before)
+    refused(place, place.take(old, policy=runs.release(after)))
+    asked = place.take(old, 2, policy=runs.release(after, allow_older=True))
+    assert order_of(asked).relation == "older"
+    assert order_of(place.take(new, 3, policy=runs.release(after))).relation == "newer"
+
+
 @pytest.mark.fault(56)
 def test_the_live_commit_a_newer_one_and_another_branch_are_not_older(place: Place) -> None:
     first = place.commit("one")

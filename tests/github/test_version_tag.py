@@ -81,10 +81,16 @@ def test_only_a_labelled_pull_request_of_the_release_allows() -> None:
     assert version_tag.allowing(pulls[2:], {COMMIT}, "allow-breaking") is None
 
 
+@pytest.mark.fault(108)
 @pytest.mark.parametrize(
     ("name", "candidate"),
     [
         ("v1.4.0", False),
+        ("v1.4.0-rc1", True),
+        ("sales/v1.4.0", False),
+        ("sales/v1.4.0-rc1", True),
+        ("2026.11.30", False),
+        ("2026.11.30-rc1", True),
         ("v1.4.0-rc.1", True),
         ("shop/v1.4.0-rc.1+5", True),
         ("1.4.0-beta", True),

@@ -120,13 +120,16 @@ def alone(work: Path) -> Job:
 # On GitHub ----------------------------------------------------------------------------------------
 
 
-def test_a_tag_on_main_passes(job: Job) -> None:
+@pytest.mark.fault(108)
+@pytest.mark.parametrize("name", ["v1", "v1.4.0-rc1", "sales/v1.4.0", "2026.11.30"])
+def test_a_tag_on_main_passes(job: Job, name: str) -> None:
     commit = job.commit()
-    job.tag(commit)
+    job.tag(commit, name)
+    job.policy = runs.release(name)
     code, printed = job.check()
     assert code == 0, printed
-    assert job.checked() == Tag(name="v1", commit=commit, main_branch="main")
-    assert f"v1 is {commit[:12]}, and on main." in printed
+    assert job.checked() == Tag(name=name, commit=commit, main_branch="main")
+    assert f"{name} is {commit[:12]}, and on main." in printed
 
 
 @pytest.mark.fault(47)
