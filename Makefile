@@ -12,6 +12,10 @@ PYTEST ?=
 FUZZ ?= 2000
 # Names of benchmarks, all without: make bench BENCH=overhead
 BENCH ?=
+# What the benchmark of releases measures, all without: make bench BENCH=release ROWS=100000 CHANGED="0.1 10"
+ROWS ?=
+CHANGED ?=
+export ROWS CHANGED
 
 .PHONY: help demo pictures test test-more try faults fuzz bench inputs lint setup-own setup setup-all setup-more pins clean
 

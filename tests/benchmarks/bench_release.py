@@ -1,172 +1,160 @@
-"""A whole release, and a whole deploy of as large a change, on generated projects: their seconds.
+"""How long a release lets readers wait, and what it copies, beside the way before tables stayed.
 
-    .venv/bin/python tests/benchmarks/bench_release.py [models ...]
+    make bench BENCH=release [ROWS="100000 1000000"] [CHANGED="0.1 10"]
 
-Every step of action.yml by the stand-in for the runner, with real dbt, PostgreSQL and S3 (moto).
-How long the swap takes of it is in bench_swap.py.
+Each case is a release of two tables of so many rows: one is incremental, with so many percent of
+its rows changed, and the other is replaced; with and without a materialized view and a foreign key
+of others on each. Both ways run on a real PostgreSQL, below dbt. Writes
+``benchmarks/release.json``: what is measured takes the place of the same case, and the other cases
+stay. Ends with 1 when a reader waits for 0.3 s or more.
 """
 
 from __future__ import annotations
 
-import contextlib
+import datetime
+import itertools
+import json
+import os
+import subprocess
 import sys
+import tarfile
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-import make_environments  # noqa: E402  found by the line above
-from demo import events, jobs, production, repository, tagging, world  # noqa: E402
-from demo.jobs import Job  # noqa: E402
-from demo.production import Dbt  # noqa: E402
-from demo.repository import Checkout, Repository  # noqa: E402
-from demo.world import World  # noqa: E402
-from standins.github import github  # noqa: E402
-from standins.store import s3  # noqa: E402
+from benchmarks.overhead.machine import machine  # noqa: E402  found by the line above
 from standins.warehouse import postgres  # noqa: E402
 
-SIZES = (100, 1_000)
-CHANGED = (5, 50)
-ROOTS = 10
+RESULTS = ROOT / "benchmarks" / "release.json"
+CASE = Path(__file__).with_name("release_case.py")
 
-PROJECT = """name: bench
-version: "1.0.0"
-profile: bench
-flags: {send_anonymous_usage_stats: false}
-models: {bench: {+materialized: table}}
-"""
-PROFILE = """bench:
-  target: prod
-  outputs:
-    prod:
-      type: postgres
-      host: "{{ env_var('PGHOST') }}"
-      port: "{{ env_var('PGPORT') | as_number }}"
-      user: "{{ env_var('PGUSER') }}"
-      password: "{{ env_var('DBT_ENV_SECRET_PASSWORD') }}"
-      dbname: "{{ env_var('PGDATABASE') }}"
-      schema: analytics
-      threads: 4
-"""
-ROOT_MODEL = "select i as id, 'row ' || i as name from generate_series(1, 1000) as i\n"
+BEFORE = "e689ca28f9a040f3900c6eb926e497aa9dd40434"
+"""The last commit whose releases replaced incremental tables by copies."""
+
+ROWS = "100000 1000000 10000000"
+CHANGED = "0.1 10"
+GOAL = 0.3
+"""Seconds that a reader may wait."""
+
+KEY = ("rows", "changed_percent", "outside")
+Case = dict[str, Any]
 
 
-def main() -> None:
-    """Print a line for each size and number of changed models."""
-    sizes = [int(size) for size in sys.argv[1:]] or SIZES
-    print("whole job: one run each, seconds; a test for each model")
-    print(f"{'models changed':>15} {'of project':>11} {'release':>9} {'deploy':>9}")
-    jobs.set_up()
-    for size in sizes:
-        with generated(size) as made:
-            done(run(made, check_out(made, "first"), "deploy"))
-            for number, changed in enumerate(CHANGED):
-                made.repository.commit("main", f"Deploy {number}", edit(changed, 2 * number + 1))
-                done(run(made, check_out(made, f"again-{number}"), "store", driver="deploy"))
-                deploy = seconds(made, check_out(made, f"deploy-{number}"), "deploy")
-                done(run(made, check_out(made, f"drive-{number}"), "store", driver="release"))
-                made.repository.commit("main", f"Release {number}", edit(changed, 2 * number + 2))
-                tag = f"v1.{number}.0"
-                checkout = tagging.push_tag(made, tag, "main", made.folder / tag)
-                release = seconds(made, checkout, "release", tag=tag)
-                print(f"{changed:>15,} {size:>11,} {release:>7.1f} s {deploy:>7.1f} s", flush=True)
+def main() -> int:
+    """Measure, write, print a line for each case, and compare with the goal."""
+    known = _known()
+    sizes = [int(size) for size in _words("ROWS", ROWS)]
+    changes = [float(change) for change in _words("CHANGED", CHANGED)]
+    print(f"{'rows':>12}{'changed':>9}{'outside':>9}   a reader waits, now and before; copied")
+    slow = 0
+    with tempfile.TemporaryDirectory(prefix="dbt-deploy-before-") as folder:
+        before = unpacked(BEFORE, Path(folder))
+        for rows, percent, outside in itertools.product(sizes, changes, (False, True)):
+            case = dict(zip(KEY, (rows, percent, outside), strict=True))
+            found = measured(case, before, known)
+            known = merged(known, [found])
+            write(known)
+            print(line(found), flush=True)
+            slow += found["reader_wait_s"] >= GOAL
+    print(f"{slow} over" if slow else "within", f"the goal of {GOAL} s, in {RESULTS}")
+    return 1 if slow else 0
 
 
-def seconds(made: World, checkout: Checkout, action: str, *, tag: str = "") -> float:
-    """Wall time of one job, which must succeed."""
-    began = time.monotonic()
-    done(run(made, checkout, action, tag=tag))
-    return time.monotonic() - began
-
-
-def run(made: World, checkout: Checkout, action: str, *, tag: str = "", driver: str = "") -> Job:
-    """One job of the action."""
-    event = events.tag(checkout, tag) if tag else events.push(checkout)
-    if action == "store":
-        inputs = {"command": "drive", "driver": driver}
+def measured(case: Case, before: Path | None, known: Sequence[Case]) -> Case:
+    """One case, the way of today and the way before it."""
+    now = run(ROOT, case)
+    if before is not None:
+        then = {"measured": today(), **run(before, case)}
     else:
-        inputs = {"docs": "false", **({"build": "modified"} if action == "deploy" else {})}
-    return jobs.run(made, checkout, event, action=action, inputs=inputs)
+        same = [one for one in known if key(one) == key(case)]
+        then = same[0]["before"] if same else {}
+    head = _git("rev-parse", "--short=12", "HEAD").strip()
+    return {**case, "measured": today(), "commit": head, **now, "before": then}
 
 
-def done(job: Job) -> None:
-    """Stop the benchmark at a job that failed."""
-    if not job.succeeded:
-        raise SystemExit(f"A job failed:\n{job.log}")
-
-
-def check_out(made: World, name: str) -> Checkout:
-    """The main branch as it is."""
-    return made.repository.check_out_only("main", made.folder / name)
-
-
-def edit(changed: int, value: int) -> dict[str, str | None]:
-    """Another value in so many models that nothing reads."""
-    return {f"models/leaf_{n}.sql": leaf(n, value) for n in range(changed)}
-
-
-def leaf(number: int, value: int) -> str:
-    """A model that reads one of the roots."""
-    root = f"{{{{ ref('root_{number % ROOTS}') }}}}"
-    return f"select id, name, {value} as value from {root}\n"
-
-
-@contextlib.contextmanager
-def generated(size: int) -> Iterator[World]:
-    """A world around a generated project of so many models, with nothing deployed yet."""
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dbt-deploy-bench-")))
-        warehouse = stack.enter_context(postgres.serve())
-        store = stack.enter_context(s3.serve(iam=True))
-        hub = stack.enter_context(github.serve())
-        store.create_bucket(production.BUCKET)
-        database = warehouse.create_database(world.WAREHOUSE)
-        owner = warehouse.create_role(database, world.PRODUCTION)
-        reader = warehouse.create_role(database, world.PULL_REQUESTS)
-        database.run(world.GRANT_ON_DATABASE)
-        bin_folder = make_environments.dbt_command(make_environments.DBT).parent
-        dbt = Dbt(bin_folder=bin_folder, database=owner)
-        yield World(
-            folder=folder,
-            warehouse=warehouse,
-            database=database,
-            store=store,
-            github=hub,
-            repository=project(folder / "origin", size),
-            dbt=dbt,
-            production=world.environment_at(store, production.PREFIX, None),
-            artifacts=folder,
-            pull_request_role=Dbt(bin_folder=bin_folder, database=reader).connection,
-            production_role=dbt.connection,
-        )
-
-
-def project(folder: Path, size: int) -> Repository:
-    """A repository with a project of so many models."""
-    names = [f"root_{n}" for n in range(ROOTS)] + [f"leaf_{n}" for n in range(size - ROOTS)]
-    tested = "".join(
-        f"  - name: {name}\n    columns: [{{name: id, data_tests: [unique]}}]\n" for name in names
-    )
-    files = {
-        "dbt_project.yml": PROJECT,
-        "profiles.yml": PROFILE,
-        "models/_models.yml": f"models:\n{tested}",
-        **{f"models/root_{n}.sql": ROOT_MODEL for n in range(ROOTS)},
-        **{f"models/leaf_{n}.sql": leaf(n, 0) for n in range(size - ROOTS)},
+def run(tree: Path, case: Case) -> Case:
+    """One release of a tree, in a process that imports that tree."""
+    asked = {
+        "tree": str(tree),
+        "rows": case["rows"],
+        "changed": round(case["rows"] * case["changed_percent"] / 100),
+        "outside": case["outside"],
     }
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    made = repository.Repository(folder=folder)
-    made.git("init", "--quiet", "--initial-branch", "main")
-    made.git("add", "--all")
-    made.git("commit", "--quiet", "--message", "Generated")
-    return made
+    command = [sys.executable, str(CASE), json.dumps(asked)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: Case = json.loads(done.stdout)
+    return found
+
+
+def unpacked(commit: str, folder: Path) -> Path | None:
+    """The files of a commit; None in a clone that has not got it, whose figures then stay."""
+    archive = folder / "tree.tar"
+    try:
+        _git("archive", "--output", str(archive), commit)
+    except subprocess.CalledProcessError:
+        print(f"This clone has no commit {commit[:12]}: its figures stay as they were recorded.")
+        return None
+    with tarfile.open(archive) as files:
+        files.extractall(folder / "tree", filter="data")
+    return folder / "tree"
+
+
+def merged(known: Iterable[Case], found: Sequence[Case]) -> list[Case]:
+    """All cases, those found now in place of the same ones, in the order of their size."""
+    kept = [one for one in known if key(one) not in map(key, found)]
+    return sorted([*kept, *found], key=key)
+
+
+def key(case: Case) -> tuple[Any, ...]:
+    """What tells a case from all others."""
+    return tuple(case[name] for name in KEY)
+
+
+def line(case: Case) -> str:
+    """A case as people read it."""
+    before = case["before"].get("reader_wait_s", float("nan"))
+    return (
+        f"{case['rows']:>12,}{case['changed_percent']:>7} %{'yes' if case['outside'] else 'no':>9}"
+        f"   {case['reader_wait_s']:.3f} s {before:>9.3f} s {case['copied_bytes'] / 1e6:>8.1f} MB"
+    )
+
+
+def write(cases: Sequence[Case]) -> None:
+    """Write the results, whole after each case."""
+    text = {
+        "goal_s": GOAL,
+        "before_commit": BEFORE[:12],
+        "machine": machine(),
+        "postgres_settings": postgres.SETTINGS,
+        "cases": cases,
+    }
+    RESULTS.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+
+
+def today() -> str:
+    """The date, as people write it into a file."""
+    return datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
+
+
+def _known() -> list[Case]:
+    if not RESULTS.is_file():
+        return []
+    cases: list[Case] = json.loads(RESULTS.read_text(encoding="utf-8"))["cases"]
+    return cases
+
+
+def _words(name: str, usual: str) -> list[str]:
+    return (os.environ.get(name) or usual).split()
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
