@@ -10,12 +10,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
-from dbtdeploy.base import actions_runner, settings
+from dbtdeploy.base import actions_runner, git_client, settings
 from dbtdeploy.ci import release_preview
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.phases import Phase
+from dbtdeploy.deploy import commit_order
 from dbtdeploy.report import build_report, job_annotations, redact_report, render, report_step
+from dbtdeploy.report.report import History
 
 PHASE = Phase.REPORT
 
@@ -26,6 +29,8 @@ def main() -> None:
     run = report_step.of_checkout(hand_over.read(work, work_files.Run), work)
     report_step.notice_cancellation(work)
     inputs = report_step.inputs(work, run)
+    if run.command == "ci":
+        inputs = replace(inputs, history=_history(run, inputs.state))
     made = release_preview.added(build_report.build_report(inputs), inputs)
     report = redact_report.report(made, settings.redactor())
     hand_over.write_file(work / work_files.REPORT, report)
@@ -48,6 +53,24 @@ def main() -> None:
         "artifact-folder": str((work / work_files.ARTIFACT_FOLDER).resolve()),
     }
     actions_runner.set_outputs(runner.output, outputs)
+
+
+def _history(run: work_files.Run, state: work_files.State | None) -> History:
+    """What else than this pull request may differ from production."""
+    folder, production = Path(run.dbt.project_dir), state.commit if state else None
+    if not production or run.event.skip:
+        return History(to_production=None, base_to_production=None)
+
+    def to_production(commit: str) -> git_client.Relation:
+        return commit_order.relation(
+            commit, production, folder=folder, repository=run.event.repository
+        )
+
+    base = run.event.base_sha
+    return History(
+        to_production=to_production(git_client.checked_out(folder) or run.event.sha),
+        base_to_production=to_production(base) if base else None,
+    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -108,7 +108,7 @@ def test_an_older_push_is_refused_and_the_newer_commit_named(place: Place) -> No
     assert place.pointer().version == live.version
 
     asked = place.take(old, 2, policy=runs.deploy(allow_older=True))
-    assert order_of(asked).relation == "older"
+    assert order_of(asked).standing == "older"
     assert "::notice title=A newer commit is live::" in asked.out
 
 
@@ -122,10 +122,10 @@ def test_an_older_tag_is_refused_and_rollback_is_the_remedy(place: Place) -> Non
     failure = refused(place, place.take(old, policy=runs.release("v1.0.1")))
     assert "use `rollback`" in failure.remedy
     asked = runs.release("v1.0.1", allow_older=True)
-    assert order_of(place.take(old, 2, policy=asked)).relation == "older"
+    assert order_of(place.take(old, 2, policy=asked)).standing == "older"
     newer = place.commit("three")
     ended = place.take(newer, 3, policy=runs.release("v1.2.0"))
-    assert order_of(ended).relation == "newer"
+    assert order_of(ended).standing == "newer"
     assert "::notice" not in ended.out
 
 
@@ -149,8 +149,8 @@ def test_order_is_by_commit_whatever_tags_are_called(place: Place, before: str, 
     publish_at_once(place.open(), 1, commit=live, kind=versions.RELEASED, tag=before)
     refused(place, place.take(old, policy=runs.release(after)))
     asked = place.take(old, 2, policy=runs.release(after, allow_older=True))
-    assert order_of(asked).relation == "older"
-    assert order_of(place.take(new, 3, policy=runs.release(after))).relation == "newer"
+    assert order_of(asked).standing == "older"
+    assert order_of(place.take(new, 3, policy=runs.release(after))).standing == "newer"
 
 
 @pytest.mark.fault(56)
@@ -160,15 +160,15 @@ def test_the_live_commit_a_newer_one_and_another_branch_are_not_older(place: Pla
     publish_at_once(place.open(), 1, commit=live)
     scheduled = replace(deploys.RUN.event, name="schedule")
     ended = place.take(live, 1, event=scheduled)
-    assert order_of(ended).relation == "same"
+    assert order_of(ended).standing == "same"
     assert "::notice" not in ended.out
     ended = place.take(place.commit("three"), 2)
-    assert order_of(ended).relation == "newer"
+    assert order_of(ended).standing == "newer"
     assert "::notice" not in ended.out
     place.git("checkout", "-q", "-b", "staging", first)
     other = place.commit("for staging")
     ended = place.take(other, 3)
-    assert order_of(ended).relation == "diverged"
+    assert order_of(ended).standing == "diverged"
     assert "::notice title=The live commit is not part of this branch::" in ended.out
 
 
@@ -183,11 +183,11 @@ def test_a_first_deploy_is_compared_with_nothing(place: Place) -> None:
 def test_a_commit_that_nobody_knows_is_told_and_not_refused(place: Place) -> None:
     publish_at_once(place.open(), 1, commit="abcdef0 --all")
     ended = place.take(place.commit("one"))
-    assert order_of(ended).relation == "unknown"
+    assert order_of(ended).standing == "unknown"
     assert "::notice title=It is not known whether this commit is newer::" in ended.out
     publish_at_once(place.open(), 1, commit=None)
     ended = place.take(place.commit("two"), 2)
-    assert order_of(ended).relation == "unknown"
+    assert order_of(ended).standing == "unknown"
     assert "without a commit" in ended.out
 
 
@@ -199,16 +199,16 @@ def test_github_knows_what_a_shallow_checkout_does_not(place: Place, hub: Hub) -
         hub.create_commit(REPOSITORY, sha=sha, branch="main", parents=parents)
     old, live, new = commits
     publish_at_once(place.open(), 1, commit=live)
-    assert order_of(place.take(new, 1, depth=1, hub=hub)).relation == "newer"
+    assert order_of(place.take(new, 1, depth=1, hub=hub)).standing == "newer"
     assert live[:7] in refused(place, place.take(old, 2, depth=1, hub=hub)).what
     apart = hub.create_commit(REPOSITORY, branch="side", parents=[old])
     publish_at_once(place.open(), 1, commit=apart)
     ended = place.take(new, 3, depth=1, hub=hub)
-    assert order_of(ended).relation == "diverged"
+    assert order_of(ended).standing == "diverged"
     assert "::notice title=The live commit is not part of this branch::" in ended.out
     # GitHub has never heard of it.
     publish_at_once(place.open(), 1, commit="f" * 40)
-    assert order_of(place.take(new, 4, depth=1, hub=hub)).relation == "unknown"
+    assert order_of(place.take(new, 4, depth=1, hub=hub)).standing == "unknown"
 
 
 @pytest.mark.fault(56)
@@ -217,7 +217,7 @@ def test_without_an_answer_of_github_the_run_goes_on_and_says_so(place: Place, h
     publish_at_once(place.open(), 1, commit=new)
     hub.add_fault(method="GET", path="/compare/", status=403, times=99)
     ended = place.take(old, 1, depth=1, hub=hub)
-    assert order_of(ended).relation == "unknown"
+    assert order_of(ended).standing == "unknown"
     assert "::notice title=It is not known whether this commit is newer::" in ended.out
 
 
@@ -263,4 +263,4 @@ def test_a_stopped_release_is_settled_before_anything_is_older(place: Place) -> 
     ended = place.take(live)
     assert ended.code == 0, ended.out
     found = hand_over.read(ended.work, HeldLease).orders
-    assert {order.relation for order in found} == {"older"}
+    assert {order.standing for order in found} == {"older"}

@@ -42,7 +42,7 @@ class CommitOrder(Struct, frozen=True, kw_only=True):
     """The one that ran; empty where nobody wrote it down."""
     where: str
     """What says so, ``version <id>`` or ``a failed run``, with its address."""
-    relation: Relation
+    standing: Relation
     """Of what this run brings."""
 
 

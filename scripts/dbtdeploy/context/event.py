@@ -42,6 +42,7 @@ class _Head(Struct, frozen=True, kw_only=True):
 class _PullRequest(Struct, frozen=True, kw_only=True):
     number: Annotated[int, Meta(ge=1, lt=10**10)]
     head: _Head
+    base: _Head | None = None
     user: _User | None = None
     updated_at: str | None = None
 
@@ -98,6 +99,7 @@ def read_event(context: GitHubContext, payload: Mapping[str, Any]) -> Event:
         skip=_skip(context, pull),
         default_branch=(parsed.repository.default_branch or None) if parsed.repository else None,
         tag=context.ref.removeprefix(TAGS) if context.ref.startswith(TAGS) else None,
+        base_sha=(pull.base.sha if pull.base else "") if pull else "",
         asked_at=(pull.updated_at if pull else None) or "",
     )
 

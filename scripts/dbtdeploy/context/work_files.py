@@ -56,6 +56,8 @@ class Event(Struct, frozen=True, kw_only=True):
     server_url: str = "https://github.com"
     actor: str = ""
     """Login of who started the run; the machine's user outside Actions."""
+    base_sha: str = ""
+    """Of a pull request, the newest commit of the branch that it goes to."""
     skip: str | None = None
     """Why dbt must not run: ``fork``, ``dependabot``; None when it may."""
     tag: str | None = None

@@ -60,13 +60,23 @@ def orders(
     """
     return tuple(
         CommitOrder(
-            commit=other, where=where, relation=_relation(commit, other, folder, repository)
+            commit=other,
+            where=where,
+            standing=relation(commit, other, folder=folder, repository=repository),
         )
         for other, where in others
     )
 
 
-def _relation(commit: str, other: str, folder: Path, repository: str) -> git_client.Relation:
+def relation(commit: str, other: str, *, folder: Path, repository: str) -> git_client.Relation:
+    """How one commit stands to another one, by git, or by GitHub where the clone is shallow.
+
+    Args:
+        commit: a SHA; anything else is not known.
+        other: likewise.
+        folder: in the checkout.
+        repository: GitHub's full name of it; empty outside Actions.
+    """
     if commit and commit == other:
         return "same"
     if not (SHA.fullmatch(commit) and SHA.fullmatch(other)):
@@ -97,7 +107,7 @@ def refuse_older(found: Iterable[CommitOrder], *, commit: str, policy: BuildsPro
     """
     for order in found:
         title, said = told(order, commit=commit, environment=policy.environment)
-        if order.relation == "older" and not policy.allow_older:
+        if order.standing == "older" and not policy.allow_older:
             remedy = "Run the newest commit of the branch"
             if isinstance(policy, Release):
                 remedy = "To go back to an earlier release, use `rollback`"
@@ -119,19 +129,19 @@ def told(order: CommitOrder, *, commit: str, environment: str) -> tuple[str, str
         environment: GitHub's name of it.
     """
     this, live = commit[:SHORT], order.commit[:SHORT]
-    if order.relation == "older":
+    if order.standing == "older":
         return (
             errors.OlderCommit.title,
             f"{environment} runs commit {live} ({order.where}), and {this} is older: {live} "
             "contains it.",
         )
-    if order.relation == "diverged":
+    if order.standing == "diverged":
         return (
             "The live commit is not part of this branch",
             f"{environment} runs commit {live} ({order.where}), which {this} does not contain. "
             "Neither is newer than the other.",
         )
-    if order.relation == "unknown":
+    if order.standing == "unknown":
         known = f"commit {live} ({order.where})" if live else f"{order.where}, without a commit"
         return (
             "It is not known whether this commit is newer",

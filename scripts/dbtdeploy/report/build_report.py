@@ -17,12 +17,14 @@ from dbtdeploy.report import (
     build_deploy_report,
     cautions,
     node_report,
+    removed_nodes,
     report_status,
     repro_commands,
 )
 from dbtdeploy.report.report import (
     VERSION,
     Counts,
+    History,
     Mode,
     NodeReport,
     Production,
@@ -53,6 +55,7 @@ class BuildReportInputs(Struct, frozen=True, kw_only=True):
     production_results: RunResults | None = None
     sources: Sources = field(default_factory=Sources)
     unseen: UnseenChanges = UnseenChanges()
+    history: History = History(to_production=None, base_to_production=None)
     deploy: build_deploy_report.Steps | None = None
     """What only a deploy's steps leave; None in slim CI."""
 
@@ -83,7 +86,7 @@ def build_report(inputs: BuildReportInputs) -> Report:
         for unique_id, result in results.items()
         if unique_id.startswith(HOOKS) and outcome(result) not in GOOD
     )
-    gone = removed(inputs.manifest, inputs.production_manifest)
+    gone = removed_nodes.removed(inputs.manifest, inputs.production_manifest)
     counts = _counts(nodes + hooks, tests, gone)
     problem = report_status.problem(
         run, inputs.plan, inputs.build, inputs.failure, counts=counts, sources=inputs.sources
@@ -123,6 +126,7 @@ def build_report(inputs: BuildReportInputs) -> Report:
         tests=tests,
         removed=gone,
         cautions=_cautions(inputs, facts),
+        history=inputs.history,
         unseen=tuple(_unseen(one, facts) for one in inputs.unseen.changes),
         unseen_unknown=inputs.unseen.unknown,
         production=production(inputs),
@@ -132,37 +136,6 @@ def build_report(inputs: BuildReportInputs) -> Report:
     if inputs.deploy is None:
         return made
     return build_deploy_report.complete(made, inputs.deploy, run, facts.name)
-
-
-def removed(current: Manifest | None, state: Manifest | None) -> tuple[Removed, ...]:
-    """Relations of production that this project would no longer build.
-
-    A new node of the same kind with the very same file is taken for its new name.
-    """
-    if current is None or state is None:
-        return ()
-    shared = node_report.shared_names(current, state)
-    born = {
-        (node.resource_type, str(node.checksum)): node.name
-        for unique_id, node in current.nodes.items()
-        if unique_id not in state.nodes and node_report.has_digest(node)
-    }
-    return tuple(
-        Removed(
-            unique_id=unique_id,
-            resource_type=node.resource_type,
-            name=node_report.qualified(node, shared),
-            relation=node.relation_name,
-            disabled=unique_id in current.disabled,
-            renamed_to=born.get((node.resource_type, str(node.checksum)))
-            if node_report.has_digest(node)
-            else None,
-        )
-        for unique_id, node in sorted(state.nodes.items())
-        if unique_id not in current.nodes
-        and node.resource_type in {"model", "seed", "snapshot"}
-        and node.materialized != "ephemeral"
-    )
 
 
 def production(inputs: BuildReportInputs) -> Production | None:
@@ -219,7 +192,7 @@ def _reasons_unseen(unseen: UnseenChanges) -> dict[str, tuple[str, ...]]:
 
 def _unseen(one: UnseenChange, facts: node_report.NodeReportInputs) -> UnseenReport:
     return UnseenReport(
-        what=one.what,
+        kind=one.what,
         name=one.name,
         nodes=tuple(sorted(facts.name(unique_id) for unique_id in one.nodes)),
         added=one.added,

@@ -138,6 +138,10 @@ class View(Struct, frozen=True, kw_only=True):
     baselines: tuple[NodeReport, ...]
     unbased: tuple[NodeReport, ...]
     removed: Part[Removed]
+    is_behind: bool
+    """Production runs a commit that is not part of what was built."""
+    is_ahead: bool
+    """The branch that the pull request goes to has commits that production does not run."""
     cautions: Part[Caution]
     renamed: Mapping[str, str]
     """Old name by new name."""
@@ -169,6 +173,7 @@ def view(report: Report, limits: Limits) -> View:
         *nodes.shown[: limits.in_full],
         *tests.shown[: limits.in_full],
     ]
+    is_behind = report.history.to_production in ("older", "diverged")
     only_models = all(n.resource_type == "model" for n in rows)
     return View(
         report=report,
@@ -193,7 +198,9 @@ def view(report: Report, limits: Limits) -> View:
         lost_rows=sum(n.row_change in LOST for n in rows),
         baselines=tuple(n for n in based if n.baseline and n.baseline.how != "none"),
         unbased=tuple(n for n in based if n.baseline and n.baseline.how == "none"),
-        removed=part(list(report.removed), limits.names),
+        removed=part([] if is_behind else list(report.removed), limits.names),
+        is_behind=is_behind,
+        is_ahead=report.history.base_to_production == "newer",
         cautions=part(list(report.cautions), limits.names),
         renamed={gone.renamed_to: gone.name for gone in report.removed if gone.renamed_to},
         released=_released(report, limits),

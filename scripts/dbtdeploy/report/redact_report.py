@@ -15,7 +15,8 @@ from dbtdeploy.report.report import Report
 
 OURS = frozenset(
     {"status", "outcome", "kind", "in_production", "resource_type", "started_at"}
-    | {"mode", "tables", "not_published", "method", "back_by"}
+    | {"mode", "tables", "not_published", "method", "back_by", "row_change", "standing"}
+    | {"to_production", "base_to_production"}
 )
 """Fields whose values are words of ours or of dbt's, which a short secret may well equal."""
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from dbtdeploy.artifacts.node_status import NodeOutcome
 from dbtdeploy.artifacts.row_changes import RowChange
+from dbtdeploy.base.git_client import Relation
 from dbtdeploy.context.built_with import UnseenKind
 from dbtdeploy.report.cautions import Caution
 from dbtdeploy.report.deploy_report import DeployReport
@@ -114,10 +115,17 @@ class Removed(Struct, frozen=True, kw_only=True):
 class UnseenReport(Struct, frozen=True, kw_only=True):
     """What dbt reads and does not compare, and is not what production was built with."""
 
-    what: UnseenKind
+    kind: UnseenKind
     name: str
     nodes: tuple[str, ...]
     added: bool
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """How what was built stands to the commit that production runs; null where nobody asked."""
+
+    to_production: Relation | None
+    base_to_production: Relation | None
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -200,6 +208,7 @@ class Report(Struct, frozen=True, kw_only=True):
     tests: tuple[TestReport, ...]
     removed: tuple[Removed, ...]
     cautions: tuple[Caution, ...]
+    history: History
     unseen: tuple[UnseenReport, ...]
     unseen_unknown: bool
     production: Production | None
