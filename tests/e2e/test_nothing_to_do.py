@@ -62,6 +62,25 @@ def test_dbt_is_not_run_and_nobody_is_told(manager: Manager, author: Author) -> 
     assert "changes nothing that dbt builds" in comment
 
 
+@pytest.mark.fault(55)
+def test_a_variable_that_changed_is_built_and_told_though_dbt_does_not_see_it(
+    manager: Manager, author: Author
+) -> None:
+    def project(factor: int) -> dict[str, str]:
+        text = source("dbt_project.yml")
+        return {"dbt_project.yml": f"{text}\nvars: {{factor: {factor}}}\n"}
+
+    by_factor = changed(TOTALS, "sum(amount) as", "sum(amount) * {{ var('factor') }} as")
+    deploy = manager.deploy(manager.merge({**by_factor, **project(1)}), build="all")
+    assert deploy.succeeded, deploy.log
+    job = ci(manager, author, author.push({**by_factor, **project(2)}))
+    assert job.status == "passed", job.log
+    assert "int_order_totals" in {node["name"] for node in job.report["nodes"]}
+    (comment,) = author.comments
+    assert "The variable `factor` changed. Built because of it" in comment
+    assert "| variable changed |" in comment
+
+
 @pytest.mark.more
 @pytest.mark.parametrize(
     "written",
