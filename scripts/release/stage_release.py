@@ -101,7 +101,11 @@ def _list(there: work_files.Run, work: Path, plan: ReleasePlan) -> work_files.Pl
 
 
 def _guard(nodes: work_files.PlannedNodes, there: work_files.Run, work: Path) -> None:
-    guard.refuse_long_names(nodes, remedy="Shorten the model's custom schema.")
+    guard.refuse_long_names(
+        nodes,
+        remedy="Shorten the model's custom schema by {over} bytes: while it is built, its schema "
+        "begins with the name of a staging schema.",
+    )
     manifest = work / release_files.PRODUCTION_MANIFEST
     live = {(one.database, one.schema) for one in production.read_relations(manifest).values()}
     guard.refuse_outside_staging(nodes, live, staging=there.schema)

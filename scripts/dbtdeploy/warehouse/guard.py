@@ -122,20 +122,20 @@ def refuse_long_names(
 
     Args:
         nodes: what would be built.
-        remedy: what makes the name shorter.
+        remedy: what makes the name shorter; ``{over}`` stands for by how many bytes.
 
     Raises:
-        SchemaNameTooLong: names the schema.
+        SchemaNameTooLong: names the longest schema.
     """
-    for node in written(nodes):
-        schema = node.schema or ""
-        if len(schema.encode()) > schema_name.MAX_BYTES:
-            raise errors.SchemaNameTooLong(
-                f"The schema {schema} of {node.name} has {len(schema.encode())} bytes; "
-                f"PostgreSQL keeps {schema_name.MAX_BYTES}.",
-                not_done="Nothing was built, and nothing was written to the warehouse.",
-                remedy=remedy,
-            )
+    longest = max(written(nodes), key=lambda node: len((node.schema or "").encode()), default=None)
+    size = len((longest.schema or "").encode()) if longest else 0
+    if longest and size > schema_name.MAX_BYTES:
+        raise errors.SchemaNameTooLong(
+            f"The schema {longest.schema} of {longest.name} has {size} bytes; "
+            f"PostgreSQL keeps {schema_name.MAX_BYTES}.",
+            not_done="Nothing was built, and nothing was written to the warehouse.",
+            remedy=remedy.format(over=size - schema_name.MAX_BYTES),
+        )
 
 
 def written(nodes: Iterable[PlannedNode]) -> list[PlannedNode]:
