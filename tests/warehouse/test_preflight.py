@@ -35,7 +35,8 @@ def test_the_look_says_what_is_there(shop: Shop) -> None:
     assert found.role == shop.owner.user
     assert found.database == shop.database.name
     live = {one.unique_id: one for one in found.live}
-    assert set(live) == {"model.shop.orders", "model.shop.big", "model.shop.gone"}
+    assert set(live) == {"model.shop.orders", "model.shop.big"}
+    assert [one.unique_id for one in found.left] == ["model.shop.gone"]
     orders = live["model.shop.orders"]
     assert (orders.kind, orders.owner, orders.ours) == ("table", shop.owner.user, True)
     assert orders.columns == (

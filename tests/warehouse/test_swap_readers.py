@@ -183,6 +183,9 @@ class Killing(MacroDbt):
         """The statements, with the kill at its moment."""
         if self.moment == "after the commit":
             kill = "select pg_terminate_backend(pg_backend_pid());"
+            # What is made ahead is committed by itself, before the swap.
+            if MOMENTS["between the moves"] not in statements:
+                return statements
             return statements.replace("commit;\n", f"commit;\n{kill}\n")
         # The look at our own schema, which comes before the swap, has no such place.
         place = MOMENTS[self.moment]
