@@ -98,3 +98,15 @@ def test_a_session_that_began_before_the_copy_and_commits_after_it(
         theirs.commit()
     assert release.swap().outcome == outcome
     assert ids(shop) == left
+
+
+@pytest.mark.fault(104)
+def test_rows_of_others_are_none_that_the_release_loses(shop: Shop) -> None:
+    release = begun(shop)
+    shop.owner.run(f"delete from {release.green()}.t where id = 1")
+    shop.owner.run("insert into analytics.t values (6, 'theirs'), (7, 'theirs')")
+    release.stage("t", None, "incremental")
+    release.stage("u", "select 1 as id")
+    (node, new) = release.measure().nodes
+    assert (node.rows_before, node.rows_after) == (5, 4)
+    assert (new.rows_before, new.rows_after) == (None, 1)

@@ -62,7 +62,14 @@ begin
         execute format('select count(*) from %s', new_relation) into counted;
         one := one || jsonb_build_object('rows_after', counted);
         if old_relation is not null then
-          execute format('select count(*) from %s', old_relation) into counted;
+          {# Of a table that is changed in place the rows that its copy began with: others may have written since. #}
+          counted := null;
+          if to_regclass('dbt_deploy.baselines') is not null then
+            select b.rows into counted from dbt_deploy.baselines b where b.copy = new_relation::oid::bigint;
+          end if;
+          if counted is null then
+            execute format('select count(*) from %s', old_relation) into counted;
+          end if;
           one := one || jsonb_build_object('rows_before', counted);
         end if;
       end if;
