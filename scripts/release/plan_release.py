@@ -23,6 +23,7 @@ from dbtdeploy.release import (
     release_refusals,
     seed_headers,
     staging,
+    waits,
 )
 from dbtdeploy.release.gates import gates
 from dbtdeploy.store import failed_nodes, store_location
@@ -154,6 +155,8 @@ def _tell(plan: ReleasePlan) -> None:
         actions_runner.say(f"{node.name}: {node.change}, {node.method}, type {node.kind}")
         for part in node.losses:
             actions_runner.say(f"{node.name} loses: {part}")
+    for wait in plan.waits:
+        actions_runner.say(f"{wait.name} {waits.SAID[wait.who]}.")
 
 
 def _go_on(plan: ReleasePlan, run: work_files.Run) -> None:

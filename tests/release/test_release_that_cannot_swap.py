@@ -9,7 +9,8 @@ import pytest
 
 from dbtdeploy.admin import status_release
 from dbtdeploy.base import errors
-from dbtdeploy.context import work_files
+from dbtdeploy.context import hand_over, work_files
+from dbtdeploy.context.release_files import ReleasePlan
 from dbtdeploy.dbt import dbt_error_hints
 from dbtdeploy.release import release_refusals
 from release.test_release_of_databases_as_they_are import go, released
@@ -81,3 +82,58 @@ def test_a_timeout_of_a_model_has_the_same_hint(production: Production) -> None:
     page = (production.work / work_files.SUMMARY).read_text()
     assert "canceling statement due to statement timeout" in page
     assert dbt_error_hints.remedy_for("due to statement timeout").split("`")[3] in page
+
+
+OUTSIDE = """
+alter table analytics.second add primary key (id);
+create materialized view raw.slow as select id from analytics.second;
+create materialized view raw.beside as select 1 as id from analytics.events;
+create table raw.lines (second_id int constraint of_second references analytics.second,
+  other_id int constraint in_full references analytics.second match full);
+"""
+
+ROW_TYPE = """
+create function raw.twice(s analytics.second) returns int language sql as 'select 2 * (s).id';
+create materialized view raw.doubled as select raw.twice(second) as t from analytics.second;
+"""
+
+
+@pytest.mark.fault(89)
+def test_the_plan_and_the_log_name_each_wait(production: Production) -> None:
+    production.write({"models/events.sql": EVENTS})
+    released(production, 1)
+    production.database.run(OUTSIDE)
+    key = "{{ config(post_hook='alter table {{ this }} add primary key (id)') }}"
+    production.write(
+        {
+            "models/events.sql": EVENTS + " where true",
+            "models/second.sql": key + "select id from {{ ref('first') }} where true",
+        }
+    )
+
+    def planned(number: int) -> tuple[dict[str, str], str, str]:
+        asked = {"dry_run": True, "allow_loss": True}
+        assert go(production, number, until="plan_release", **asked) == 0, production.failure()
+        plan = hand_over.read(production.work, ReleasePlan)
+        log = production.script("release/plan_release").stdout
+        assert production.script("release/write_release_summary").returncode == 0
+        page = (production.work / work_files.SUMMARY).read_text()
+        return {wait.name: wait.who for wait in plan.waits}, log, page
+
+    found, log, page = planned(2)
+    assert found == {
+        "in_full on raw.lines": "readers",
+        "of_second on raw.lines": "writers",
+        "raw.slow": "nobody",
+    }
+    assert "raw.slow is made before the locks; nobody waits for it." in log
+    assert "of_second on raw.lines is checked before the locks; those who write" in log
+    assert "in_full on raw.lines is made under the locks; readers of what is replaced" in log
+    assert "Made before the locks, so nobody waits: `raw.slow`." in page
+    assert "wait who write to their tables: `of_second on raw.lines`." in page
+    assert "**Readers wait** while these are made, under the locks: `in_full on raw.lines`." in page
+
+    production.database.run(ROW_TYPE)
+    found, _, page = planned(3)
+    assert (found["raw.slow"], found["raw.doubled"]) == ("readers", "readers")
+    assert "Made before the locks" not in page

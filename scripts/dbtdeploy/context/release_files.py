@@ -137,6 +137,14 @@ class Gate(Struct, frozen=True, kw_only=True):
     remedy: str = ""
 
 
+class Wait(Struct, frozen=True, kw_only=True):
+    """Something outside that takes long to make again on what a release brings."""
+
+    name: str
+    who: Literal["nobody", "writers", "readers"]
+    """Who waits for it: those who write to its table, or readers of what is replaced."""
+
+
 class ReleasePlan(Alone, frozen=True, kw_only=True):
     """What a release changes; ``final`` once staging stands."""
 
@@ -160,6 +168,7 @@ class ReleasePlan(Alone, frozen=True, kw_only=True):
     """How many nodes of the project stay as they are."""
     removed: tuple[RemovedNode, ...] = ()
     new_schemas: tuple[NewSchema, ...] = ()
+    waits: tuple[Wait, ...] = ()
     gates: tuple[Gate, ...] = ()
     final: bool = False
 

@@ -62,6 +62,8 @@ class DependentObject(Struct, frozen=True, kw_only=True):
     """Whether this role could make it again."""
     pull_request: bool = False
     """Whether it is a pull request's, which goes with what is rebuilt and stops nothing."""
+    ahead: bool = False
+    """Whether a release makes or checks it before its locks, so that no reader waits for it."""
     there: str
     statements: tuple[str, ...]
     parents: tuple[str, ...] = ()

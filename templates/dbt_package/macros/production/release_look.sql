@@ -199,10 +199,29 @@ select json_build_object(
       select 'o' || oid, full_name, 'table', quote_ident(pg_get_userbyid(owner)), false, 'alter', null, false
       from kept_by_us) p),
   'functions', json_build_array(),
-  'dependents', (select coalesce(json_agg(h), '[]') from hanging h where h.key in (select key from outside)),
+  'dependents', (select coalesce(json_agg(to_jsonb(h) || jsonb_build_object('ahead', {{ dbtdeploy.postgres_is_made_ahead() }})), '[]')
+    from hanging h join thing t on t.key = h.key where h.key in (select key from outside)),
   'lost', (select coalesce(json_agg(l), '[]') from lost l where not l.pull_request),
   'untrusted_objects', {{ dbtdeploy.postgres_untrusted_objects(job.wanted | map(attribute='schema') | list, 'select p.oid from planned p', job.reads) }}
 )
+{% endmacro %}
+
+
+{#
+  Whether the swap makes or checks `t` before it locks anything, as release_ahead.sql does: a view outside needs other
+  names for its schemas, and none may call a function that goes along.
+#}
+{% macro postgres_is_made_ahead() %}
+case
+  when t.holder is not null then exists (select from pg_constraint k join pg_class c on c.oid = k.conrelid
+    where t.classid = 'pg_constraint'::regclass and k.oid = t.objid and k.contype = 'f' and k.confmatchtype = 's' and k.convalidated and c.relkind = 'r')
+  when t.kind in ('view', 'materialized view') then has_database_privilege(current_database(), 'CREATE')
+    and not exists (select from pg_namespace n where not pg_has_role(n.nspowner, 'USAGE') and n.oid in (
+      select c.relnamespace from planned p join pg_class c on c.oid = p.oid union select o.namespace from outside o))
+    and not exists (select from edge e join thing v on v.key = e.key and v.kind in ('view', 'materialized view')
+      join thing f on f.key = e.parent and f.kind = 'function')
+  else false
+end
 {% endmacro %}
 
 
