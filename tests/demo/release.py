@@ -1,10 +1,14 @@
-"""Two pull requests wait on main; a version tag releases them, and a rollback takes it back."""
+"""Two pull requests wait on main; a version tag releases them, and a rollback takes it back.
+
+Meanwhile others write to an incremental table, which has a trigger and policies of theirs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from demo import events, merge, repository, tagging
+from demo import daily_sales, events, merge, repository, tagging
+from demo.daily_sales import Grown
 from demo.jobs import Job, run
 from demo.merge import Scene
 from demo.progress import head, step
@@ -58,6 +62,8 @@ def play(world: World) -> Iterator[Scene]:
     head("From now on version tags go live, and merges do not")
     with step("Make a view outside of dbt that reads production"):
         world.database.run(BEST)
+    with step("Give daily_sales a trigger, policies and another writer"):
+        grown = daily_sales.grow(world)
     main = world.repository.check_out_only("main", world.folder / "drive")
     driver = {"command": "drive", "driver": "release"}
     job = run(world, main, events.manual(main), action="store", inputs=driver, show_steps=True)
@@ -73,15 +79,16 @@ def play(world: World) -> Iterator[Scene]:
     }
     deployment = tagging.deployed(world, checkout)
     event = events.tag(checkout, TAG)
-    job = run(
-        *(world, checkout, event),
-        action="release",
-        inputs=asked,
-        dbt_env=reader,
-        show_steps=True,
-    )
+    with grown.writing():
+        job = run(
+            *(world, checkout, event),
+            action="release",
+            inputs=asked,
+            dbt_env=reader,
+            show_steps=True,
+        )
     pages = {"notes": _notes(world)}
-    off = _released(world, job)
+    off = [*_released(world, job), *_changed_in_place(world, grown)]
     yield Scene(name="release", title=f"Release {TAG}", job=job, off=off, pages=pages)
 
     head("What is live")
@@ -91,10 +98,10 @@ def play(world: World) -> Iterator[Scene]:
     yield Scene(name="released", title="Production", job=job, off=off)
 
     head(f"{TAG} is taken back: {WHY.lower()}")
-    why = {"reason": WHY}
+    why = {"reason": WHY, "restore-incremental": "true"}
     job = run(world, main, events.manual(main), action="rollback", inputs=why, show_steps=True)
     pages = {"notes": _notes(world)}
-    off = _taken_back(world, job, deployment)
+    off = [*_taken_back(world, job, deployment), *_put_back(world, grown)]
     yield Scene(name="rollback", title=f"Rollback of {TAG}", job=job, off=off, pages=pages)
 
 
@@ -102,6 +109,7 @@ def _tagged(world: World) -> Checkout:
     """Merge what waits, and tag it."""
     tagging.merge(world, merge.NEXT_NUMBER, merge.NEXT_BRANCH)
     files = {
+        daily_sales.MODEL: daily_sales.by_its_orders(_main(world, daily_sales.MODEL)),
         ORDERS: _main(world, ORDERS) + "where orders.status <> 'cancelled'\n",
         PRODUCTS: _without_prices(_main(world, PRODUCTS)),
         MODELS: _main(world, MODELS).replace("\nunit_tests:", f"{TESTED}\nunit_tests:"),
@@ -156,6 +164,22 @@ def _taken_back(world: World, job: Job, deployment: int) -> list[str]:
         ("rolled back" in _notes(world).lower(), "the GitHub release does not say so"),
         (states[0] == "inactive", f"the deployment is {states[0]}"),
     )
+
+
+def _changed_in_place(world: World, grown: Grown) -> list[str]:
+    """The release changed rows of the table as a build does, and the rest of it stayed."""
+    kept, events_seen = grown.kept(world), grown.events(world)
+    changed = daily_sales.shops_rows(world) != grown.shops_rows
+    return kept + wrong(
+        (changed, "the release changed no row of daily_sales"),
+        (set(events_seen) == {"DELETE", "INSERT"}, f"the trigger saw {events_seen}"),
+    )
+
+
+def _put_back(world: World, grown: Grown) -> list[str]:
+    """The release's rows are as before it, and the rest of the table stayed."""
+    same = daily_sales.shops_rows(world) == grown.shops_rows
+    return grown.kept(world) + wrong((same, "daily_sales has other rows than before the release"))
 
 
 def _notes(world: World) -> str:
