@@ -261,6 +261,14 @@ LEDGER = """{{ config(materialized='table', post_hook='analyze {{ this }}') }}
 select 1 as step from {{ ref('first') }}
 {% if load_relation(this) %}union all select step + 1 from {{ this }}{% endif %}"""
 
+HIDDEN = (
+    "{% macro steps() %}select 1 as step {% if load_relation(this) %}union all"
+    " select step + 1 from {{ this }}{% endif %}{% endmacro %}"
+    "{% macro looks() %}analyze {{ this }}{% endmacro %}"
+    "{% macro told() %}{# this macro #}{{ 'of this' }}{% endmacro %}"
+)
+"""``this`` in a macro that a model is made of, in one of a hook, and only in words."""
+
 PLUS = "create or replace function {{ target.schema }}.plus(i bigint) returns bigint language sql"
 
 
@@ -276,6 +284,10 @@ def test_what_builds_on_its_own_rows_keeps_them_and_functions_of_hooks_go_along(
             {
                 "dbt_project.yml": f'{project}on-run-start: ["{hook}"]\n',
                 "macros/appends.sql": APPENDS,
+                "macros/hidden.sql": HIDDEN,
+                "models/hidden.sql": f"{{{{ steps() }}}} -- {step}",
+                "models/second.sql": "{{ config(post_hook=looks()) }}"
+                f" select id, {step} as step from {{{{ ref('first') }}}} /* {{{{ told() }}}} */",
                 "models/ledger.sql": LEDGER + f" -- {step}",
                 "models/appended.sql": "{{ config(materialized='appends') }}"
                 f" select {step} as step from {{{{ ref('first') }}}}",
@@ -286,11 +298,14 @@ def test_what_builds_on_its_own_rows_keeps_them_and_functions_of_hooks_go_along(
 
     for step in (1, 2):
         write(step)
-        released(production, step)
+        plan = released(production, step)
+        itself = {node.name for node in plan.nodes if node.builds_on_itself}
+        assert itself == {"appended", "hidden", "ledger"}
         assert production.database.value("select p from analytics.third") == 2 * step
         assert staged_schemas(production) == []
     appended = "select array_agg(step order by step) from analytics."
     assert production.database.value(appended + "ledger") == [1, 2]
     assert production.database.value(appended + "appended") == [1, 2]
+    assert production.database.value(appended + "hidden") == [1, 2]
     functions = "select pronamespace::regnamespace::text from pg_proc where proname = 'plus'"
     assert production.database.rows(functions) == [("analytics",)]

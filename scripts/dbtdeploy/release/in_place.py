@@ -7,6 +7,7 @@ the build cannot have depended on them; these questions decide that.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 
 from dbtdeploy.artifacts.artifacts import Manifest, Node, decoded
 from dbtdeploy.release import node_meta
@@ -16,6 +17,10 @@ READS_ITSELF = re.compile(r"\bthis\b")
 
 CONFIG = re.compile(r"\{\{-?\s*config\(.*?\)\s*-?\}\}", re.DOTALL)
 """Its hooks name ``this``, too, after the build."""
+
+COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+TAG = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL)
+STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 DBTS_OWN = frozenset({"view", "materialized_view", "ephemeral", "incremental", "snapshot", "seed"})
 """Materializations whose rows are known to stay or to go, whoever overrides them."""
@@ -49,17 +54,26 @@ def keys(node: Node, manifest: Manifest) -> tuple[str, ...]:
     return node_meta.unique_columns(node)
 
 
-def builds_on_itself(node: Node, materialized: str, own: frozenset[str]) -> bool:
+def builds_on_itself(
+    node: Node, materialized: str, own: frozenset[str], manifest: Manifest
+) -> bool:
     """Whether a build that is not incremental may keep rows that it has, and needs a copy of them.
 
     Args:
         node: of the tagged commit.
         materialized: its materialization.
         own: materializations of the project and its packages.
+        manifest: of the tagged commit, with the macros that may read it.
     """
     if node.resource_type != "model" or materialized in DBTS_OWN:
         return False
-    return materialized in own or bool(READS_ITSELF.search(CONFIG.sub("", node.raw_code or "")))
+    body = CONFIG.sub("", node.raw_code or "")
+    if materialized in own or READS_ITSELF.search(body):
+        return True
+    # dbt names the macros of hooks, too, and those write to the new table.
+    words = set(re.findall(r"\w+", body))
+    named = [name for name in node.depends_on.macros if name and name.split(".")[-1] in words]
+    return _macros_read_it(named, manifest, _names_it_in_code)
 
 
 def updated_columns(node: Node) -> tuple[str, ...] | None:
@@ -74,15 +88,27 @@ def updated_columns(node: Node) -> tuple[str, ...] | None:
 def _reads_itself(node: Node, manifest: Manifest) -> bool:
     if node.language == "python" or READS_ITSELF.search(node.raw_code or ""):
         return True
+    names = [name for name in node.depends_on.macros if name]
+    # What only may be meant counts here: at worst others' writes refuse the release.
+    return _macros_read_it(names, manifest, lambda sql: bool(READS_ITSELF.search(sql)))
+
+
+def _names_it_in_code(sql: str) -> bool:
+    """Not in a comment or a message, as macros of packages that say what "this macro" does."""
+    tags = TAG.findall(COMMENT.sub("", sql))
+    return any(READS_ITSELF.search(STRING.sub("", tag)) for tag in tags)
+
+
+def _macros_read_it(names: Iterable[str], manifest: Manifest, reads: Callable[[str], bool]) -> bool:
     seen: set[str] = set()
-    waiting = [name for name in node.depends_on.macros if name]
+    waiting = list(names)
     while waiting:
         name = waiting.pop()
         macro = manifest.macros.get(name)
         if name in seen or macro is None or name.startswith(OWN_PACKAGES):
             continue
         seen.add(name)
-        if READS_ITSELF.search(macro.macro_sql):
+        if reads(macro.macro_sql):
             return True
         waiting.extend(one for one in macro.depends_on.macros if one)
     return False

@@ -77,7 +77,7 @@ def node(planned: PlannedNode, facts: ReleaseNodeInputs) -> ReleaseNode:
     )
     materialized = planned.materialized or known.materialized or planned.resource_type
     wishes = node_meta.of(known)
-    itself = in_place.builds_on_itself(known, materialized, facts.materializations)
+    itself = in_place.builds_on_itself(known, materialized, facts.materializations, facts.manifest)
     method = "direct" if planned.resource_type == "function" else wishes.method or facts.method
     return ReleaseNode(
         unique_id=unique_id,
