@@ -86,7 +86,9 @@
               select format('%I.%I', (select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = undone.kept), layout.key) as type,
                 string_agg(quote_ident(a.attname), ', ' order by a.attnum) as names,
                 string_agg(format('(k.row).%I', a.attname), ', ' order by a.attnum) as held,
-                string_agg(format('%1$I = (k.row).%1$I', a.attname), ', ' order by a.attnum) filter (where a.attidentity <> 'a') as sets
+                string_agg(format('%1$I = (k.row).%1$I', a.attname), ', ' order by a.attnum) filter (where a.attidentity <> 'a') as sets,
+                string_agg(format('l.%I', a.attname), ', ' order by a.attnum) filter (where a.attidentity <> 'a') as settable,
+                string_agg(format('(k.row).%I', a.attname), ', ' order by a.attnum) filter (where a.attidentity <> 'a') as kept_values
               from jsonb_to_recordset(layout.value) as c(name text)
               join pg_attribute a on a.attrelid = undone.live and a.attname = c.name and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
             loop
@@ -106,6 +108,11 @@
                 using layout.key, ours;
               get diagnostics counted = row_count;
               taken := taken + counted;
+              execute format('select count(*) as rows from %1$s k left join %2$s l on l.ctid = currtid2(k.of::regclass::text, k.live) and l.tableoid = k.of'
+                ' where k.layout = $1 and k.old is not null'
+                ' and (l.ctid is null or (select r from (select %3$s) r) *<> (select r from (select %4$s from (select k.old::%5$s as row) k) r))',
+                undone.kept::regclass, undone.live::regclass, part.settable, part.kept_values, part.type) into step using layout.key;
+              {{ dbtdeploy.postgres_refuse_rewritten('step.rows', 'Roll back without restore-incremental, or disable the triggers for the rollback') }}
               execute format('drop type %s', part.type);
             end loop;
           end loop;
@@ -122,6 +129,21 @@
             raise exception using errcode = 'DD002', message = said[1];
         end;
       end loop;
+{% endmacro %}
+
+
+{#
+  What came back is what was kept, compared by its bytes, as no type has to have an equality. Deferred triggers have not
+  run yet.
+#}
+{% macro postgres_refuse_rewritten(rows, remedy) %}
+              if {{ rows }} > 0 then
+                raise exception '% of the rows that the rollback put back do not hold what was kept of them, because a trigger of the table changed them (%). {{ remedy }} (ALTER TABLE % DISABLE TRIGGER ..., and ENABLE it afterwards)',
+                  {{ rows }}, (
+                    with recursive family(oid) as (select undone.live union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid)
+                    select coalesce(string_agg(distinct quote_ident(g.tgname), ', '), 'none is there now') from family f join pg_trigger g on g.tgrelid = f.oid
+                    where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 20 > 0), undone.live::regclass;
+              end if;
 {% endmacro %}
 
 
