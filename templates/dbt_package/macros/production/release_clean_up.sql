@@ -176,6 +176,7 @@ end
 #}
 {% macro postgres_note_named() %}
     if not dry and has_table_privilege(to_regclass('dbt_deploy.named_relations'), 'SELECT, INSERT, DELETE') then
+      {{ dbtdeploy.postgres_identify_rows("to_regclass('dbt_deploy.named_relations')") }}
       delete from dbt_deploy.named_relations n where n.environment = job ->> 'environment' and n.project = job ->> 'project';
       insert into dbt_deploy.named_relations (environment, project, unique_id, schema, identifier, noted_at)
         select job ->> 'environment', job ->> 'project', s.unique_id, s.schema, s.identifier, now()

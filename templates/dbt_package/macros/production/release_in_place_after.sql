@@ -23,6 +23,7 @@
         {{ dbtdeploy.postgres_make_keeping('it.keep') }}
         execute format('create table %I.%I as select t.id, split_part(t.layout, ''.'', 2) as layout, t.old, m.of, currtid2(m.of::regclass::text, m.live) as live, m.version, t.was_of, t.was_live, t.was_version from %I.%I t left join %s m on m.id = t.id',
           it.keep, it.identifier, it.log_schema, 'touched_' || it.node, map);
+        {{ dbtdeploy.postgres_identify_rows("to_regclass(format('%I.%I', it.keep, it.identifier))") }}
         insert into dbt_deploy.changed_tables (environment, project, release_id, unique_id, oid, kept, files, layouts, added, altered, cascaded, whole)
           select job ->> 'environment', job ->> 'project', job ->> 'release_id', it.value ->> 'unique_id', it.live,
             to_regclass(format('%I.%I', it.keep, it.identifier))::oid, {{ dbtdeploy.postgres_files('it.live') }},

@@ -147,6 +147,18 @@ end
       oid bigint not null, kept bigint not null, files jsonb not null, layouts jsonb not null,
       added jsonb not null, altered bool not null, cascaded jsonb not null, whole bool not null, primary key (environment, project, release_id, unique_id));
   end if;
+  {{ dbtdeploy.postgres_identify_rows("to_regclass('dbt_deploy.named_relations')") }}
+{% endmacro %}
+
+{#
+  A publication of all tables refuses the UPDATE and the DELETE of a row that nothing identifies. Those without a primary
+  key, also ones that an older version made, are told apart by all of their columns.
+#}
+{% macro postgres_identify_rows(relation) %}
+  if exists (select from pg_class c where c.oid = {{ relation }} and c.relreplident = 'd' and pg_has_role(c.relowner, 'usage')
+      and not exists (select from pg_index x where x.indrelid = c.oid and x.indisprimary)) then
+    execute format('alter table %s replica identity full', ({{ relation }})::regclass);
+  end if;
 {% endmacro %}
 
 {# Moves the fence to this run's nonce; `found` is then false if another run's is newer. #}

@@ -72,6 +72,7 @@
       for undone in select value ->> 'name' as name, (value ->> 'live')::oid as live, (value ->> 'kept')::oid as kept, value -> 'how' as how
           from jsonb_array_elements(undo) with ordinality u(value, n) where not (value #>> '{how,whole}')::bool order by n loop
         begin
+          {{ dbtdeploy.postgres_identify_rows('undone.kept') }}
           taken := 0;
           execute format('select count(*) as rows from %s where old is not null or live is not null', undone.kept::regclass) into part;
           expected := part.rows;
@@ -152,6 +153,7 @@
           for part in select c.oid from dbt_deploy.changed_tables t join pg_class c on c.oid = t.kept::oid
               where t.environment = job ->> 'environment' and t.project = job ->> 'project' and t.oid = undone.live::bigint and t.kept <> undone.kept::bigint
                 and pg_has_role(c.relowner, 'usage') loop
+            {{ dbtdeploy.postgres_identify_rows('part.oid') }}
             execute format('update %s k set of = n.of, live = currtid2(n.of::regclass::text, n.live), version = n.version from %s n'
               ' where n.old is not null and n.was_of = k.of and n.was_live = k.live and n.was_version = k.version', part.oid::regclass, undone.kept::regclass);
           end loop;
