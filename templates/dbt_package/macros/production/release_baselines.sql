@@ -247,6 +247,19 @@ $make$, log_schema);
   select jsonb_object_agg(f.oid::text, pg_relation_filenode(f.oid)) from family f)
 {% endmacro %}
 
+{# Since there were those files. A partition that was added is no rewrite: its rows are others'. #}
+{% macro postgres_rewritten(files, relation) %}
+exists (select from jsonb_each({{ files }}) as o(part, file) join jsonb_each({{ dbtdeploy.postgres_files(relation) }}) as n(part, file) using (part)
+  where o.file <> n.file)
+{% endmacro %}
+
+{# Those that are no longer there, by name; null where all are. #}
+{% macro postgres_partitions_gone(files, relation) %}
+(select string_agg(coalesce(c.oid::regclass::text, 'one that was dropped'), ', ' order by c.oid) from jsonb_object_keys({{ files }}) as o(part)
+  left join pg_class c on c.oid = o.part::oid where not {{ dbtdeploy.postgres_files(relation) }} ? o.part)
+{% endmacro %}
+
+
 
 {#
   What a hook may change of a table, besides its columns, grants and comments, by kind and name. Our own

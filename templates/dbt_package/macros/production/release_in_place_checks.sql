@@ -29,8 +29,10 @@
           when to_regclass(value ->> 'full_name') <> (value ->> 'live')::oid then ' was made anew since its rows were copied into staging'
           when not pg_has_role((select c.relowner from pg_class c where c.oid = (value ->> 'live')::oid), 'usage') then
             ' belongs to ' || (select pg_get_userbyid(c.relowner) from pg_class c where c.oid = (value ->> 'live')::oid)
-          when not (value ->> 'seed')::bool and value -> 'files' <> {{ dbtdeploy.postgres_files("(value ->> 'live')::oid") }} then
+          when not (value ->> 'seed')::bool and {{ dbtdeploy.postgres_rewritten("value -> 'files'", "(value ->> 'live')::oid") }} then
             ' was rewritten since its rows were copied into staging (VACUUM FULL, CLUSTER, ALTER TABLE or TRUNCATE)'
+          when not (value ->> 'seed')::bool and {{ dbtdeploy.postgres_partitions_gone("value -> 'files'", "(value ->> 'live')::oid") }} is not null then
+            ' lost a partition since its rows were copied into staging: ' || {{ dbtdeploy.postgres_partitions_gone("value -> 'files'", "(value ->> 'live')::oid") }}
           else {{ dbtdeploy.postgres_columns_differ("(value -> 'columns') || (value -> 'early')", "(value ->> 'live')::oid") }}
         end as why from jsonb_array_elements(changes)
       ) found where why is not null;

@@ -34,7 +34,7 @@
           continue;
         elsif (undone.how ->> 'altered')::bool then
           said := said || format('%s: the release dropped columns or changed their types, so its old rows do not fit it any more', undone.name);
-        elsif undone.how -> 'files' <> {{ dbtdeploy.postgres_files('undone.live') }} then
+        elsif {{ dbtdeploy.postgres_rewritten("undone.how -> 'files'", 'undone.live') }} then
           said := said || format('%s was rewritten since the release changed its rows (VACUUM FULL, CLUSTER, ALTER TABLE or TRUNCATE)', undone.name);
         elsif undone.how -> 'cascaded' <> '[]' then
           said := said || format('%s: foreign keys carried the release''s DELETE or UPDATE on, into rows that a rollback does not put back: %s', undone.name,
@@ -44,7 +44,8 @@
             ' (select from %s l where l.ctid = k0.live and l.tableoid = k0.of and l.xmin = k0.version)%s', undone.kept::regclass, undone.live::regclass, undone.later)
             into part;
           if part.rows > 0 then
-            said := said || format('%s: %s of the rows that the release wrote were written to since', undone.name, part.rows);
+            said := said || concat(format('%s: %s of the rows that the release wrote were written to since', undone.name, part.rows),
+              ', or went with a partition: ' || {{ dbtdeploy.postgres_partitions_gone("undone.how -> 'files'", 'undone.live') }});
           end if;
         end if;
       end loop;
