@@ -186,7 +186,8 @@ class Killing(MacroDbt):
             # What is made ahead is committed by itself, before the swap.
             if MOMENTS["between the moves"] not in statements:
                 return statements
-            return statements.replace("commit;\n", f"commit;\n{kill}\n")
+            before, commit, after = statements.rpartition("commit;\n")
+            return f"{before}{commit}{kill}\n{after}"
         # The look at our own schema, which comes before the swap, has no such place.
         place = MOMENTS[self.moment]
         kill = "perform pg_terminate_backend(pg_backend_pid());"

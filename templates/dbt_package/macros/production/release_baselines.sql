@@ -38,6 +38,7 @@ begin
       execute format('drop schema %I cascade', log_schema);
       execute format('create schema %I', log_schema);
       execute format('comment on schema %I is %L', log_schema, job ->> 'mark');
+      {{ dbtdeploy.postgres_close_schema('log_schema') }}
     end if;
     {{ dbtdeploy.postgres_make_log() }}
   end if;
@@ -151,8 +152,11 @@ $make$, log_schema);
       if names is null then
         raise exception '% has no column', source::regclass;
       end if;
-      execute format('insert into %s (%s) select %s from %s', it.target, names, names, source::regclass);
+      {{ dbtdeploy.postgres_sessions_path() }}
+      execute format('insert into %s (%s) select %s from %s', it.target, names, names,
+        format('%I.%I', it.value #>> '{production,schema}', (it.value #>> '{production,identifier}')::name));
       get diagnostics counted = row_count;
+      {{ dbtdeploy.postgres_empty_path() }}
       execute format('create unlogged table %I.%I as'
         ' select l.r as id, l.tableoid as of, l.ctid as live, l.xmin as version, s.ctid as staged'
         ' from (select row_number() over () as r, tableoid, ctid, xmin from %s) l'

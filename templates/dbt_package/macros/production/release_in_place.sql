@@ -113,6 +113,7 @@
             logged, {{ dbtdeploy.postgres_steps_without_rows() }}) using it.node loop
           {{ dbtdeploy.postgres_apply_step() }}
         end loop;
+        {{ dbtdeploy.postgres_settle_constraints() }}
         execute format('select count(*) as rows from %s', it.full_name) into part;
         if part.rows <> expected then
           said := array[format('%s: it would have %s rows and not %s, because a trigger or a foreign key changed others of its rows', it.full_name, part.rows, expected)];
@@ -223,6 +224,7 @@ format('select * from (with s as (select statement, columns, left(op, 1) as op, 
               from jsonb_to_recordset(step.columns) as c(name text)
               join pg_attribute a on a.attrelid = it.live and a.attname = c.name and not a.attisdropped
               where a.attgenerated = '' and a.attidentity <> 'a';
+            {{ dbtdeploy.postgres_sessions_path() }}
             if named <> '{}' then
               execute format(case step.op when 'I' then 'insert into %1$s (%2$s) select %2$s from %1$s where false'
                 when 'D' then 'delete from %1$s where false' else 'update %1$s set %3$s where false' end,
@@ -245,6 +247,7 @@ format('select * from (with s as (select statement, columns, left(op, 1) as op, 
           end if;
           if step.rows = 0 then
             {{ dbtdeploy.postgres_apply_nothing() }}
+            {{ dbtdeploy.postgres_empty_path() }}
             continue;
           end if;
           if step.op <> 'I' then
@@ -257,6 +260,7 @@ format('select * from (with s as (select statement, columns, left(op, 1) as op, 
             join pg_attribute a on a.attrelid = it.live and a.attname = c.name and not a.attisdropped
             where a.attgenerated = '' and (case when step.op = 'I' then true else a.attidentity <> 'a' end)
               and (position(format(' %s ', c.number) in step.defaulted) = 0 or exists (select from {{ dbtdeploy.postgres_number_columns('it.live') }} n where n.name = a.attname));
+          {{ dbtdeploy.postgres_sessions_path() }}
           if step.op = 'I' then
             execute format('with came as (select g.n, g.after, g.new::%1$s as new, row_number() over (order by g.n) as r from %2$I.log g'
               ' where g.node = $1 and g.statement = $2 and g.op = ''I'' and g.defaulted = $4),'
@@ -291,6 +295,7 @@ format('select * from (with s as (select statement, columns, left(op, 1) as op, 
               using it.node, step.statement, written;
           end if;
           get diagnostics counted = row_count;
+          {{ dbtdeploy.postgres_empty_path() }}
           expected := expected + case step.op when 'I' then counted when 'D' then -counted else 0 end;
           if step.op = 'D' then
             execute format('delete from %s m using %I.log g where g.node = $1 and g.statement = $2 and g.op = ''D'' and m.staged = g.before',

@@ -53,6 +53,7 @@
         if not {{ schema }} = any (keeping) then
           execute format('create schema %I', {{ schema }});
           execute format('comment on schema %I is %L', {{ schema }}, job ->> 'mark');
+          {{ dbtdeploy.postgres_close_schema(schema) }}
           keeping := keeping || {{ schema }};
         end if;
 {% endmacro %}

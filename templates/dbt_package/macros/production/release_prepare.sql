@@ -43,7 +43,8 @@
     {% do dropped.extend(dbtdeploy.drop_dead_staging(job, line)) %}
     {% for name in job.schemas %}
       {% do run_query("select set_config('lock_timeout', '5s', true); create schema if not exists " ~ adapter.quote(name)
-          ~ '; comment on schema ' ~ adapter.quote(name) ~ ' is ' ~ dbtdeploy.literal(job.mark)) %}
+          ~ '; comment on schema ' ~ adapter.quote(name) ~ ' is ' ~ dbtdeploy.literal(job.mark)
+          ~ '; do $dbt_deploy$ begin ' ~ dbtdeploy.postgres_close_schema(dbtdeploy.literal(name)) ~ ' end $dbt_deploy$') %}
     {% endfor %}
     {% set laid = fromjson(dbtdeploy.postgres_lay_baselines(job)) %}
     {% do answer.update(laid if laid.untrusted else {'rows': laid}) %}

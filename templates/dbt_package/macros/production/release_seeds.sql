@@ -25,7 +25,9 @@
 
 {% macro postgres_empty_live() %}
           waits_for := it.live;
+          {{ dbtdeploy.postgres_sessions_path() }}
           execute format('truncate %s', it.full_name);
+          {{ dbtdeploy.postgres_empty_path() }}
           waits_for := null;
           execute format('truncate %s', map);
           expected := 0;
@@ -44,12 +46,14 @@
               from jsonb_array_elements(undo_done) with ordinality u(value, n) where (value #>> '{how,whole}')::bool order by n loop
             begin
               waits_for := undone.live;
+              {{ dbtdeploy.postgres_sessions_path() }}
               execute format('truncate %s', undone.live::regclass);
               waits_for := null;
               select string_agg(quote_ident(a.attname), ', ' order by a.attnum) as names into part from pg_attribute a
                 where a.attrelid = undone.kept and a.attnum > 0 and not a.attisdropped;
               execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s', undone.live::regclass, part.names, undone.kept::regclass);
               get diagnostics taken = row_count;
+              {{ dbtdeploy.postgres_empty_path() }}
               execute format('select count(*) from %s', undone.kept::regclass) into counted;
               if counted <> taken then
                 raise exception '% of % rows could be taken back; a trigger or policy of the table kept the rest', taken, counted;

@@ -21,10 +21,11 @@
 {#
   Runs one statement string, which is one transaction, and gives what it leaves in dbt_deploy.told. The
   job goes in as a value. The commit stands in the string: a client that dies has either sent all of it
-  or nothing. `isolation`: another than the connection's own, for reads that must see one state.
+  or nothing. `isolation` is never the connection's own: a try that waited for others has to see what they
+  committed, and reads that must see one state ask for more.
 #}
-{% macro postgres_do(job, block, plain=false, isolation=none) %}
-  {{ return(run_query(("commit;\nbegin isolation level " ~ isolation ~ ";\n" if isolation else '')
+{% macro postgres_do(job, block, plain=false, isolation='read committed') %}
+  {{ return(run_query("commit;\nbegin isolation level " ~ isolation ~ ";\n"
       ~ dbtdeploy.postgres_own_names_only()
       ~ "select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval';\n"
       ~ "select set_config('check_function_bodies', 'off', true), set_config('statement_timeout', '0', true);\n"
@@ -34,6 +35,43 @@
       ~ "$;\ncommit;\nselect " ~ ("'x' || current_setting('dbt_deploy.told')" if plain
         else dbtdeploy.postgres_answer("current_setting('dbt_deploy.told')"))).rows[0][0][1:]) }}
 {% endmacro %}
+
+{#
+  While rows of production's tables are written: their triggers, checks and defaults find what they name as in
+  dbt's own session. The look at production refuses a path in which others may make anything.
+#}
+{% macro postgres_sessions_path() %}
+          perform set_config('search_path', (select reset_val from pg_settings where name = 'search_path'), true);
+{% endmacro %}
+
+{% macro postgres_empty_path() %}
+          perform set_config('search_path', '', true);
+{% endmacro %}
+
+
+{#
+  What waits for the commit is done now, as at the end of dbt's own transaction, which is one per model; a
+  pending trigger would hold up ALTER TABLE. What begins deferred is so again for the next model.
+#}
+{% macro postgres_settle_constraints() %}
+          {{ dbtdeploy.postgres_sessions_path() }}
+          set constraints all immediate;
+          {{ dbtdeploy.postgres_empty_path() }}
+          execute coalesce((select string_agg(format('set constraints %I.%I deferred', n.nspname, k.conname), '; ')
+            from pg_constraint k join pg_namespace n on n.oid = k.connamespace where k.condeferred), 'select');
+{% endmacro %}
+
+
+{#
+  A schema that a release makes for itself: default privileges would let those read its rows from whom
+  a policy or the rights of the table hide them.
+#}
+{% macro postgres_close_schema(name) %}
+        execute coalesce((select string_agg(format('revoke all on schema %I from %s', n.nspname,
+            case g.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(g.grantee)) end), '; ')
+          from pg_namespace n cross join lateral aclexplode(n.nspacl) g where n.nspname = {{ name }} and g.grantee <> n.nspowner), 'select');
+{% endmacro %}
+
 
 {#
   A block, undone where it finds that others could make their code run: the answer is then {untrusted: Preflight},

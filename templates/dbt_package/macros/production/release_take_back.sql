@@ -102,6 +102,7 @@ begin
       {{ dbtdeploy.postgres_drop_added_columns() }}
       {{ dbtdeploy.postgres_foreign_keys_back() }}
       {{ dbtdeploy.postgres_take_back_rows() }}
+      {{ dbtdeploy.postgres_settle_constraints() }}
       outcome := 'done';
       exit;
     {{ dbtdeploy.postgres_release_endings() }}
@@ -267,6 +268,7 @@ end
       for it in select key as name, value as mark from jsonb_each_text(marks) loop
         execute format('create schema %I', it.name);
         execute format('comment on schema %I is %L', it.name, it.mark);
+        {{ dbtdeploy.postgres_close_schema('it.name') }}
       end loop;
       {{ dbtdeploy.postgres_refuse_schemas_of_others('select unnest(moved_to)') }}
       for it in select relation, name from unnest(moved, moved_to) with ordinality t(relation, name, n) order by n loop

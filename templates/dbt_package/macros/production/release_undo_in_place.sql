@@ -77,6 +77,7 @@
           taken := 0;
           execute format('select count(*) as rows from %s where old is not null or live is not null', undone.kept::regclass) into part;
           expected := part.rows;
+          {{ dbtdeploy.postgres_sessions_path() }}
           execute format('delete from %s l using %s k where k.old is null and k.live is not null and l.ctid = k.live and l.tableoid = k.of and l.xmin = k.version',
             undone.live::regclass, undone.kept::regclass);
           get diagnostics counted = row_count;
@@ -118,6 +119,7 @@
               execute format('drop type %s', part.type);
             end loop;
           end loop;
+          {{ dbtdeploy.postgres_empty_path() }}
           if expected <> taken then
             raise exception '% of % rows could be taken back; a trigger, policy or foreign key of the table kept the rest', taken, expected;
           end if;
