@@ -79,25 +79,13 @@ end
   Where triggers on the copies write. Rows are kept as text: a column of the table's own row type would
   keep dbt from altering the table. A statement notes which columns there were; its number is the one
   that its rows bear. Of a MERGE, whose triggers all come before its first row, it is the last one's.
-
-  `defaulted` stands in each default: it notes the column, so that the same column of production draws its
-  own value.
 #}
 {% macro postgres_make_log() %}
   execute format($make$
 create table %1$I.log (n bigint generated always as identity primary key, node int not null, statement bigint not null,
-  op "char" not null, before tid, after tid, old text, new text, defaulted text not null);
+  op "char" not null, before tid, after tid, old text, new text);
 create table %1$I.statements (statement bigint generated always as identity primary key, node int not null, op text not null,
   columns jsonb not null);
-create function %1$I.defaulted(number int) returns bool language plpgsql set search_path = '' as $body$
-declare
-  noted constant text := coalesce(current_setting('dbt_deploy.defaulted', true), '');
-begin
-  if position(format(' %%s ', number) in noted) = 0 then
-    perform set_config('dbt_deploy.defaulted', noted || format(' %%s ', number), true);
-  end if;
-  return true;
-end $body$;
 create function %1$I.begin_statement() returns trigger language plpgsql security definer set search_path = '' as $body$
 declare
   number bigint;
@@ -107,17 +95,16 @@ begin
         'type', pg_catalog.format_type(a.atttypid, a.atttypmod)) order by a.attnum)
       from pg_catalog.pg_attribute a where a.attrelid = tg_relid and a.attnum > 0 and not a.attisdropped
     returning statement into number;
-  perform set_config('dbt_deploy.statement', number::text, true), set_config('dbt_deploy.defaulted', '', true);
+  perform set_config('dbt_deploy.statement', number::text, true);
   return null;
 end $body$;
 create function %1$I.log_row() returns trigger language plpgsql security definer set search_path = ''
   set datestyle = 'ISO, MDY' set intervalstyle = 'postgres' set extra_float_digits = 1 set bytea_output = 'hex' as $body$
 begin
-  insert into %1$I.log (node, statement, op, before, after, old, new, defaulted)
+  insert into %1$I.log (node, statement, op, before, after, old, new)
     values (tg_argv[0]::int, current_setting('dbt_deploy.statement')::bigint, left(tg_op, 1)::"char",
       case when tg_op <> 'INSERT' then old.ctid end, case when tg_op <> 'DELETE' then new.ctid end,
-      case when tg_op <> 'INSERT' then old::text end, case when tg_op <> 'DELETE' then new::text end,
-      coalesce(current_setting('dbt_deploy.defaulted', true), ''));
+      case when tg_op <> 'INSERT' then old::text end, case when tg_op <> 'DELETE' then new::text end);
   return null;
 end $body$;
 $make$, log_schema);
@@ -203,8 +190,7 @@ $make$, log_schema);
           execute format('alter table %s alter column %I add generated always as identity', it.target, part.attname);
           execute format('select setval(pg_get_serial_sequence(%L, %L), last_value, is_called) from %s', it.target, part.attname, part.numbers);
         else
-          execute format('alter table %s alter column %I set default case when %I.defaulted(%s) then %s end', it.target, part.attname,
-            log_schema, (select x.attnum from pg_attribute x where x.attrelid = copy and x.attname = part.attname), part.expression);
+          execute format('alter table %s alter column %I set default %s', it.target, part.attname, part.expression);
         end if;
       end loop;
       for part in

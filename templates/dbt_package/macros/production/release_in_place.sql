@@ -108,8 +108,8 @@
         if it.emptied > 0 then
           {{ dbtdeploy.postgres_empty_live() }}
         end if;
-        for step in execute format('select * from (select statement, layout, columns, op, defaulted, count(*) as rows from %s where node = $1'
-            ' group by 1, 2, 3, 4, 5 union all %s) steps order by statement, case op when ''D'' then 1 when ''U'' then 2 else 3 end',
+        for step in execute format('select * from (select statement, layout, columns, op, count(*) as rows from %s where node = $1'
+            ' group by 1, 2, 3, 4 union all %s) steps order by statement, case op when ''D'' then 1 when ''U'' then 2 else 3 end',
             logged, {{ dbtdeploy.postgres_steps_without_rows() }}) using it.node loop
           {{ dbtdeploy.postgres_apply_step() }}
         end loop;
@@ -214,7 +214,7 @@
 format('select * from (with s as (select statement, columns, left(op, 1) as op, row_number() over (order by statement) as k from %1$I.statements'
   ' where node = $1 and statement > %2$s and op in (''INSERT'', ''UPDATE'', ''DELETE'')),'
   ' did as (select distinct statement, op::text as op from %1$I.log where node = $1)'
-  ' select s.statement, null::text, s.columns, s.op::"char", '''', 0::bigint from s where not exists ('
+  ' select s.statement, null::text, s.columns, s.op::"char", 0::bigint from s where not exists ('
   ' select from s o join did d using (statement) where d.op = s.op and (o.k = s.k or o.k in (s.k + 1, s.k + 2) and o.op <> d.op))) nothing',
   it.log_schema, it.emptied)
 {% endmacro %}
@@ -235,8 +235,8 @@ format('select * from (with s as (select statement, columns, left(op, 1) as op, 
 
 {#
   All rows of one statement and one kind at once. A MERGE is done as an UPDATE and an INSERT, which touch
-  different rows. Columns that drew their default do so again; those that drew a number keep it, for
-  other staged tables may hold it.
+  different rows. A value that was drawn from a default, a number, a random or a time, is not drawn again: other
+  staged tables may hold it, and it is the one that was tested.
 #}
 {% macro postgres_apply_step() %}
           if exists (select from jsonb_array_elements(step.columns) c where c ->> 'name' like '%\_\_dbt\_alter') then
@@ -256,21 +256,20 @@ format('select * from (with s as (select statement, columns, left(op, 1) as op, 
               it.log_schema, 'touched_' || it.node, it.log_schema, map) using it.node, step.statement, step.layout, step.op;
           end if;
           select coalesce(array_agg(quote_ident(a.attname) order by a.attnum), '{}') into named
-            from jsonb_to_recordset(step.columns) as c(number int, name text)
+            from jsonb_to_recordset(step.columns) as c(name text)
             join pg_attribute a on a.attrelid = it.live and a.attname = c.name and not a.attisdropped
-            where a.attgenerated = '' and (case when step.op = 'I' then true else a.attidentity <> 'a' end)
-              and (position(format(' %s ', c.number) in step.defaulted) = 0 or exists (select from {{ dbtdeploy.postgres_number_columns('it.live') }} n where n.name = a.attname));
+            where a.attgenerated = '' and (step.op = 'I' or a.attidentity <> 'a');
           {{ dbtdeploy.postgres_sessions_path() }}
           if step.op = 'I' then
             execute format('with came as (select g.n, g.after, g.new::%1$s as new, row_number() over (order by g.n) as r from %2$I.log g'
-              ' where g.node = $1 and g.statement = $2 and g.op = ''I'' and g.defaulted = $4),'
+              ' where g.node = $1 and g.statement = $2 and g.op = ''I''),'
               ' made as (insert into %3$s (%4$s) overriding system value select %5$s from (select new from came order by n) x returning tableoid as of, ctid as live),'
               ' numbered as (select row_number() over () as r, of, live from made),'
               ' noted as (insert into %6$s (id, of, live, version, staged) select -c.n, m.of, m.live, $3, c.after from came c join numbered m using (r) returning id)'
               ' insert into %2$I.%7$I (id) select id from noted',
               step.layout, it.log_schema, it.full_name, array_to_string(named, ', '),
               (select string_agg('(x.new).' || c, ', ') from unnest(named) c), map, 'touched_' || it.node)
-              using it.node, step.statement, written, step.defaulted;
+              using it.node, step.statement, written;
           elsif step.op = 'D' then
             execute format('delete from %3$s l using %1$I.log g join %2$s m on m.staged = g.before'
               ' where g.node = $1 and g.statement = $2 and g.op = ''D'' and l.ctid = m.live and l.tableoid = m.of and l.xmin = m.version',
