@@ -21,6 +21,7 @@ from dbtdeploy.release import (
     not_ready,
     release_plan,
     release_refusals,
+    row_triggers,
     seed_headers,
     staging,
     waits,
@@ -157,6 +158,8 @@ def _tell(plan: ReleasePlan) -> None:
             actions_runner.say(f"{node.name} loses: {part}")
     for wait in plan.waits:
         actions_runner.say(f"{wait.name} {waits.SAID[wait.who]}.")
+    for one in plan.row_triggers:
+        actions_runner.warning(row_triggers.TITLE, row_triggers.said(one))
 
 
 def _go_on(plan: ReleasePlan, run: work_files.Run) -> None:

@@ -92,6 +92,48 @@ create table raw.lines (second_id int constraint of_second references analytics.
   other_id int constraint in_full references analytics.second match full);
 """
 
+UPPER = """
+create function raw.up() returns trigger language plpgsql as $$ begin return new; end $$;
+create trigger up before insert or update on analytics.events
+  for each row execute function raw.up();
+create trigger off before insert on analytics.events for each row execute function raw.up();
+alter table analytics.events disable trigger off;
+create trigger later after insert on analytics.events for each row execute function raw.up();
+create trigger once before insert on analytics.events
+  for each statement execute function raw.up();
+create trigger gone before delete on analytics.events for each row execute function raw.up();
+create trigger up before insert on analytics.second for each row execute function raw.up();
+"""
+
+
+def test_the_plan_and_the_log_warn_of_triggers_that_staging_does_not_fire(
+    production: Production,
+) -> None:
+    above = "{{ config(materialized='ephemeral') }} select id from {{ ref('events') }}"
+    last = "select id from {{ ref('above') }}"
+    production.write(
+        {
+            "models/events.sql": EVENTS,
+            "models/above.sql": above,
+            "models/last.sql": "{{ config(materialized='table') }}" + last,
+        }
+    )
+    released(production, 1)
+    production.database.run(UPPER)
+    production.write({"models/events.sql": EVENTS + " where true"})
+    assert go(production, 2, until="plan_release", dry_run=True, allow_loss=True) == 0
+    (found,) = hand_over.read(production.work, ReleasePlan).row_triggers
+    assert (found.name, found.triggers, found.readers) == ("events", ("up",), ("last",))
+    log = production.script("release/plan_release").stdout
+    said = "events has triggers that may change rows as they are written: up."
+    assert "Triggers that staging does not fire" in log
+    assert said in log
+    assert production.script("release/write_release_summary").returncode == 0
+    page = (production.work / work_files.SUMMARY).read_text()
+    assert "⚠️ `events` has triggers that may change rows as they are written: `up`." in page
+    assert "so `last` is built and tested without what they change." in page
+
+
 ROW_TYPE = """
 create function raw.twice(s analytics.second) returns int language sql as 'select 2 * (s).id';
 create materialized view raw.doubled as select raw.twice(second) as t from analytics.second;

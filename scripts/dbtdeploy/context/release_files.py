@@ -145,6 +145,16 @@ class Wait(Struct, frozen=True, kw_only=True):
     """Who waits for it: those who write to its table, or readers of what is replaced."""
 
 
+class RowTriggers(Struct, frozen=True, kw_only=True):
+    """Triggers that may change rows as a release writes them in place, and do not in staging."""
+
+    name: str
+    """Of the node whose table has them."""
+    triggers: tuple[str, ...]
+    readers: tuple[str, ...]
+    """Staged nodes that read it, at any distance."""
+
+
 class ReleasePlan(Alone, frozen=True, kw_only=True):
     """What a release changes; ``final`` once staging stands."""
 
@@ -169,6 +179,7 @@ class ReleasePlan(Alone, frozen=True, kw_only=True):
     removed: tuple[RemovedNode, ...] = ()
     new_schemas: tuple[NewSchema, ...] = ()
     waits: tuple[Wait, ...] = ()
+    row_triggers: tuple[RowTriggers, ...] = ()
     gates: tuple[Gate, ...] = ()
     final: bool = False
 

@@ -15,7 +15,7 @@ from dbtdeploy.base import errors
 from dbtdeploy.context import work_files
 from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import ReleaseNode, ReleasePlan, Spot, Tag
-from dbtdeploy.release import left_relations, release_nodes, staging, waits
+from dbtdeploy.release import left_relations, release_nodes, row_triggers, staging, waits
 from dbtdeploy.release.gates import breaking, downstream_check, gates, losses
 from dbtdeploy.store.publication import versions
 from dbtdeploy.warehouse import release_schemas
@@ -92,7 +92,13 @@ def plan(
     )
     if look is not None:
         lossy = _losing(made, manifest, production, look)
-        made = replace(made, nodes=lossy, new_schemas=look.new_schemas, waits=waits.of(made, look))
+        made = replace(
+            made,
+            nodes=lossy,
+            new_schemas=look.new_schemas,
+            waits=waits.of(made, look),
+            row_triggers=row_triggers.of(made, look, manifest),
+        )
     return replace(made, gates=gates.waiting(made, policy, manifest, tag.loss_allowed_by))
 
 

@@ -88,6 +88,13 @@ def baselines(
     ]
 
 
+def changed_in_place(plan: ReleasePlan, look: LiveProduction) -> frozenset[str]:
+    """Unique ids of the nodes whose tables stay, and get the rows that the build wrote."""
+    places = {node.unique_id: node.production for node in plan.staged}
+    anew = {node.unique_id for node in plan.staged if node.builds_on_itself}
+    return frozenset(one.unique_id for one in baselines(plan, look, places)) - anew
+
+
 def lay_profile(
     project: DbtProject,
     work: Path,

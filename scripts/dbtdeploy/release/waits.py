@@ -23,13 +23,8 @@ def of(plan: ReleasePlan, look: LiveProduction) -> tuple[Wait, ...]:
         plan: the release's, with what reads its nodes.
         look: production as it is.
     """
-    places = {node.unique_id: node.production for node in plan.staged}
     # What is changed in place keeps whatever depends on it.
-    stay = {
-        one.unique_id
-        for one in staging.baselines(plan, look, places)
-        if not any(n.unique_id == one.unique_id and n.builds_on_itself for n in plan.staged)
-    }
+    stay = staging.changed_in_place(plan, look)
     named = {name for node in plan.staged if node.unique_id not in stay for name in node.outside}
     found = {
         one.full_name: Wait(

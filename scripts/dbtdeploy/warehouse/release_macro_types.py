@@ -57,6 +57,8 @@ class LiveRelation(Struct, frozen=True, kw_only=True):
     """Those that keep rows of it from being changed, for it has no replica identity."""
     referenced_by: tuple[str, ...] = ()
     """Foreign keys of other tables that reference it, as ``orders_fk of marts.orders``."""
+    row_triggers: tuple[str, ...] = ()
+    """Enabled ones that may change a row as it is inserted or updated."""
     rows_estimate: int | None = None
     bytes: int | None = None
     statements: tuple[str, ...] = ()

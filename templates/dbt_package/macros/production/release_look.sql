@@ -91,12 +91,24 @@ select coalesce(json_agg(json_build_object(
   'constraints', (select coalesce(json_agg(k.conname order by k.conname), '[]') from pg_constraint k where k.conrelid = r.oid),
   'referenced_by', (select coalesce(json_agg(quote_ident(k.conname) || ' of ' || (k.conrelid::regclass)::text order by k.conname), '[]')
     from pg_constraint k where k.contype = 'f' and k.confrelid = r.oid and k.conrelid <> r.oid),
+  'row_triggers', {{ dbtdeploy.postgres_row_triggers('r.oid') }},
   'publications', {{ dbtdeploy.postgres_publications_that_stop('r.oid') }},
   'rows_estimate', case when r.relkind not in ('v', 'f') and r.reltuples >= 0 then r.reltuples::bigint end,
   'bytes', case when r.relkind not in ('v', 'f') then pg_total_relation_size(r.oid) end,
   'statements', coalesce(h.statements, '{}')
 )), '[]')
 from named r left join hanging h on h.key = r.unique_id
+{% endmacro %}
+
+
+{# Those that may change a row as it is inserted or updated, a partition's own too, by name. #}
+{% macro postgres_row_triggers(relation) %}
+(with recursive family(oid) as (
+    select {{ relation }}::oid union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid
+  )
+  {# By the bits of `pg_trigger.h`: for each row, before, and on INSERT or UPDATE. #}
+  select coalesce(json_agg(distinct quote_ident(g.tgname)), '[]') from family f join pg_trigger g on g.tgrelid = f.oid
+  where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 3 = 3 and g.tgtype & 20 > 0)
 {% endmacro %}
 
 
