@@ -376,8 +376,59 @@ def test_a_policy_that_hides_rows_from_the_owner_refuses_the_copy(shop: Shop) ->
         "create policy few on analytics.t using (id < 3)"
     )
     release = shop.begin()
-    with pytest.raises(errors.ReleaseStepFailed, match="row-level security"):
+    with pytest.raises(errors.ReleaseStepFailed, match="rows that a policy hides") as refused:
         release.prepare("t")
+    assert "ALTER TABLE analytics.t NO FORCE ROW LEVEL SECURITY" in str(refused.value)
+
+
+FORCED = """
+alter table {t} enable row level security; alter table {t} force row level security;
+"""
+
+
+@pytest.mark.fault(83)
+@pytest.mark.parametrize(
+    ("policies", "passes"),
+    [
+        ("create policy all_of_it on {t} to {owner} using (true) with check (true)", True),
+        (
+            "create policy a on {t} using (true); create policy b on {t} to {other} using (id = 1)",
+            True,
+        ),
+        (
+            "create policy a on {t} using (true);"
+            " create policy b on {t} as restrictive for insert with check (true)",
+            True,
+        ),
+        ("create policy a on {t} for select using (true)", False),
+        (
+            "create policy a on {t} using (true);"
+            " create policy b on {t} as restrictive for delete using (id <> 1)",
+            False,
+        ),
+        ("create policy a on {t} as restrictive using (true)", False),
+        ("select 1", False),
+    ],
+)
+def test_forced_row_level_security_passes_only_where_all_that_applies_is_true(
+    shop: Shop, policies: str, passes: bool
+) -> None:
+    roles = {"owner": shop.owner.user, "other": shop.other.user}
+    made = FORCED + policies.format(t="{t}", **roles)
+    if not passes:
+        shop.owner.run("create table analytics.t (id int);" + made.format(t="analytics.t"))
+        release = shop.begin()
+        with pytest.raises(errors.ReleaseStepFailed, match="rows that a policy hides"):
+            release.prepare("t")
+        return
+    table = Table(shop, "id int, v text", ROWS, more=(made,))
+    table.build("delete from {t} where id = 2; insert into {t} values (2, 'new'), (6, 'six')")
+    table.build("update {t} set v = 'u' where id = 1")
+    assert table.swap().outcome == "done"
+    table.alike()
+    back = shop.take_back(table.release, restore_incremental=True)
+    assert back.swapped.outcome == "done", back
+    assert len(table.contents("analytics")) == 5
 
 
 @pytest.mark.fault(91)

@@ -30,8 +30,8 @@ begin
   delete from dbt_deploy.baselines b where b.environment = job ->> 'environment' and b.project = job ->> 'project'
     and (b.added = '[]' or b.release_id = job ->> 'release_id');
   perform set_config('lock_timeout', '60s', true);
-  {# A policy that hides rows shall fail the copy, and both scans below shall come in the order of the rows. #}
-  perform set_config('row_security', 'off', true), set_config('synchronize_seqscans', 'off', true),
+  {# Both scans below shall come in the order of the rows. #}
+  perform set_config('synchronize_seqscans', 'off', true),
     set_config('max_parallel_workers_per_gather', '0', true);
   if jsonb_array_length(job -> 'baselines') > 0 then
     if to_regclass(format('%I.log', log_schema)) is not null then
@@ -131,6 +131,7 @@ $make$, log_schema);
         raise exception '% has the rule %, which may change what is written; a release cannot repeat a build there. Set `meta: {dbt_deploy: {method: direct}}`, or make it a trigger',
           part.name, quote_ident(part.rulename);
       end loop;
+      {{ dbtdeploy.postgres_refuse_hidden_rows() }}
       execute format('create unlogged table %s (like %s including all excluding defaults excluding identity excluding indexes'
         ' excluding statistics) with (autovacuum_enabled = false)', it.target, source::regclass);
       copy := to_regclass(it.target);
@@ -153,6 +154,26 @@ $make$, log_schema);
       if mapped <> counted then
         raise exception '% was read as % rows and as % rows in one snapshot', source::regclass, counted, mapped;
       end if;
+{% endmacro %}
+
+
+{#
+  A policy that hides rows would have them missing from the copy. PostgreSQL itself refuses where one applies; it is let
+  pass where each that applies is `true`, and rows of every command are allowed.
+#}
+{% macro postgres_refuse_hidden_rows() %}
+      perform set_config('row_security', 'on', true);
+      if row_security_active(source) and not {{ dbtdeploy.postgres_policies_allow_all('source') }} then
+        raise exception 'the row level security of % applies to the role %, by FORCE or because the role is not the owner, and the rows that a policy hides from it would be lost. Run as the owner: ALTER TABLE % NO FORCE ROW LEVEL SECURITY, or give the role BYPASSRLS, or let each policy that applies to it be USING (true) WITH CHECK (true)',
+          source::regclass, quote_ident(current_user), source::regclass;
+      end if;
+      perform set_config('row_security', case when row_security_active(source) then 'on' else 'off' end, true);
+{% endmacro %}
+
+{% macro postgres_policies_allow_all(relation) %}
+(select coalesce(bool_and('true' = all (array[coalesce(pg_get_expr(q.polqual, q.polrelid), 'true'), coalesce(pg_get_expr(q.polwithcheck, q.polrelid), 'true')])), false)
+    and (bool_or(q.polpermissive and q.polcmd = '*') or count(distinct q.polcmd) filter (where q.polpermissive) = 4)
+  from pg_policy q where q.polrelid = {{ relation }} and exists (select from unnest(q.polroles) r(oid) where r.oid = 0 or pg_has_role(r.oid, 'usage')))
 {% endmacro %}
 
 
