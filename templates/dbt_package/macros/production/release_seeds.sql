@@ -51,17 +51,18 @@
               waits_for := null;
               select string_agg(quote_ident(a.attname), ', ' order by a.attnum) as names into part from pg_attribute a
                 where a.attrelid = undone.kept and a.attnum > 0 and not a.attisdropped;
-              execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s', undone.live::regclass, part.names, undone.kept::regclass);
-              get diagnostics taken = row_count;
+              {# As text, because not every type has an equality. #}
+              execute format('with came as (insert into %1$s (%2$s) overriding system value select %2$s from %3$s returning row(%2$s)::text as row)'
+                ' select (select count(*) from came) as rows, (select count(*) from (select row(%2$s)::text from %3$s except all select row from came) x) as others',
+                undone.live::regclass, part.names, undone.kept::regclass) into part;
+              taken := part.rows;
+              rewritten := part.others;
               {{ dbtdeploy.postgres_empty_path() }}
               execute format('select count(*) from %s', undone.kept::regclass) into counted;
               if counted <> taken then
                 raise exception '% of % rows could be taken back; a trigger or policy of the table kept the rest', taken, counted;
               end if;
-              {# As text, because not every type has an equality. #}
-              execute format('select count(*) as rows from (select (k.*)::text from (select %1$s from %2$s) k except all select (l.*)::text from (select %1$s from %3$s) l) x',
-                part.names, undone.kept::regclass, undone.live::regclass) into part;
-              {{ dbtdeploy.postgres_refuse_rewritten('part.rows', 'Disable the triggers for the rollback') }}
+              {{ dbtdeploy.postgres_refuse_rewritten('Disable the triggers for the rollback') }}
               execute format('drop table %s', undone.kept::regclass);
             exception
               when lock_not_available or deadlock_detected then

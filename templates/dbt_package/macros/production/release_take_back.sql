@@ -46,7 +46,7 @@ declare
   leaving oid[]; entering oid[]; reshaping oid[] := '{}';
   things jsonb; undo jsonb; undo_done jsonb; narrow jsonb; added jsonb; replaced jsonb; reattach jsonb; was_changes text[]; columns_dropped text[]; columns_stay text[];
   said text[] := '{}'; repointed text[]; at_work_on text;
-  it record; part record; undone record; layout record; step record; differs text; counted bigint; taken bigint; expected bigint; ours xid; here oid; kept oid; how jsonb;
+  it record; part record; undone record; layout record; step record; differs text; counted bigint; taken bigint; expected bigint; rewritten bigint; ours xid; here oid; kept oid; how jsonb;
   outcome text; began timestamptz; swapped_at timestamptz;
   patience timestamptz; waits_for oid; tries int := 0;
 begin

@@ -75,6 +75,7 @@
         begin
           {{ dbtdeploy.postgres_identify_rows('undone.kept') }}
           taken := 0;
+          rewritten := 0;
           execute format('select count(*) as rows from %s where old is not null or live is not null', undone.kept::regclass) into part;
           expected := part.rows;
           {{ dbtdeploy.postgres_sessions_path() }}
@@ -91,31 +92,32 @@
                 string_agg(format('(k.row).%I', a.attname), ', ' order by a.attnum) as held,
                 string_agg(format('%1$I = (k.row).%1$I', a.attname), ', ' order by a.attnum) filter (where a.attidentity <> 'a') as sets,
                 string_agg(format('l.%I', a.attname), ', ' order by a.attnum) filter (where a.attidentity <> 'a') as settable,
-                string_agg(format('(k.row).%I', a.attname), ', ' order by a.attnum) filter (where a.attidentity <> 'a') as kept_values
+                string_agg(format('(k.row).%I', a.attname), ', ' order by a.attnum) filter (where a.attidentity <> 'a') as held_settable
               from jsonb_to_recordset(layout.value) as c(name text)
               join pg_attribute a on a.attrelid = undone.live and a.attname = c.name and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
             loop
               {# All that this block writes bears its xid, such as the type that it has just made. #}
               ours := (select y.xmin from pg_type y where y.oid = to_regtype(part.type));
               execute format('with back as (update %1$s l set %2$s from (select k.*, k.old::%3$s as row from %4$s k where k.layout = $1 and k.old is not null and k.live is not null) k'
-                ' where l.ctid = k.live and l.tableoid = k.of and l.xmin = k.version returning k.id, l.tableoid as of, l.ctid as live)'
-                ' update %4$s k set of = b.of, live = b.live, version = $2 from back b where k.id = b.id', undone.live::regclass, part.sets, part.type, undone.kept::regclass)
-                using layout.key, ours;
-              get diagnostics counted = row_count;
-              taken := taken + counted;
+                ' where l.ctid = k.live and l.tableoid = k.of and l.xmin = k.version'
+                ' returning k.id, l.tableoid as of, l.ctid as live, row(%5$s) as put, row(%6$s) as held),'
+                ' noted as (update %4$s k set of = b.of, live = b.live, version = $2 from back b where k.id = b.id returning b.put *<> b.held as other)'
+                ' select count(*) as rows, count(*) filter (where other) as others from noted',
+                undone.live::regclass, part.sets, part.type, undone.kept::regclass, part.settable, part.held_settable)
+                into step using layout.key, ours;
+              taken := taken + step.rows;
+              rewritten := rewritten + step.others;
               execute format('with went as (select k.id, k.old::%1$s as row, row_number() over (order by k.id) as r from %4$s k where k.layout = $1 and k.old is not null and k.live is null),'
-                ' came as (insert into %2$s (%3$s) overriding system value select %5$s from (select id, row from went order by id) k returning tableoid as of, ctid as live),'
-                ' numbered as (select row_number() over () as r, of, live from came)'
-                ' update %4$s k set of = n.of, live = n.live, version = $2 from numbered n join went w using (r) where k.id = w.id',
-                part.type, undone.live::regclass, part.names, undone.kept::regclass, part.held)
-                using layout.key, ours;
-              get diagnostics counted = row_count;
-              taken := taken + counted;
-              execute format('select count(*) as rows from %1$s k left join %2$s l on l.ctid = currtid2(k.of::regclass::text, k.live) and l.tableoid = k.of'
-                ' where k.layout = $1 and k.old is not null'
-                ' and (l.ctid is null or (select r from (select %3$s) r) *<> (select r from (select %4$s from (select k.old::%5$s as row) k) r))',
-                undone.kept::regclass, undone.live::regclass, part.settable, part.kept_values, part.type) into step using layout.key;
-              {{ dbtdeploy.postgres_refuse_rewritten('step.rows', 'Roll back without restore-incremental, or disable the triggers for the rollback') }}
+                ' came as (insert into %2$s as l (%3$s) overriding system value select %5$s from (select id, row from went order by id) k'
+                ' returning l.tableoid as of, l.ctid as live, row(%6$s) as put),'
+                ' numbered as (select row_number() over () as r, of, live, put from came),'
+                ' noted as (update %4$s t set of = n.of, live = n.live, version = $2 from numbered n join went k using (r) where t.id = k.id'
+                ' returning n.put *<> row(%7$s) as other)'
+                ' select count(*) as rows, count(*) filter (where other) as others from noted',
+                part.type, undone.live::regclass, part.names, undone.kept::regclass, part.held, part.settable, part.held_settable)
+                into step using layout.key, ours;
+              taken := taken + step.rows;
+              rewritten := rewritten + step.others;
               execute format('drop type %s', part.type);
             end loop;
           end loop;
@@ -123,6 +125,7 @@
           if expected <> taken then
             raise exception '% of % rows could be taken back; a trigger, policy or foreign key of the table kept the rest', taken, expected;
           end if;
+          {{ dbtdeploy.postgres_refuse_rewritten('Roll back without restore-incremental, or disable the triggers for the rollback') }}
           {{ dbtdeploy.postgres_hand_over_rows() }}
           execute format('drop table %s', undone.kept::regclass);
         exception
@@ -137,16 +140,16 @@
 
 
 {#
-  What came back is what was kept, compared by its bytes, as no type has to have an equality. Deferred triggers have not
-  run yet.
+  What came back is what was kept, compared by its bytes, as no type has to have an equality. An AFTER trigger that
+  writes to the row does what it does at any write.
 #}
-{% macro postgres_refuse_rewritten(rows, remedy) %}
-              if {{ rows }} > 0 then
+{% macro postgres_refuse_rewritten(remedy) %}
+              if rewritten > 0 then
                 raise exception '% of the rows that the rollback put back do not hold what was kept of them, because a trigger of the table changed them (%). {{ remedy }} (ALTER TABLE % DISABLE TRIGGER ..., and ENABLE it afterwards)',
-                  {{ rows }}, (
+                  rewritten, (
                     with recursive family(oid) as (select undone.live union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid)
                     select coalesce(string_agg(distinct quote_ident(g.tgname), ', '), 'none is there now') from family f join pg_trigger g on g.tgrelid = f.oid
-                    where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 20 > 0), undone.live::regclass;
+                    where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 3 = 3 and g.tgtype & 20 > 0), undone.live::regclass;
               end if;
 {% endmacro %}
 
