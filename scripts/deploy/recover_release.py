@@ -1,4 +1,4 @@
-"""unsettled_release.json in the store -> finished or undone: what a stopped run left.
+"""release_in_flight.json in the store -> finished or undone: what a stopped run left.
 
 The warehouse says which: its swap is one transaction, and committed or not.
 """

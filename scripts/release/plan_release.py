@@ -153,7 +153,7 @@ def _again(work: Path) -> Collection[str]:
 
 def _tell(plan: ReleasePlan) -> None:
     for node in plan.nodes:
-        actions_runner.say(f"{node.name}: {node.change}, {node.method}, type {node.kind}")
+        actions_runner.say(f"{node.name}: {node.change}, {node.method}")
         for part in node.losses:
             actions_runner.say(f"{node.name} loses: {part}")
     for wait in plan.waits:

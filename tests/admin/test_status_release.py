@@ -129,7 +129,7 @@ def test_what_is_under_way_is_told(store: Store) -> None:
         started_at="2026-11-25T11:00:00+00:00",
     )
     in_flight.write(store, record)
-    assert shown(store)["Unsettled"] == (
+    assert shown(store)["In flight"] == (
         "a release of v1.4.0 by ana, begun 11:00 UTC (1 hour); unless it is at work, the next run "
         "finishes or undoes it"
     )

@@ -63,14 +63,14 @@ def test_the_comment_folds_it() -> None:
     assert (
         "<details><summary>When released: 2 replaced, 1 incremental, read by 1 exposure</summary>"
     ) in text
-    assert "| `customer_ltv` | C, incremental | `Weekly sales` | stays |" in text
+    assert "| `customer_ltv` | changed in place, incremental | `Weekly sales` | stays |" in text
     assert "| Method |" not in text
 
 
 def test_a_model_that_is_built_in_place_is_told() -> None:
     built = with_meta(builds.passed(), "customer_ltv", {"method": "direct"})
     text = render.comment(report(built))
-    assert "| `customer_ltv` | C, incremental | in place | built again |" in text
+    assert "| `customer_ltv` | changed in place, incremental | in place | built again |" in text
 
 
 def test_what_no_longer_is_incremental_is_told() -> None:

@@ -59,7 +59,7 @@ def rows(found: ReleaseStatus, now: datetime) -> Iterator[tuple[str, str, str]]:
             return
         begun = timestamps.since(one.started_at, now)
         text = f"a {one.what} of {one.tag} by {one.by}, begun {begun}; unless it is at work, "
-        yield "Unsettled", f"{text}the next run finishes or undoes it", one.run_url
+        yield "In flight", f"{text}the next run finishes or undoes it", one.run_url
 
 
 def _read(store: Store, pointer: Pointer | None, current: Index | None) -> ReleaseStatus:

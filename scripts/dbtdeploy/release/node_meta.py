@@ -32,7 +32,7 @@ PLAIN = re.compile(r"[A-Za-z_][\w$]*")
 QUOTED = re.compile(r'"([^"]+)"')
 
 
-class Wishes(Struct, frozen=True, kw_only=True):
+class ModelMeta(Struct, frozen=True, kw_only=True):
     """What one model asks for; None where it says nothing."""
 
     method: Method | None = None
@@ -42,7 +42,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     fresh_hours: float | None = None
 
 
-def of(node: Node) -> Wishes:
+def of(node: Node) -> ModelMeta:
     """Read a node's ``meta``.
 
     Raises:
@@ -52,19 +52,19 @@ def of(node: Node) -> Wishes:
     said = meta.get(KEY)
     if said is not None and not isinstance(said, dict):
         raise _refused(node, f"`meta.{KEY}` is {said!r} and should hold keys of its own")
-    wishes: Mapping[str, Any] = said or {}
-    for name in wishes:
+    model_meta: Mapping[str, Any] = said or {}
+    for name in model_meta:
         if name not in KEYS:
             raise _refused(node, f"`meta.{KEY}` has the key {name!r}, which dbt-deploy has not")
-    method = wishes.get("method", meta.get(SHORT_METHOD))
-    return Wishes(
+    method = model_meta.get("method", meta.get(SHORT_METHOD))
+    return ModelMeta(
         method=cast("Method | None", _one_of(node, "method", method, METHODS)),
         row_count=cast(
-            "RowCount | None", _one_of(node, "row_count", wishes.get("row_count"), ROW_COUNTS)
+            "RowCount | None", _one_of(node, "row_count", model_meta.get("row_count"), ROW_COUNTS)
         ),
-        row_count_tolerance=_number(node, "row_count_tolerance", wishes),
-        fresh_column=_name(node, wishes),
-        fresh_hours=_number(node, "fresh_hours", wishes),
+        row_count_tolerance=_number(node, "row_count_tolerance", model_meta),
+        fresh_column=_name(node, model_meta),
+        fresh_hours=_number(node, "fresh_hours", model_meta),
     )
 
 
@@ -113,8 +113,8 @@ def _one_of(node: Node, key: str, value: object, allowed: tuple[str, ...]) -> st
     raise _refused(node, f"`{key}` is {value!r} and should be {choices}")
 
 
-def _number(node: Node, key: str, wishes: Mapping[str, Any]) -> float | None:
-    value = wishes.get(key)
+def _number(node: Node, key: str, model_meta: Mapping[str, Any]) -> float | None:
+    value = model_meta.get(key)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST:
@@ -122,8 +122,8 @@ def _number(node: Node, key: str, wishes: Mapping[str, Any]) -> float | None:
     return float(value)
 
 
-def _name(node: Node, wishes: Mapping[str, Any]) -> str | None:
-    value = wishes.get("fresh_column")
+def _name(node: Node, model_meta: Mapping[str, Any]) -> str | None:
+    value = model_meta.get("fresh_column")
     if value is None:
         return None
     column = _column(value) if isinstance(value, str) else None

@@ -76,9 +76,9 @@ def node(planned: PlannedNode, facts: ReleaseNodeInputs) -> ReleaseNode:
         name=planned.name, resource_type=planned.resource_type
     )
     materialized = planned.materialized or known.materialized or planned.resource_type
-    wishes = node_meta.of(known)
+    model_meta = node_meta.of(known)
     itself = in_place.builds_on_itself(known, materialized, facts.materializations, facts.manifest)
-    method = "direct" if planned.resource_type == "function" else wishes.method or facts.method
+    method = "direct" if planned.resource_type == "function" else model_meta.method or facts.method
     return ReleaseNode(
         unique_id=unique_id,
         resource_type=planned.resource_type,

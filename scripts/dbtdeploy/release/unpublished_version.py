@@ -37,7 +37,7 @@ def write(
         record: what is kept of the release.
 
     Returns:
-        ``unsettled_release.json`` as it is now.
+        ``release_in_flight.json`` as it is now.
 
     Raises:
         LeaseLost: the release that is under way is another one.

@@ -139,6 +139,7 @@ def _environment() -> jinja2.Environment:
         "signed": template_filters.signed,
         "plural": text.plural,
         "kinds": template_filters.kinds,
+        "comes": template_filters.comes,
         "seconds": template_filters.seconds,
         "instant": template_filters.instant,
         "age": text.age,

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from dbtdeploy.base import markdown
 from dbtdeploy.base.text import MINUTE, WEB, first, plural
+from dbtdeploy.context.release_files import ReleaseNode
 from dbtdeploy.report.page_model import Limits
+from dbtdeploy.report.release_preview_report import NodeWhenReleased
 from dbtdeploy.report.report import NodeReport, Place
 
 SHORTEST = 0.1
@@ -56,6 +58,18 @@ def kinds(nodes: Iterable[NodeReport]) -> str:
     found = Counter("hook" if n.resource_type == "operation" else n.resource_type for n in nodes)
     parts = [plural(count, markdown.prose(kind)) for kind, count in found.most_common()]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+WRITTEN_INTO = frozenset({"incremental", "snapshot", "seed"})
+"""Materializations that a release changes in place."""
+
+
+def comes(node: NodeWhenReleased | ReleaseNode) -> str:
+    """How a release brings a node: ``new``, ``replaced`` or ``changed in place``."""
+    if node.kind == "A":
+        return "new"
+    written = node.materialized in WRITTEN_INTO and not node.full_refresh
+    return "changed in place" if written else "replaced"
 
 
 def seconds(value: float) -> str:

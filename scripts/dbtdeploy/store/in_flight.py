@@ -1,4 +1,4 @@
-"""A release or rollback under way: ``unsettled_release.json`` in the store.
+"""A release or rollback under way: ``release_in_flight.json`` in the store.
 
 Warehouse and store cannot change in one transaction. This record stands from before the first
 write to the warehouse until both agree again; who holds the lease and finds one asks the warehouse
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from dbtdeploy.base import versioned_json
 from dbtdeploy.store.object_store import Store
 
-KEY = "unsettled_release.json"
+KEY = "release_in_flight.json"
 
 DAMAGED = (
     "Look into the table dbt_deploy.releases whether the newest release is live. If it is not, "
@@ -28,7 +28,7 @@ happened. ``rolling-back``: the take-back may have happened."""
 
 
 class InFlight(Struct, frozen=True, kw_only=True):
-    """``unsettled_release.json``."""
+    """``release_in_flight.json``."""
 
     what: Literal["release", "rollback"]
     release_id: str

@@ -211,10 +211,11 @@ def test_the_plan_stands_in_one_table() -> None:
     text = summary(live())
     rows = [line for line in text.split("\n") if line.startswith("| ") and "fct_orders" in line]
     assert rows == [
-        "| **`fct_orders`** | B, table | SQL changed | 10,251 (+12) | 2.1 s | moved back |"
+        "| **`fct_orders`** | replaced, table | SQL changed | 10,251 (+12) | 2.1 s | moved back |"
     ]
-    assert "| **`dim_segments`** | A, table | new | 4 | 0.2 s | taken away |" in text
-    assert "| `customer_ltv` | C, incremental | downstream | 947 (+12) | 0.4 s | stays |" in text
+    assert "| **`dim_segments`** | new, table | new | 4 | 0.2 s | taken away |" in text
+    row = "| `customer_ltv` | changed in place, incremental | downstream | 947 (+12) | 0.4 s |"
+    assert f"{row} stays |" in text
     assert "No longer in the project: `stg_legacy_orders`" in text
     assert "- `fct_orders`: `Weekly sales`; outside the project `bi.weekly_orders`" in text
     assert "<summary>6 gates passed</summary>" in text
@@ -449,7 +450,7 @@ def test_notes_say_what_changed_breaking_first() -> None:
             "- **`fct_orders`**: column `amount` is removed",
             "Read by `Weekly sales`",
             "#### What changed",
-            "| **`dim_segments`** | A, table | new | 4 |",
+            "| **`dim_segments`** | new, table | new | 4 |",
             "#### Gates",
             "| ✅ dbt tests | 2 of 2 tests passed |",
             "#### Going back",

@@ -15,7 +15,7 @@ from dbtdeploy.context.policies import Release
 from dbtdeploy.context.release_files import Gate, ReleaseNode, ReleasePlan
 from dbtdeploy.release import node_meta
 from dbtdeploy.release.gates import gates_rows, gates_tests_columns, losses
-from dbtdeploy.release.node_meta import Wishes
+from dbtdeploy.release.node_meta import ModelMeta
 from dbtdeploy.warehouse.release_macro_types import LiveProduction, Measured, Pair
 
 TESTS, BREAKING, COUNTS = "dbt tests", "breaking changes", "row counts"
@@ -29,7 +29,7 @@ class Staged(Struct, frozen=True, kw_only=True):
     """One staged node with all that the gates ask about it."""
 
     node: ReleaseNode
-    wishes: Wishes
+    model_meta: ModelMeta
     known: Node
 
 
@@ -80,7 +80,7 @@ def pairs(
             production=one.node.production if one.node.unique_id in live else None,
             unique_key=node_meta.unique_columns(one.known),
             fresh_column=_fresh_column(one, policy),
-            count=one.node.materialized not in VIEWS or one.wishes.row_count is not None,
+            count=one.node.materialized not in VIEWS or one.model_meta.row_count is not None,
         )
         for one in staged(plan, manifest)
         if one.node.staging is not None
@@ -135,7 +135,7 @@ def judge(
         ),
         gates_rows.freshness(
             [
-                (one.node, figures.get(one.node.unique_id), hours, one.wishes.fresh_column)
+                (one.node, figures.get(one.node.unique_id), hours, one.model_meta.fresh_column)
                 for one in nodes
                 if (hours := fresh_hours(one, policy)) is not None
             ],
@@ -175,7 +175,7 @@ def staged(plan: ReleasePlan, manifest: Manifest) -> tuple[Staged, ...]:
     return tuple(
         Staged(
             node=node,
-            wishes=node_meta.of(known[node.unique_id]),
+            model_meta=node_meta.of(known[node.unique_id]),
             known=known[node.unique_id],
         )
         for node in plan.staged
@@ -184,9 +184,9 @@ def staged(plan: ReleasePlan, manifest: Manifest) -> tuple[Staged, ...]:
 
 def limit(one: Staged, policy: Release) -> tuple[str, float]:
     """How a node's rows are judged, and how many per cent they may differ."""
-    asked = one.wishes.row_count_tolerance
+    asked = one.model_meta.row_count_tolerance
     tolerance = policy.row_count_tolerance if asked is None else asked
-    return one.wishes.row_count or policy.row_count_gate, tolerance
+    return one.model_meta.row_count or policy.row_count_gate, tolerance
 
 
 def fresh_hours(one: Staged, policy: Release) -> float | None:
@@ -195,12 +195,16 @@ def fresh_hours(one: Staged, policy: Release) -> float | None:
     Raises:
         InvalidInput: a column is named and no hours.
     """
-    if one.wishes.fresh_column is None and policy.freshness_column is None:
+    if one.model_meta.fresh_column is None and policy.freshness_column is None:
         return None
-    hours = policy.freshness_hours if one.wishes.fresh_hours is None else one.wishes.fresh_hours
+    hours = (
+        policy.freshness_hours if one.model_meta.fresh_hours is None else one.model_meta.fresh_hours
+    )
     if hours is not None:
         return hours
-    where = f"the `meta` of `{one.node.name}`" if one.wishes.fresh_column else "`freshness-column`"
+    where = (
+        f"the `meta` of `{one.node.name}`" if one.model_meta.fresh_column else "`freshness-column`"
+    )
     raise errors.InvalidInput(
         f"A column for freshness is named by {where}, and nothing says how old it may be.",
         not_done="Nothing was built.",
@@ -235,11 +239,11 @@ def _new_schemas(plan: ReleasePlan) -> tuple[Gate, ...]:
 def _is_counted(one: Staged, policy: Release) -> bool:
     if one.node.kind == "A" or limit(one, policy)[0] == "off":
         return False
-    return one.node.materialized not in VIEWS or one.wishes.row_count is not None
+    return one.node.materialized not in VIEWS or one.model_meta.row_count is not None
 
 
 def _fresh_column(one: Staged, policy: Release) -> str | None:
-    return one.wishes.fresh_column or policy.freshness_column
+    return one.model_meta.fresh_column or policy.freshness_column
 
 
 def _waits(name: str, what: str, *, on: bool = True) -> Gate:
