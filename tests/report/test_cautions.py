@@ -119,7 +119,13 @@ def test_a_hook_that_stays_where_it_may_is_not_told(sql: str) -> None:
 
 
 def with_source(schema: str, built: Built) -> artifacts.Manifest:
-    source = {"name": "orders", "source_name": "raw", "schema": schema, "resource_type": "source"}
+    source = {
+        "name": "orders",
+        "source_name": "raw",
+        "schema": schema,
+        "resource_type": "source",
+        "relation_name": f'"db"."{schema}"."orders"',
+    }
     document = json.loads(built.manifest(built.now))
     document["sources"] = {"source.shop.raw.orders": source}
     return json_codec.decode(json.dumps(document), artifacts.Manifest)
@@ -143,6 +149,9 @@ def test_a_source_in_the_pull_requests_own_schema_is_the_cause() -> None:
     assert "`analytics` in production" in text
     elsewhere = replace(inputs, manifest=with_source("raw", built))
     assert build_report(elsewhere).cautions == ()
+    seed = model("orders", kind="seed")
+    loaded = with_source("pr_482", replace(built, now=[entry, seed]))
+    assert build_report(replace(inputs, manifest=loaded)).cautions == ()
 
 
 @pytest.mark.fault(118)

@@ -184,6 +184,8 @@ def test_of_results_without_proof_slack_says_what_the_summary_says() -> None:
         (300, 100, {}, True),
         (0, None, {}, False),
         (0, 10_239, {"row_count": "off"}, True),
+        # What YAML makes of a bare `off`.
+        (0, 10_239, {"row_count": False}, True),
         (40, 100, {"row_count_tolerance": 70}, True),
         (20, 100, {"row_count_tolerance": 70}, False),
     ],

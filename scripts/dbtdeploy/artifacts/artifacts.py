@@ -126,6 +126,23 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     """Of an exposure."""
 
     @property
+    def meta_said(self) -> dict[str, Any]:
+        """The config ``meta``, or what older versions of dbt have; empty if it is no mapping."""
+        found = (decoded(self.config.meta), decoded(self.meta))
+        return next((one for one in found if isinstance(one, dict) and one), {})
+
+    @property
+    def hooks(self) -> tuple[tuple[str, str], ...]:
+        """``pre-hook`` or ``post-hook``, and the SQL, of each hook of its config."""
+        given = (("pre-hook", self.config.pre_hook), ("post-hook", self.config.post_hook))
+        return tuple(
+            (kind, sql)
+            for kind, raw in given
+            for hook in _listed(decoded(raw))
+            if isinstance(sql := hook.get("sql") if isinstance(hook, dict) else hook, str)
+        )
+
+    @property
     def materialized(self) -> str | None:
         """How dbt builds it."""
         return self.config.materialized
@@ -215,6 +232,10 @@ def read_production_results(path: Path) -> RunResults | None:
 def decoded(raw: msgspec.Raw) -> Any:
     """A ``Raw`` field's value."""
     return json_codec.decode(raw)
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _read(path: Path, kind: type[T]) -> T | None:

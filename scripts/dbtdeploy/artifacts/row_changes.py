@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dbtdeploy.artifacts.artifacts import Node, decoded
+from dbtdeploy.artifacts.artifacts import Node
 
 RowChange = Literal["empty", "most_lost", "grown"]
 """``empty``: it has no rows now. ``most_lost``: fewer than half are left. ``grown``: it has more
@@ -58,12 +58,12 @@ def change(
 
 def _allows(node: Node, before: int, after: int) -> bool:
     """By ``row_count: off`` or ``row_count_tolerance``, as ``release/node_meta.py`` reads them."""
-    meta = decoded(node.config.meta) or decoded(node.meta)
-    said = meta.get("dbt_deploy") if isinstance(meta, dict) else None
+    said = node.meta_said.get("dbt_deploy")
     if not isinstance(said, dict):
         return False
     tolerance = said.get("row_count_tolerance")
-    if said.get("row_count") == "off":
+    # YAML 1.1 reads a bare `off` as false.
+    if said.get("row_count") in ("off", False):
         return True
     if not before or not isinstance(tolerance, int | float):
         return False

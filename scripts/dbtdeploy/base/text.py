@@ -17,6 +17,17 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def identifier(name: str) -> str:
+    """A name as SQL is written for people: quoted only where PostgreSQL would not read it so."""
+    plain = re.fullmatch("[a-z_][a-z0-9_$]*", name)
+    return name if plain else quoted(name)
+
+
+def quoted(name: str) -> str:
+    """A name in SQL, in double quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def lasted(seconds: float) -> str:
     """``3 hours``, in whole units of the largest kind."""
     for size, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from dbtdeploy.base import text
 from dbtdeploy.context.work_files import LogError
 
 _TIMEOUT = (
@@ -81,9 +82,7 @@ def remedy_for(said: str) -> str:
     """The first remedy that fits what dbt said, or where to look."""
     denied = DENIED.search(said)
     if denied is not None:
-        kind, name = denied[1], denied[2].strip()
-        plain = re.fullmatch("[a-z_][a-z0-9_$]*", name)
-        shown = name if plain else '"' + name.replace('"', '""') + '"'
+        kind, shown = denied[1], text.identifier(denied[2].strip())
         grant = GRANTS.get(kind, "GRANT SELECT ON {} TO <role>;").format(shown)
         building = " Add CREATE if it builds in that schema." if kind == "schema" else ""
         return (

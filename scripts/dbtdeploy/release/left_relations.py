@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from dbtdeploy.artifacts.artifacts import Manifest, Node
 from dbtdeploy.base import errors
+from dbtdeploy.base.text import quoted
 from dbtdeploy.context.release_files import ReleaseNode, RemovedNode, Spot
 from dbtdeploy.release import release_nodes
 from dbtdeploy.warehouse.release_macro_types import LiveProduction
@@ -119,16 +120,12 @@ def _spot(node: Node) -> Spot | None:
 
 def _move(node: ReleaseNode, old: Spot) -> str:
     new, moved = node.production, []
-    schema, identifier = _quoted(old.schema), _quoted(old.identifier)
+    schema, identifier = quoted(old.schema), quoted(old.identifier)
     if new.schema != old.schema:
-        moved.append(f"alter table {schema}.{identifier} set schema {_quoted(new.schema)};")
+        moved.append(f"alter table {schema}.{identifier} set schema {quoted(new.schema)};")
     if new.identifier != old.identifier:
-        there = f"{_quoted(new.schema)}.{identifier}"
-        moved.append(f"alter table {there} rename to {_quoted(new.identifier)};")
-    now = f"{_quoted(new.schema)}.{_quoted(new.identifier)}"
+        there = f"{quoted(new.schema)}.{identifier}"
+        moved.append(f"alter table {there} rename to {quoted(new.identifier)};")
+    now = f"{quoted(new.schema)}.{quoted(new.identifier)}"
     moved.append(f"create view {schema}.{identifier} as select * from {now};")  # noqa: S608
     return "\n".join(f"    {one}" for one in moved)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -48,7 +48,7 @@ def of(node: Node) -> ModelMeta:
     Raises:
         InvalidInput: it says something that dbt-deploy does not know; names the node.
     """
-    meta = _mapping(decoded(node.config.meta)) or _mapping(decoded(node.meta))
+    meta = node.meta_said
     said = meta.get(KEY)
     if said is not None and not isinstance(said, dict):
         raise _refused(node, f"`meta.{KEY}` is {said!r} and should hold keys of its own")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from dbtdeploy.artifacts.artifacts import Manifest, Node, decoded
 from dbtdeploy.base import errors, text
@@ -56,7 +56,7 @@ def _stopped(node: ReleaseNode, known: Node, live: LiveRelation) -> Iterator[Obs
     if not live.publications or not _changes_rows(known):
         return
     names = ", ".join(live.publications)
-    table = _quoted(node)
+    table = _table(node)
     yield (
         f"{node.name}: the publication {names} publishes updates or deletes of {table}, which has "
         "no replica identity, so PostgreSQL refuses both",
@@ -68,7 +68,7 @@ def _referenced(node: ReleaseNode, live: LiveRelation) -> Iterator[Obstacle]:
     """A seed is emptied by TRUNCATE, by dbt as by the swap, and PostgreSQL refuses that."""
     for key in live.referenced_by:
         yield (
-            f"{node.name}: the foreign key {key} references the seed {_quoted(node)}, and "
+            f"{node.name}: the foreign key {key} references the seed {_table(node)}, and "
             "PostgreSQL does not truncate such a table, neither for dbt nor for a release",
             "Drop the foreign key, or set `full_refresh: true` in the seed's config: it is then "
             "replaced.",
@@ -85,23 +85,16 @@ def _changes_rows(known: Node) -> bool:
 
 def _constrained(node: ReleaseNode, known: Node, live: LiveRelation) -> Iterator[Obstacle]:
     """A hook that adds a constraint which production has not: a release repeats rows, not that."""
-    for sql in _hooks(known):
+    for _, sql in known.hooks:
         for quoted, plain in ADDS.findall(sql):
             name = quoted or plain.lower()
             if name not in live.constraints:
                 yield (
-                    f"{node.name}: its hook adds the constraint {name}, which {_quoted(node)} has "
+                    f"{node.name}: its hook adds the constraint {name}, which {_table(node)} has "
                     "not; the table is changed in place, and a release repeats no such change",
-                    f"Add the constraint {name} to {_quoted(node)} by hand first, as the hook "
+                    f"Add the constraint {name} to {_table(node)} by hand first, as the hook "
                     "would.",
                 )
-
-
-def _hooks(known: Node) -> Iterator[str]:
-    for section in (known.config.pre_hook, known.config.post_hook):
-        hooks = decoded(section)
-        for hook in hooks if isinstance(hooks, list) else ():
-            yield str(hook.get("sql", "")) if isinstance(hook, Mapping) else str(hook)
 
 
 def _unused(plan: ReleasePlan, look: LiveProduction, manifest: Manifest) -> Iterator[Obstacle]:
@@ -113,7 +106,7 @@ def _unused(plan: ReleasePlan, look: LiveProduction, manifest: Manifest) -> Iter
         known = manifest.find(node.unique_id)
         schema = new.get(node.production.schema)
         # A hook may grant it, on the schema in staging.
-        if known is None or schema is None or makers.at_end or any(_hooks(known)):
+        if known is None or schema is None or makers.at_end or known.hooks:
             continue
         missing.setdefault(schema.name, set()).update(_granted(known) - _users(schema, look.role))
     for name, roles in sorted(missing.items()):
@@ -122,8 +115,8 @@ def _unused(plan: ReleasePlan, look: LiveProduction, manifest: Manifest) -> Iter
                 f"{role} is granted relations in the schema {name}, which the release makes and "
                 f"{role} may not use",
                 f"Make the schema first, as {look.role}:\n"
-                f"    CREATE SCHEMA {_name(name)};\n"
-                f"    GRANT USAGE ON SCHEMA {_name(name)} TO {_name(role)};",
+                f"    CREATE SCHEMA {text.identifier(name)};\n"
+                f"    GRANT USAGE ON SCHEMA {text.identifier(name)} TO {text.identifier(role)};",
             )
 
 
@@ -138,10 +131,6 @@ def _granted(known: Node) -> set[str]:
     return {str(role).strip('"') for one in lists for role in one if role}
 
 
-def _quoted(node: ReleaseNode) -> str:
-    return f"{_name(node.production.schema)}.{_name(node.production.identifier)}"
-
-
-def _name(name: str) -> str:
-    plain = re.fullmatch("[a-z_][a-z0-9_$]*", name)
-    return name if plain else '"' + name.replace('"', '""') + '"'
+def _table(node: ReleaseNode) -> str:
+    place = node.production
+    return f"{text.identifier(place.schema)}.{text.identifier(place.identifier)}"

@@ -144,6 +144,10 @@ def _new_rows_only(facts: Facts) -> Iterator[NewRowsOnly]:
             yield NewRowsOnly(node=node.name)
 
 
+KINDS = ("pre-hook", "post-hook")
+"""In the order in which they run."""
+
+
 def _hooks(facts: Facts) -> Iterator[HookElsewhere]:
     names = {node.schema for node in facts.production.nodes.values() if node.schema}
     others = sorted(name for name in names if not facts.own(name))
@@ -154,9 +158,9 @@ def _hooks(facts: Facts) -> Iterator[HookElsewhere]:
     for _, node, result in facts.built():
         if node.resource_type == "operation" or outcome(result) == "skipped":
             continue
-        for hook, raw in (("pre-hook", node.config.pre_hook), ("post-hook", node.config.post_hook)):
-            for schema in sorted(set(named.findall("\n".join(_sql(decoded(raw)))))):
-                yield HookElsewhere(hook=hook, node=node.name, schema=schema)
+        found = {(hook, schema) for hook, sql in node.hooks for schema in named.findall(sql)}
+        for hook, schema in sorted(found, key=lambda one: (KINDS.index(one[0]), one[1])):
+            yield HookElsewhere(hook=hook, node=node.name, schema=schema)
     for node in facts.manifest.nodes.values():
         if node.resource_type == "operation" and facts.results:
             hook = "on-run-end" if "on-run-end" in node.name else "on-run-start"
@@ -164,18 +168,13 @@ def _hooks(facts: Facts) -> Iterator[HookElsewhere]:
                 yield HookElsewhere(hook=hook, node=None, schema=schema)
 
 
-def _sql(hooks: Any) -> Iterator[str]:
-    """The SQL of a hook's config: a list of ``{sql: ...}``, or of texts."""
-    for hook in hooks if isinstance(hooks, list) else [hooks]:
-        sql = hook.get("sql") if isinstance(hook, dict) else hook
-        if isinstance(sql, str):
-            yield sql
-
-
 def _sources_in_own_schema(facts: Facts) -> Iterator[SourceInOwnSchema]:
     read = {name for _, node, _ in facts.built() for name in node.depends_on.nodes}
+    # A project may load its sources by seeds of its own.
+    made = {node.relation_name for node in facts.manifest.nodes.values() if node.relation_name}
     for unique_id, source in sorted(facts.manifest.sources.items()):
-        if unique_id in read and facts.own(source.schema):
+        loaded = source.relation_name in made
+        if unique_id in read and facts.own(source.schema) and not loaded:
             before = facts.production.sources.get(unique_id)
             yield SourceInOwnSchema(
                 source=f"{source.source_name}.{source.name}",

@@ -14,7 +14,7 @@ from typing import cast
 from msgspec import Struct
 
 from dbtdeploy.artifacts.artifacts import Manifest, Node
-from dbtdeploy.base import errors
+from dbtdeploy.base import errors, text
 from dbtdeploy.context.release_files import Spot
 
 CALL = re.compile(r"\{\{-?\s*(?P<function>ref|source)\s*\((?P<arguments>[^(){}]*)\)\s*-?\}\}")
@@ -90,7 +90,7 @@ class Relations(Struct, frozen=True, kw_only=True):
 def quoted(spot: Spot) -> str:
     """A place as SQL names it."""
     parts = (spot.database, spot.schema, spot.identifier)
-    return ".".join('"' + part.replace('"', '""') + '"' for part in parts if part)
+    return ".".join(text.quoted(part) for part in parts if part)
 
 
 def resolve(sql: str, file: str, relations: Relations) -> str:
@@ -112,12 +112,12 @@ def resolve(sql: str, file: str, relations: Relations) -> str:
             said = str(cause) if isinstance(cause, LookupError) else "its arguments are no literals"
             raise _refused(file, f"`{found[0]}`: {said}") from None
 
-    text = CALL.sub(put, sql)
-    left = JINJA.search(text)
+    filled = CALL.sub(put, sql)
+    left = JINJA.search(filled)
     if left:
         shown = " ".join(left[0].split())
         raise _refused(file, f"`{shown}` is Jinja that these files cannot have")
-    query = text.strip()
+    query = filled.strip()
     while query.endswith(";"):
         query = query[:-1].rstrip()
     if not COMMENT.sub("", query).strip():
