@@ -117,7 +117,7 @@ def _begin(
         _check_commit(opened, decided, commit, policy.environment)
     if isinstance(run.policy, Release):
         _check_tag(opened, run.policy.tag, commit, work, left)
-    orders = _orders(opened, run, commit, work, left)
+    orders = _orders(opened, run, commit, work, left, driver=decided.driver)
     return replace(
         taken.held,
         finished=finished.version if finished else None,
@@ -133,13 +133,14 @@ def _orders(
     commit: str,
     work: Path,
     left: in_flight.InFlight | None,
+    *,
+    driver: str,
 ) -> tuple[CommitOrder, ...]:
     """Refuse what is older than what is live; after a stopped release, once that is settled."""
     policy = run.policy
     if not isinstance(policy, BuildsProduction) or hand_over.is_there(work, release_files.Released):
         return ()
-    by_merges = environment_settings.read(opened).driver != environment_settings.RELEASE
-    ran = list(commit_order.ran(opened, failed_too=by_merges))
+    ran = list(commit_order.ran(opened, failed_too=driver != environment_settings.RELEASE))
     if left is not None:
         will_be = lineage.reader(opened)(left.version) if left.version else None
         ran.append((will_be.commit or "" if will_be else left.commit or "", f"{left.tag}"))
