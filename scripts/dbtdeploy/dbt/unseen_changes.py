@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from dbtdeploy.artifacts import artifacts
 from dbtdeploy.artifacts.artifacts import Checksum, Manifest, Node
 from dbtdeploy.base import actions_runner, settings, yaml_codec
+from dbtdeploy.base.text import plural
 from dbtdeploy.context import hand_over, work_files
 from dbtdeploy.context.built_with import (
     BuiltWith,
@@ -39,6 +40,13 @@ NEVER_READ = "DBT_ENV_SECRET"
 
 ANY = ""
 """The name of a variable that is computed."""
+
+WORDS: Mapping[UnseenKind, str] = {
+    "seed": "the file of the seed",
+    "variable": "the variable",
+    "environment": "the environment variable",
+    "python": "the Python package",
+}
 
 ROUNDS = 100_000
 KEPT = 4
@@ -122,9 +130,10 @@ def _found(run: work_files.Run, work: Path, state: work_files.State) -> UnseenCh
     changes = find(run, state.built_with, manifest, variables)
     ids = sorted({unique_id for one in changes if one.added for unique_id in one.nodes})
     for one in changes:
+        built = ", built because of that" if one.added else ""
         actions_runner.say(
-            f"dbt does not see that the {one.what} {one.name} changed; {len(one.nodes):,} nodes "
-            f"use it{', and are built' if one.added else ''}."
+            f"dbt does not compare {WORDS[one.what]} {one.name}, which is not as production was "
+            f"built with. It is used by {plural(len(one.nodes), 'node')}{built}."
         )
     words = tuple(f"fqn:{'.'.join(manifest.nodes[unique_id].fqn)}+" for unique_id in ids)
     return UnseenChanges(changes=changes, words=words)
