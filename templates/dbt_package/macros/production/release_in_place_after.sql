@@ -91,15 +91,7 @@
             and not exists (select from pg_index y join pg_class j on j.oid = y.indexrelid where y.indrelid = it.live and j.relname = i.relname)
           order by step
         loop
-          begin
-            execute part.statement;
-          exception
-            when lock_not_available or deadlock_detected then
-              raise;
-            when others then
-              said := array[part.statement || ': ' || sqlerrm];
-              raise exception using errcode = 'DD002', message = said[1];
-          end;
+          {{ dbtdeploy.postgres_make_or_say('jsonb_build_array(part.statement)', 'part.statement') }}
         end loop;
 {% endmacro %}
 

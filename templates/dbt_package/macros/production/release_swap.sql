@@ -259,15 +259,7 @@ end
 
 {% macro postgres_run_later() %}
       for it in select unnest(later) as statement loop
-        begin
-          execute it.statement;
-        exception
-          when lock_not_available or deadlock_detected then
-            raise;
-          when others then
-            said := array[it.statement || ': ' || sqlerrm];
-            raise exception using errcode = 'DD002', message = said[1];
-        end;
+        {{ dbtdeploy.postgres_make_or_say('jsonb_build_array(it.statement)', 'it.statement') }}
       end loop;
 {% endmacro %}
 
