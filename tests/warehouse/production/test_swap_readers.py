@@ -265,6 +265,6 @@ def test_of_two_swaps_at_once_one_wins(shop: Shop, tmp_path: Path) -> None:
         racer.start()
     for racer in racers:
         racer.join(60)
-    assert sorted(one.outcome for one in outcomes) == ["changed", "done"]
+    assert sorted(one.outcome for one in outcomes) == ["changed", "done"], outcomes
     assert len(set(seen(shop))) == 1
     assert shop.database.value("select count(*) from dbt_deploy.releases") == 1
