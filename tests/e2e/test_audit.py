@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import make_environments
 from demo import events, jobs, production
 from demo.jobs import Job
 from e2e.conftest import Author, Manager
@@ -191,9 +192,13 @@ def test_nothing_that_was_planted_can_be_read_in_anything_that_leaves(
     left["requests to GitHub"] = str(world.github.requests()).encode()
     assert auditor.found(SECRETS, without_state(left)) == []
 
-    # What state cannot do without is told once, by name, and is in the manifest alone.
+    # What the state of dbt 1.11 cannot do without is told once, by name, and is in the manifest
+    # alone. Later ones compare configurations as they are written, and need nothing of it.
     said = [one for one in deploy.result.annotations if "stay in the state" in (one.title or "")]
-    assert [one.message.partition(":")[0] for one in said] == ["`AUDIT_MIXED`, `AUDIT_SHORT`"]
+    told = ["`AUDIT_MIXED`, `AUDIT_SHORT`"] if make_environments.DBT == "1.11" else []
+    assert [one.message.partition(":")[0] for one in said] == told
+    if not told:
+        assert auditor.found(SECRETS, left) == []
     manifest = json.loads(manager.read("latest/manifest.json"))
     node = next(one for one in manifest["nodes"].values() if one["name"] == "audited")
     assert node["schema"] == GIVEN["AUDIT_SCHEMA"]
